@@ -1,0 +1,1 @@
+//! Page images (and originals, where a source can't be read again) by content hash.

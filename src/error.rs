@@ -1,0 +1,148 @@
+//! The one error type of the crate. It knows its *kind*, and the kind alone decides what happens next: whether a job is
+//! retried, which exit code a command ends with, which HTTP problem a caller sees.
+//!
+//! A message names the thing, the value found, the value expected and what to do next.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What may be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The same call may succeed later; `retry_after` is the earliest moment worth trying, where the other side named one.
+    Transient { retry_after: Option<Duration> },
+    /// The same input will fail again: a broken file, a missing document.
+    Permanent,
+    /// The user's configuration, arguments or set-up must change first.
+    Configuration,
+    /// Quire is wrong. Nothing the user does can mend it.
+    Bug,
+}
+
+/// An error with its [`Kind`], a message for people, and the cause where there is one.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+    }
+
+    pub fn transient(message: impl Into<String>) -> Self {
+        Self::new(Kind::Transient { retry_after: None }, message)
+    }
+
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self::new(Kind::Permanent, message)
+    }
+
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::new(Kind::Configuration, message)
+    }
+
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(Kind::Bug, message)
+    }
+
+    /// Keeps `source` as the cause; it is printed behind the message.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Puts `context` before the message: `context: message`.
+    #[must_use]
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether trying again may help. Retrying is a property of the error, not of the caller.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.0.kind, Kind::Transient { .. })
+    }
+
+    /// The message alone, without its causes.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+impl fmt::Display for Error {
+    /// The message and every cause that says something the message does not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut said = self.0.message.clone();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said.push_str(&text);
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// Adds a sentence to the error of a `Result`, keeping its kind.
+pub trait ResultExt<T> {
+    fn context(self, context: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> ResultExt<T> for Result<T> {
+    fn context(self, context: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| error.context(context))
+    }
+}
+
+/// An I/O error about a path: missing files and refused access stay as they are however often one tries, the rest may pass.
+pub fn io_error(action: &str, path: &std::path::Path, error: std::io::Error) -> Error {
+    use std::io::ErrorKind as E;
+    let message = format!("cannot {action} {}", path.display());
+    match error.kind() {
+        E::NotFound | E::PermissionDenied | E::InvalidInput | E::IsADirectory | E::NotADirectory => {
+            Error::permanent(message).with_source(error)
+        }
+        _ => Error::transient(message).with_source(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_each_cause_once() {
+        let inner = std::io::Error::other("disk on fire");
+        let error = Error::transient("cannot write page 3").with_source(inner).context("report.pdf");
+        assert_eq!(error.to_string(), "report.pdf: cannot write page 3: disk on fire");
+        assert!(error.is_transient());
+    }
+}

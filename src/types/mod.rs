@@ -1,0 +1,25 @@
+//! Pure data that every room may use: ids and hashes, documents, pages, vectors, points, plans. No I/O, no dependencies on
+//! other rooms, nothing that can block.
+
+mod codebook;
+mod document;
+mod ids;
+mod page;
+mod plan;
+mod point;
+mod question;
+mod schema;
+mod vectors;
+
+pub use codebook::Codebook;
+pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
+pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
+pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
+pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
+pub use point::{PagePayload, PagePoint};
+pub use question::QuestionEmbedding;
+pub use schema::{
+    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
+    Quantization, Schema, TurboBits, VectorKind, VectorSpec,
+};
+pub use vectors::{Grid, Multivector, NamedVector, PageEmbedding, SparseVector, TokenLayout, VectorName};
