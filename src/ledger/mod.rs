@@ -2,8 +2,21 @@
 //!
 //! The ledger decides visibility. A page is shown only where its generation is its document's *visible* one, so replacing
 //! and deleting are one transaction each, however long the vectors take to follow.
+//!
+//! It must never show two generations of one document, and never call a generation garbage that people see.
+//! `contract` holds the suite that every backend passes, [`transitions`] the decisions that backends share.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod model;
+mod sqlite;
+mod transitions;
+
+pub use sqlite::SqliteLedger;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -68,6 +81,9 @@ pub trait Ledger: Send + Sync {
     async fn next_due_ms(&self) -> Result<Option<u64>>;
 }
 
+/// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
 /// A collection and how it was defined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CollectionRecord {
@@ -115,8 +131,10 @@ pub struct Job {
     pub recipe: RecipeId,
     pub generation: Generation,
     pub tags: BTreeMap<String, String>,
-    /// 1 for the first.
+    /// 1 for the first. May exceed the limit that [`Ledger::fail`] is given, where attempts ended with their process.
     pub attempt: u32,
+    /// Which claim of the job this is: a later claim makes this one worthless.
+    lease: i64,
 }
 
 /// What is known once a document is indexed.

@@ -3,6 +3,12 @@
 //!
 //! The store knows points, never documents: which generation of a document people may see is the ledger's business.
 
+#[cfg(test)]
+mod contract;
+mod edge;
+#[cfg(test)]
+pub(crate) mod fixtures;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
@@ -12,6 +18,8 @@ use crate::types::{
     DocumentId, Fusion, Generation, Multivector, NamedVector, PagePayload, PagePoint, PointId, Schema, SearchParams,
     SparseVector, Tenant, VectorName,
 };
+
+pub use edge::EdgeStore;
 
 /// A store of page points, one schema a collection. All methods may be called from many tasks at once.
 #[async_trait]

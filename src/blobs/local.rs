@@ -1,0 +1,143 @@
+//! Blobs as files in a folder.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Location;
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::BlobStore;
+use crate::error::{Error, Result, io_error};
+
+/// A folder of blobs. Writes go to a file beside the target, which is synced and renamed; then the folder is synced.
+#[derive(Debug)]
+pub struct LocalBlobs {
+    files: LocalFileSystem,
+}
+
+impl LocalBlobs {
+    /// Opens the folder, creating it with those above it.
+    ///
+    /// # Errors
+    /// Where it can't be created or is no folder.
+    pub fn open(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| io_error("create the blob folder", folder, error))?;
+        let files = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|error| failed("open the blob folder", &folder.display().to_string(), error))?
+            .with_fsync(true);
+        Ok(Self { files })
+    }
+}
+
+#[async_trait]
+impl BlobStore for LocalBlobs {
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
+        self.files.put(&location(key)?, bytes.into()).await.map_err(|error| failed("write", key, error))?;
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes> {
+        let found = self.files.get(&location(key)?).await.map_err(|error| failed("read", key, error))?;
+        found.bytes().await.map_err(|error| failed("read", key, error))
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool> {
+        match self.files.head(&location(key)?).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed("look for", key, error)),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        match self.files.delete(&location(key)?).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("delete", key, error)),
+        }
+    }
+
+    fn local_path(&self, key: &str) -> Option<PathBuf> {
+        self.files.path_to_filesystem(&location(key).ok()?).ok()
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = if prefix.is_empty() { None } else { Some(location(prefix.trim_end_matches('/'))?) };
+        let found: Vec<_> =
+            self.files.list(folder.as_ref()).try_collect().await.map_err(|error| failed("list", prefix, error))?;
+        let mut keys: Vec<String> = found.into_iter().map(|meta| meta.location.to_string()).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+/// A key that can mean one place only, and none outside the folder.
+fn location(key: &str) -> Result<Location> {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    };
+    if !key.split('/').all(plain) {
+        return Err(Error::permanent(format!(
+            "'{key}' is not a blob key: parts of letters, digits, '.', '-', '_' with '/' between them are expected"
+        )));
+    }
+    Location::parse(key).map_err(|error| Error::bug(format!("'{key}' is not a blob key")).with_source(error))
+}
+
+fn failed(action: &str, key: &str, error: object_store::Error) -> Error {
+    use object_store::Error as E;
+    let message = format!("cannot {action} blob {key}");
+    match &error {
+        E::NotFound { .. } => Error::permanent(format!("{message}: there is none")).with_source(error),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => Error::configuration(message).with_source(error),
+        E::InvalidPath { .. } | E::NotImplemented { .. } | E::NotSupported { .. } => {
+            Error::bug(message).with_source(error)
+        }
+        _ => Error::transient(message).with_source(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::contract;
+    use tempfile::TempDir;
+
+    #[tokio::test]
+    async fn the_contract_holds() {
+        let folder = TempDir::new().unwrap();
+        contract::holds(&LocalBlobs::open(&folder.path().join("a/b")).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_a_file_and_nothing_else_is_left() {
+        let folder = TempDir::new().unwrap();
+        let blobs = LocalBlobs::open(folder.path()).unwrap();
+        let key = "images/ab/abc.jpg";
+        blobs.put(key, Bytes::from_static(b"pixels")).await.unwrap();
+        let path = blobs.local_path(key).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"pixels");
+        assert_eq!(path, folder.path().canonicalize().unwrap().join(key));
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn no_key_leads_out_of_the_folder() {
+        let folder = TempDir::new().unwrap();
+        let blobs = LocalBlobs::open(folder.path()).unwrap();
+        for key in ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "a/.hidden", "a#1", "a b"] {
+            assert!(blobs.local_path(key).is_none(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_no_blob_folder() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = LocalBlobs::open(file.path()).unwrap_err();
+        assert!(error.to_string().contains(&file.path().display().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! A file's path as text, without loss.
+//!
+//! A path that is UTF-8 stands as it is. A byte that is not part of UTF-8 becomes `%` and two capital hexadecimal digits, and
+//! a `%` in the path becomes `%25` only where it could be mistaken for such an escape: `50%.pdf` and `a%20b.pdf` stay, and
+//! no two paths share a URI.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// The path as a source URI; `path` should be absolute.
+pub fn source_uri(path: &Path) -> String {
+    let mut uri = String::new();
+    for chunk in path.as_os_str().as_bytes().utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, character) in valid.char_indices() {
+            let mistakable = character == '%' && escaped_byte(&valid.as_bytes()[at..]).is_some();
+            uri.push_str(if mistakable { "%25" } else { &valid[at..at + character.len_utf8()] });
+        }
+        for byte in chunk.invalid() {
+            // writing to a String cannot fail
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
+}
+
+/// The path that [`source_uri`] was given.
+pub fn source_path(uri: &str) -> PathBuf {
+    let mut rest = uri.as_bytes();
+    let mut path = Vec::with_capacity(rest.len());
+    while let Some((&first, others)) = rest.split_first() {
+        match escaped_byte(rest) {
+            Some(byte) => {
+                path.push(byte);
+                rest = &rest[3..];
+            }
+            None => {
+                path.push(first);
+                rest = others;
+            }
+        }
+    }
+    PathBuf::from(OsString::from_vec(path))
+}
+
+/// The byte that `text` begins with an escape of: `%25`, or `%80` to `%FF`.
+fn escaped_byte(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else {
+        return None;
+    };
+    let digit = |digit: &u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    };
+    let byte = digit(high)? * 16 + digit(low)?;
+    (byte >= 0x80 || byte == b'%').then_some(byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::ffi::OsStr;
+
+    fn path(bytes: &[u8]) -> &Path {
+        Path::new(OsStr::from_bytes(bytes))
+    }
+
+    #[test]
+    fn ordinary_paths_stay_as_they_are() {
+        for plain in ["/a/b.pdf", "/50%.pdf", "/a%20b.pdf", "/żółć.pdf", "/%ff", "/%7F", "/%"] {
+            assert_eq!(source_uri(Path::new(plain)), plain);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_escaped() {
+        assert_eq!(source_uri(path(b"/caf\xe9.pdf")), "/caf%E9.pdf");
+        assert_eq!(source_uri(path(b"/caf%E9.pdf")), "/caf%25E9.pdf");
+        assert_eq!(source_path("/caf%E9.pdf"), path(b"/caf\xe9.pdf"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_path_survives(bytes in prop::collection::vec(prop_oneof![
+            Just(b'%'), Just(b'2'), Just(b'5'), Just(b'E'), Just(b'9'), any::<u8>()], 0..24)) {
+            let path = path(&bytes);
+            prop_assert_eq!(source_path(&source_uri(path)), path);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! One collection and its engine: opened once, when first needed; read by many, changed by one at a time.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use qdrant_edge::{
+    CountRequest, CreateIndex, EdgeShard, FieldIndexOperations, OperationError, Payload, PayloadOps,
+    PointId as EngineId, ScrollRequest, SetPayloadOp, UpdateOperation, WithPayloadInterface, WithVector,
+};
+
+use super::filter::path;
+use super::{Tuning, layout, schema};
+use crate::error::{Error, Result, ResultExt};
+use crate::types::Schema;
+
+/// Points looked at together where a whole collection is walked.
+const WALK_STEP: usize = 1000;
+
+pub(super) struct Collection {
+    name: String,
+    dir: PathBuf,
+    schema: Schema,
+    tuning: Tuning,
+    /// None: not opened yet, or closed. Readers and the writer share it; opening and closing have it alone.
+    engine: RwLock<Option<EdgeShard>>,
+    /// Held by whoever changes the collection. The engine panics where a flush meets an update or the end of an
+    /// optimisation, and a flush must not acknowledge half of somebody's batch.
+    writer: Arc<tokio::sync::Mutex<()>>,
+    /// A change failed inside the engine, which refuses further changes of that segment until it is opened again.
+    damaged: AtomicBool,
+    /// Dropped collections must not open what takes their place.
+    dropped: AtomicBool,
+}
+
+impl Collection {
+    pub fn new(name: &str, dir: PathBuf, schema: Schema, tuning: Tuning) -> Self {
+        Self {
+            name: name.to_owned(),
+            dir,
+            schema,
+            tuning,
+            engine: RwLock::new(None),
+            writer: Arc::default(),
+            damaged: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
+        }
+    }
+
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// Makes the engine's files in a folder of their own.
+    ///
+    /// # Errors
+    /// Configuration, where the engine cannot keep the schema.
+    pub fn create(dir: &Path, schema: &Schema, tuning: &Tuning) -> Result<()> {
+        let config = schema::engine_config(schema, tuning)?;
+        guarded("create a collection", || {
+            let engine = EdgeShard::new(dir, config).map_err(|error| engine_error("create a collection", error))?;
+            create_indexes(&engine)?;
+            engine.flush();
+            Ok(())
+        })?;
+        layout::write_schema(dir, schema)?;
+        layout::sync_tree(dir, true)
+    }
+
+    /// Runs `work`, which changes nothing, beside any other.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = Arc::clone(self);
+        blocking(move || guarded("read", || this.with_engine(|engine| work(&this, engine))).context(&this.name)).await
+    }
+
+    /// Runs `work` while no other change runs.
+    pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let guard = Arc::clone(&self.writer).lock_owned().await;
+        let this = Arc::clone(self);
+        blocking(move || {
+            let _guard = guard;
+            if this.damaged.load(Ordering::Acquire) {
+                this.reopen()?;
+                this.damaged.store(false, Ordering::Release);
+            }
+            let result = guarded("write", || this.with_engine(|engine| work(&this, engine)));
+            if result.as_ref().is_err_and(Error::is_transient) {
+                this.damaged.store(true, Ordering::Release);
+            }
+            result.context(&this.name)
+        })
+        .await
+    }
+
+    /// Makes all finished changes durable.
+    pub async fn flush(self: &Arc<Self>) -> Result<()> {
+        self.write(|this, engine| {
+            engine.flush();
+            layout::sync_tree(&this.dir, false)
+        })
+        .await?;
+        self.trim_log().await
+    }
+
+    /// Opens the engine again where its log has grown beyond what is worth keeping: nothing else makes it shorter. Readers
+    /// wait meanwhile.
+    async fn trim_log(self: &Arc<Self>) -> Result<()> {
+        let guard = Arc::clone(&self.writer).lock_owned().await;
+        let this = Arc::clone(self);
+        blocking(move || {
+            let _guard = guard;
+            if layout::reclaimable_wal_bytes(&this.dir)? < this.tuning.wal_limit_bytes {
+                return Ok(());
+            }
+            this.reopen()
+        })
+        .await
+    }
+
+    /// Closes the engine for good and removes its files.
+    pub async fn remove(self: &Arc<Self>, root: PathBuf) -> Result<()> {
+        let guard = Arc::clone(&self.writer).lock_owned().await;
+        let this = Arc::clone(self);
+        blocking(move || {
+            let _guard = guard;
+            this.dropped.store(true, Ordering::Release);
+            let closed = this.close();
+            layout::remove(&root, &this.name)?;
+            closed
+        })
+        .await
+    }
+
+    /// Closes the engine; the next use opens it again.
+    pub fn close(&self) -> Result<()> {
+        let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let engine = slot.take();
+        guarded("close", || {
+            drop(engine);
+            Ok(())
+        })
+    }
+
+    fn reopen(&self) -> Result<()> {
+        let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let engine = slot.take();
+        // Closing flushes, which fails again where the disk is the trouble: what was not flushed was never acknowledged.
+        if let Err(error) = guarded("close", || {
+            drop(engine);
+            Ok(())
+        }) {
+            tracing::warn!(collection = %self.name, %error, "the engine did not close cleanly; opening it again");
+        }
+        *slot = Some(self.load()?);
+        Ok(())
+    }
+
+    fn with_engine<T>(&self, work: impl FnOnce(&EdgeShard) -> Result<T>) -> Result<T> {
+        loop {
+            let slot = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(engine) = slot.as_ref() {
+                return work(engine);
+            }
+            drop(slot);
+            let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
+            if slot.is_none() {
+                *slot = Some(self.load()?);
+            }
+        }
+    }
+
+    fn load(&self) -> Result<EdgeShard> {
+        if self.dropped.load(Ordering::Acquire) {
+            return Err(Error::permanent(format!("collection '{}' was dropped", self.name)));
+        }
+        let config = schema::engine_config(&self.schema, &self.tuning)?;
+        layout::before_load(&self.dir)?;
+        let interrupted = layout::was_optimizing(&self.dir);
+        let engine = guarded("open", || {
+            let engine = EdgeShard::load(&self.dir, Some(config)).map_err(|error| load_error(&self.dir, error))?;
+            // A segment that the engine makes while loading has no indexes; where they exist, this does nothing.
+            create_indexes(&engine)?;
+            if interrupted {
+                let copies = remove_copies(&engine)?;
+                tracing::info!(collection = %self.name, copies, "an optimisation was interrupted; copies removed");
+                engine.flush();
+            }
+            Ok(engine)
+        })?;
+        if interrupted {
+            layout::clear_optimizing(&self.dir)?;
+        }
+        Ok(engine)
+    }
+}
+
+fn create_indexes(engine: &EdgeShard) -> Result<()> {
+    for (field, field_schema) in schema::payload_indexes() {
+        let create = CreateIndex { field_name: path(field)?, field_schema: Some(field_schema) };
+        engine
+            .update(UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(create)))
+            .map_err(|error| engine_error("index a payload field", error))?;
+    }
+    Ok(())
+}
+
+/// Ids of all points that match, ascending, each once.
+pub(super) fn ids(engine: &EdgeShard, filter: Option<&qdrant_edge::Filter>) -> Result<Vec<EngineId>> {
+    let mut ids = Vec::new();
+    let mut offset = None;
+    loop {
+        let request = ScrollRequest {
+            offset,
+            limit: Some(WALK_STEP),
+            filter: filter.cloned(),
+            with_payload: Some(WithPayloadInterface::Bool(false)),
+            with_vector: WithVector::Bool(false),
+            order_by: None,
+        };
+        let (records, next) = engine.scroll(request).map_err(|error| engine_error("list points", error))?;
+        ids.extend(records.into_iter().map(|record| record.id));
+        match next {
+            Some(_) => offset = next,
+            None => return Ok(ids),
+        }
+    }
+}
+
+/// A process that dies while the engine replaces segments leaves the old and the new, and with them every point of theirs
+/// twice. Queries see it once, counts do not, and document frequencies are off. Setting nothing in a point's payload makes
+/// the engine keep one copy. Returns how many points had several.
+fn remove_copies(engine: &EdgeShard) -> Result<usize> {
+    let count =
+        |filter| engine.count(CountRequest { filter, exact: true }).map_err(|e| engine_error("count points", e));
+    let all = ids(engine, None)?;
+    if count(None)? == all.len() {
+        return Ok(0);
+    }
+    let mut several = Vec::new();
+    for id in all {
+        let only = qdrant_edge::Filter::new_must(qdrant_edge::Condition::HasId([id].into_iter().collect()));
+        if count(Some(only))? > 1 {
+            several.push(id);
+        }
+    }
+    let touch = SetPayloadOp {
+        payload: Payload(serde_json::Map::new()),
+        points: Some(several.clone()),
+        filter: None,
+        key: None,
+    };
+    engine
+        .update(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(touch)))
+        .map_err(|error| engine_error("remove copies of points", error))?;
+    Ok(several.len())
+}
+
+/// An engine's error while it did `action`, in our terms.
+pub(super) fn engine_error(action: &str, error: OperationError) -> Error {
+    let message = format!("the vector engine could not {action}");
+    match error {
+        // Its description alone: the error also carries a backtrace.
+        OperationError::ServiceError { description, .. } => Error::transient(format!("{message}: {description}")),
+        OperationError::InconsistentStorage { .. }
+        | OperationError::OutOfMemory { .. }
+        | OperationError::Cancelled { .. }
+        | OperationError::Timeout { .. } => Error::transient(format!("{message}: {error}")),
+        _ => Error::permanent(format!("{message}: {error}")),
+    }
+}
+
+fn load_error(dir: &Path, error: OperationError) -> Error {
+    let text = error.to_string();
+    if text.contains("WouldBlock") || text.contains("Resource temporarily unavailable") {
+        return Error::configuration(format!(
+            "the collection in {} is in use by another process: stop it, or give this one a data folder of its own",
+            dir.display()
+        ));
+    }
+    Error::permanent(format!("the vector engine cannot open {}: {text}", dir.display()))
+}
+
+/// The engine answers some failures (a full disk in a flush) with a panic; it ends here, as an error that may pass.
+fn guarded<T>(action: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(Error::transient(format!("the vector engine failed to {action}: {}", panic_text(panic.as_ref()))))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given")
+}
+
+/// Runs blocking work off the runtime's threads, to its end even where the caller goes away.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::bug("work of the store ended without a result").with_source(error))?
+}

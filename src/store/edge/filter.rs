@@ -1,0 +1,129 @@
+//! Our [`Filter`] in the engine's terms.
+
+use std::str::FromStr;
+
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::external::uuid::Uuid;
+use qdrant_edge::{
+    Condition as EngineCondition, DateTimeWrapper, FieldCondition, Filter as EngineFilter, HasIdCondition, JsonPath,
+    Match, PointId as EngineId, Range,
+};
+
+use crate::error::{Error, Result};
+use crate::store::{Condition, DateField, Filter};
+
+/// Payload keys that have an index.
+pub(super) mod field {
+    pub const TENANT: &str = "tenant";
+    pub const DOCUMENT_ID: &str = "document_id";
+    pub const GENERATION: &str = "generation";
+    pub const SOURCE: &str = "source";
+    pub const TITLE: &str = "title";
+    /// Not a field of the page's payload: its tags, flattened by [`super::flat_tag`], so that one index serves every key.
+    pub const TAG_LIST: &str = "tag_list";
+    pub const PAGE: &str = "page";
+    pub const CREATED: &str = "created";
+    pub const INGESTED_AT: &str = "ingested_at";
+}
+
+/// A tag as one keyword: `key=value`. A backslash before `=` and `\` keeps two different tags apart.
+pub(super) fn flat_tag(key: &str, value: &str) -> String {
+    let escape = |text: &str| text.replace('\\', "\\\\").replace('=', "\\=");
+    format!("{}={}", escape(key), escape(value))
+}
+
+/// None where every point matches.
+///
+/// # Errors
+/// Permanent, where a date is not RFC 3339.
+pub(super) fn engine_filter(filter: &Filter) -> Result<Option<EngineFilter>> {
+    if filter.must.is_empty() && filter.must_not.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(EngineFilter {
+        should: None,
+        min_should: None,
+        must: conditions(&filter.must)?,
+        must_not: conditions(&filter.must_not)?,
+    }))
+}
+
+/// None where there are none: the engine reads an empty list and no list alike, but says so nowhere.
+fn conditions(conditions: &[Condition]) -> Result<Option<Vec<EngineCondition>>> {
+    if conditions.is_empty() {
+        return Ok(None);
+    }
+    conditions.iter().map(condition).collect::<Result<Vec<_>>>().map(Some)
+}
+
+fn condition(condition: &Condition) -> Result<EngineCondition> {
+    Ok(match condition {
+        Condition::Tenant(tenant) => keyword(field::TENANT, tenant.0.clone())?,
+        Condition::Document(document) => keyword(field::DOCUMENT_ID, document.0.to_string())?,
+        Condition::Generation(generation) => keyword(field::GENERATION, generation.0.clone())?,
+        Condition::Source(source) => keyword(field::SOURCE, source.clone())?,
+        Condition::Title(title) => keyword(field::TITLE, title.clone())?,
+        Condition::Tag { key, value } => keyword(field::TAG_LIST, flat_tag(key, value))?,
+        Condition::Pages { from, to } => {
+            let bound = |page: &Option<u32>| page.map(|page| OrderedFloat(f64::from(page)));
+            let range = Range { lt: None, gt: None, gte: bound(from), lte: bound(to) };
+            EngineCondition::Field(FieldCondition::new_range(path(field::PAGE)?, range))
+        }
+        Condition::Date { field, from, to } => {
+            let key = match field {
+                DateField::Created => field::CREATED,
+                DateField::IngestedAt => field::INGESTED_AT,
+            };
+            let bound = |date: &Option<String>| date.as_deref().map(parse_date).transpose();
+            let range = Range { lt: None, gt: None, gte: bound(from)?, lte: bound(to)? };
+            EngineCondition::Field(FieldCondition::new_datetime_range(path(key)?, range))
+        }
+        Condition::Ids(ids) => has_id(ids.iter().map(|id| id.0)),
+        // The engine takes "at least one of none" for no condition at all.
+        Condition::Any(any) if any.is_empty() => has_id([]),
+        Condition::Any(any) => EngineCondition::Filter(EngineFilter {
+            should: conditions(any)?,
+            min_should: None,
+            must: None,
+            must_not: None,
+        }),
+    })
+}
+
+fn keyword(key: &str, value: String) -> Result<EngineCondition> {
+    Ok(EngineCondition::Field(FieldCondition::new_match(path(key)?, Match::from(value))))
+}
+
+fn has_id(ids: impl IntoIterator<Item = Uuid>) -> EngineCondition {
+    EngineCondition::HasId(ids.into_iter().map(EngineId::Uuid).collect::<HasIdCondition>())
+}
+
+/// A payload key in the engine's terms.
+pub(super) fn path(key: &str) -> Result<JsonPath> {
+    JsonPath::from_str(key).map_err(|()| Error::bug(format!("'{key}' is not a payload key")))
+}
+
+fn parse_date(date: &str) -> Result<DateTimeWrapper> {
+    date.parse()
+        .map_err(|_| Error::permanent(format!("'{date}' is not a date as RFC 3339 writes it: 2024-05-01T00:00:00Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_wrong_date_is_named() {
+        let condition = Condition::Date { field: DateField::Created, from: Some("yesterday".into()), to: None };
+        let error = engine_filter(&Filter { must: vec![condition], must_not: vec![] }).unwrap_err();
+        assert!(error.to_string().contains("yesterday"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn two_tags_never_flatten_alike(a in r"[=\\a]{0,4}", b in r"[=\\a]{0,4}", c in r"[=\\a]{0,4}", d in r"[=\\a]{0,4}") {
+            prop_assert_eq!(flat_tag(&a, &b) == flat_tag(&c, &d), (a, b) == (c, d));
+        }
+    }
+}

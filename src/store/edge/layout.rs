@@ -1,0 +1,303 @@
+//! What lies in the store's folder, and the few things done to it without the engine: one sub-folder a collection, in it
+//! our `schema.json` and the engine's own files. Folders whose name starts with a dot are half made or half removed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, io_error};
+use crate::types::Schema;
+
+/// Held locked as long as the store is open.
+const LOCK_FILE: &str = ".lock";
+const SCHEMA_FILE: &str = "schema.json";
+/// There from before the engine optimises until after: its presence at opening means that a process died in between.
+const OPTIMIZING_FILE: &str = "optimizing";
+/// Where the engine builds new segments; it never clears what a dead process left there.
+const UNFINISHED_SEGMENTS: &str = "temp_segments";
+const WAL: &str = "wal";
+const CLOSED_WAL_PREFIX: &str = "closed-";
+const MAX_NAME: usize = 64;
+
+/// Version of `schema.json` that this program writes and the newest that it reads.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct SchemaFile {
+    format: u32,
+    schema: Schema,
+}
+
+/// Only the version, readable whatever else the file holds.
+#[derive(Deserialize)]
+struct Versioned {
+    format: u32,
+}
+
+/// # Errors
+/// Configuration, where the name could not be a folder's or a server's collection.
+pub(super) fn check_name(collection: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if (1..=MAX_NAME).contains(&collection.len()) && collection.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::configuration(format!(
+        "'{collection}' is not a collection name: 1 to {MAX_NAME} of the characters a-z, 0-9, _ and - are expected"
+    )))
+}
+
+/// Creates the folder where it is missing and locks it for this process. The lock goes with the file.
+///
+/// # Errors
+/// Configuration, where another process (or another store of this one) has the folder.
+pub(super) fn lock(dir: &Path) -> Result<File> {
+    fs::create_dir_all(dir).map_err(|error| io_error("create", dir, error))?;
+    let path = dir.join(LOCK_FILE);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| io_error("open", &path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(Error::configuration(format!(
+            "the store in {} is in use by another process: stop it, or give this one a data folder of its own",
+            dir.display()
+        ))),
+        Err(fs::TryLockError::Error(error)) => Err(io_error("lock", &path, error)),
+    }
+}
+
+/// Removes what an interrupted creation or removal of a collection left.
+pub(super) fn sweep(dir: &Path) -> Result<()> {
+    for entry in read_dir(dir)? {
+        if entry.name.starts_with('.') && entry.path.is_dir() {
+            remove_dir(&entry.path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names of the collections in `dir`, sorted.
+pub(super) fn collections(dir: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = read_dir(dir)?
+        .into_iter()
+        .filter(|entry| check_name(&entry.name).is_ok() && entry.path.join(SCHEMA_FILE).is_file())
+        .map(|entry| entry.name)
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The schema of the collection in `dir`; None where there is no collection.
+///
+/// # Errors
+/// Configuration, where a newer version of Quire wrote it.
+pub(super) fn read_schema(dir: &Path) -> Result<Option<Schema>> {
+    let path = dir.join(SCHEMA_FILE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(io_error("read", &path, error)),
+    };
+    let broken = |error| Error::permanent(format!("{} is not a schema", path.display())).with_source(error);
+    let Versioned { format } = serde_json::from_slice(&bytes).map_err(broken)?;
+    if format > FORMAT {
+        return Err(Error::configuration(format!(
+            "{} has format {format}, this version of Quire reads up to {FORMAT}: use the newer version that wrote it",
+            path.display()
+        )));
+    }
+    serde_json::from_slice(&bytes).map(|SchemaFile { schema, .. }| Some(schema)).map_err(broken)
+}
+
+/// Writes `schema.json` durably. The file is the last thing that makes a folder a collection.
+pub(super) fn write_schema(dir: &Path, schema: &Schema) -> Result<()> {
+    let path = dir.join(SCHEMA_FILE);
+    let bytes = serde_json::to_vec_pretty(&SchemaFile { format: FORMAT, schema: schema.clone() })
+        .map_err(|error| Error::bug("a schema does not become JSON").with_source(error))?;
+    fs::write(&path, bytes).map_err(|error| io_error("write", &path, error))?;
+    sync(&path)?;
+    sync(dir)
+}
+
+/// Where a collection is made before it gets its name.
+pub(super) fn unfinished(dir: &Path, collection: &str) -> PathBuf {
+    dir.join(format!(".{collection}.new"))
+}
+
+/// Gives a finished collection its name, durably.
+pub(super) fn publish(dir: &Path, collection: &str) -> Result<()> {
+    let from = unfinished(dir, collection);
+    let to = dir.join(collection);
+    fs::rename(&from, &to).map_err(|error| io_error("rename to its final name", &from, error))?;
+    sync(dir)
+}
+
+/// Makes a collection disappear at once and durably, then frees its space.
+pub(super) fn remove(dir: &Path, collection: &str) -> Result<()> {
+    let from = dir.join(collection);
+    let to = dir.join(format!(".{collection}.removed"));
+    remove_dir(&to)?;
+    match fs::rename(&from, &to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io_error("remove", &from, error)),
+    }
+    sync(dir)?;
+    remove_dir(&to)
+}
+
+/// Not an error where it is missing.
+pub(super) fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", dir, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Readies a collection's folder for the engine: clears what a dead process was building, and all of the engine's log but
+/// its newest closed part. That part keeps the numbering of operations, which must never start again; its contents, like
+/// the rest of the log, are never read (see [`super`]).
+pub(super) fn before_load(dir: &Path) -> Result<()> {
+    remove_dir(&dir.join(UNFINISHED_SEGMENTS))?;
+    let mut closed = closed_wal_parts(dir)?;
+    closed.pop();
+    for (_, path) in closed {
+        fs::remove_file(&path).map_err(|error| io_error("remove", &path, error))?;
+    }
+    Ok(())
+}
+
+/// Bytes in parts of the engine's log that [`before_load`] would remove.
+pub(super) fn reclaimable_wal_bytes(dir: &Path) -> Result<u64> {
+    let mut closed = closed_wal_parts(dir)?;
+    closed.pop();
+    let size = |path: &PathBuf| fs::metadata(path).map(|data| data.len()).unwrap_or_default();
+    Ok(closed.iter().map(|(_, path)| size(path)).sum())
+}
+
+/// Closed parts of the log, by the number of their first operation.
+fn closed_wal_parts(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let wal = dir.join(WAL);
+    if !wal.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut parts: Vec<(u64, PathBuf)> = read_dir(&wal)?
+        .into_iter()
+        .filter_map(|entry| Some((entry.name.strip_prefix(CLOSED_WAL_PREFIX)?.parse().ok()?, entry.path)))
+        .collect();
+    parts.sort_unstable();
+    Ok(parts)
+}
+
+/// Says, durably, that the engine is about to replace segments.
+pub(super) fn mark_optimizing(dir: &Path) -> Result<()> {
+    let path = dir.join(OPTIMIZING_FILE);
+    File::create(&path).map_err(|error| io_error("create", &path, error))?;
+    sync(dir)
+}
+
+pub(super) fn clear_optimizing(dir: &Path) -> Result<()> {
+    let path = dir.join(OPTIMIZING_FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn was_optimizing(dir: &Path) -> bool {
+    dir.join(OPTIMIZING_FILE).exists()
+}
+
+/// Brings a folder's entries to disk, and those of every folder below it: the engine syncs what is in its files, not that
+/// they exist. With `files`, their contents too.
+pub(super) fn sync_tree(dir: &Path, files: bool) -> Result<()> {
+    for entry in walkdir::WalkDir::new(dir) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The engine removes replaced files whenever their last reader lets go of them.
+            Err(error) if error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
+            Err(error) => {
+                return Err(Error::transient(format!("cannot list {}", dir.display())).with_source(error));
+            }
+        };
+        if entry.file_type().is_dir() || files && entry.file_type().is_file() {
+            match sync(entry.path()) {
+                Err(_) if !entry.path().exists() => {}
+                result => result?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| io_error("bring to disk", path, error))
+}
+
+struct Entry {
+    name: String,
+    path: PathBuf,
+}
+
+/// Entries whose name is UTF-8; nothing of ours or the engine's has another.
+fn read_dir(dir: &Path) -> Result<Vec<Entry>> {
+    let failed = |error| io_error("list", dir, error);
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            entries.push(Entry { name, path: entry.path() });
+        }
+    }
+    Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_folders_are_refused() {
+        for name in ["", "..", "a/b", "Upper", "späß", &"x".repeat(65)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        assert!(check_name("my_docs-2").is_ok());
+    }
+
+    #[test]
+    fn a_schema_from_the_future_is_refused_clearly() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(SCHEMA_FILE), r#"{"format": 7, "something": "else"}"#).unwrap();
+        let error = read_schema(dir.path()).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Configuration);
+        assert!(error.to_string().contains("format 7"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_locked_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        assert_eq!(lock(dir.path()).unwrap_err().kind(), crate::error::Kind::Configuration);
+        drop(first);
+        assert!(lock(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn the_newest_closed_part_of_the_log_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let wal = dir.path().join(WAL);
+        fs::create_dir(&wal).unwrap();
+        for name in ["closed-9", "closed-10", "closed-100", "open-4", "first-index"] {
+            fs::write(wal.join(name), [0; 8]).unwrap();
+        }
+        assert_eq!(reclaimable_wal_bytes(dir.path()).unwrap(), 16);
+        before_load(dir.path()).unwrap();
+        let mut left: Vec<String> = read_dir(&wal).unwrap().into_iter().map(|entry| entry.name).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["closed-100", "first-index", "open-4"]);
+    }
+}

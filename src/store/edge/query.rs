@@ -1,0 +1,183 @@
+//! Our query tree in the engine's terms.
+//!
+//! The engine joins the filter of each stage with those of its prefetches down to the leaves (`recurse_prefetches` in its
+//! query planner), and a stage above leaves only scores what they passed on: so a filter at the root holds in every branch.
+//! A stage that scores candidates runs with its own parameters.
+
+use qdrant_edge::external::ordered_float::OrderedFloat;
+use qdrant_edge::{
+    Filter as EngineFilter, Fusion as EngineFusion, NamedQuery, Prefetch, QuantizationSearchParams, QueryEnum,
+    QueryRequest, ScoredPoint as EngineHit, ScoringQuery, SearchParams as EngineParams, TypedMultiDenseVector,
+    VectorInternal, WithPayloadInterface, WithVector,
+};
+
+use super::filter::engine_filter;
+use super::points::{check_finite, engine_sparse, from_engine_id, from_payload, from_vectors};
+use crate::error::{Error, Result};
+use crate::store::{QueryNode, QueryVector, ScoredPoint, Scoring, StoreQuery};
+use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Schema, SearchParams, VectorKind, VectorName};
+
+/// Qdrant's own default for reciprocal rank fusion.
+const RRF_K: usize = 2;
+
+/// Translates a whole query.
+///
+/// # Errors
+/// Configuration, where the query names what the schema has not or is no legal tree; permanent, where a vector is broken.
+pub(super) fn to_engine(query: StoreQuery, schema: &Schema) -> Result<QueryRequest> {
+    let root = stage(query.root, schema, 0)?;
+    let with_vector = names(&query.with_vectors);
+    for name in query.with_vectors {
+        known(name, schema)?;
+    }
+    Ok(QueryRequest {
+        prefetches: root.prefetches,
+        query: root.query,
+        filter: root.filter,
+        score_threshold: root.score_threshold,
+        limit: root.limit,
+        offset: 0,
+        params: root.params,
+        with_vector,
+        with_payload: WithPayloadInterface::Bool(true),
+    })
+}
+
+/// The vectors to send along.
+pub(super) fn names(vectors: &[VectorName]) -> WithVector {
+    if vectors.is_empty() {
+        WithVector::Bool(false)
+    } else {
+        WithVector::Selector(vectors.iter().map(|name| name.as_str().to_owned()).collect())
+    }
+}
+
+/// # Errors
+/// Configuration, where the schema has no such vector.
+pub(super) fn known(name: VectorName, schema: &Schema) -> Result<VectorKind> {
+    schema.get(name).map(|spec| spec.kind).ok_or_else(|| {
+        let kept: Vec<&str> = schema.vectors.iter().map(|spec| spec.name.as_str()).collect();
+        Error::configuration(format!("vector '{name}' is not kept in this collection, which has {}", kept.join(", ")))
+    })
+}
+
+fn stage(node: QueryNode, schema: &Schema, depth: usize) -> Result<Prefetch> {
+    if depth > MAX_PREFETCH_DEPTH {
+        return Err(Error::configuration(format!("the query nests prefetches deeper than {MAX_PREFETCH_DEPTH}")));
+    }
+    let QueryNode { scoring, prefetch, filter, params, score_threshold, limit } = node;
+    let filter = engine_filter(&filter)?;
+    let branches = prefetch.len();
+    let mut prefetches =
+        prefetch.into_iter().map(|child| stage(child, schema, depth + 1)).collect::<Result<Vec<_>>>()?;
+    let query = match scoring {
+        Some(Scoring::Nearest { using, vector }) => nearest(using, vector, schema)?,
+        Some(Scoring::Fusion(_)) if branches == 0 => {
+            return Err(Error::configuration("a fusion stands over no prefetch: it needs at least one"));
+        }
+        Some(Scoring::Fusion(fusion)) => ScoringQuery::Fusion(engine_fusion(fusion, branches)?),
+        None => {
+            let (Some(only), 1) = (prefetches.pop(), branches) else {
+                return Err(Error::configuration(format!(
+                    "a stage scores nothing itself and has {branches} prefetches: exactly one is expected"
+                )));
+            };
+            return Ok(as_it_stands(only, filter, score_threshold, limit));
+        }
+    };
+    Ok(Prefetch {
+        prefetches,
+        query: Some(query),
+        limit,
+        params: engine_params(params),
+        filter,
+        score_threshold: score_threshold.map(OrderedFloat),
+    })
+}
+
+/// The only prefetch in place of the stage above it, which adds no order of its own.
+fn as_it_stands(only: Prefetch, filter: Option<EngineFilter>, score_threshold: Option<f32>, limit: usize) -> Prefetch {
+    Prefetch {
+        filter: EngineFilter::merge_opts(filter, only.filter),
+        score_threshold: only.score_threshold.max(score_threshold.map(OrderedFloat)),
+        limit: limit.min(only.limit),
+        prefetches: only.prefetches,
+        query: only.query,
+        params: only.params,
+    }
+}
+
+fn nearest(using: VectorName, vector: QueryVector, schema: &Schema) -> Result<ScoringQuery> {
+    let kind = known(using, schema)?;
+    let vector = match (kind, vector) {
+        (VectorKind::Dense { dim }, QueryVector::Dense(values)) => {
+            check_dim(using, values.len(), dim)?;
+            check_finite(using, &values)?;
+            VectorInternal::Dense(values)
+        }
+        (VectorKind::Multi { dim }, QueryVector::Multi(rows)) => {
+            check_dim(using, rows.dim(), dim)?;
+            check_finite(using, rows.as_slice())?;
+            if rows.is_empty() {
+                return Err(Error::permanent(format!(
+                    "the query has no rows for vector '{using}': at least one is needed"
+                )));
+            }
+            VectorInternal::MultiDense(TypedMultiDenseVector { dim, flattened_vectors: rows.into_vec() })
+        }
+        (VectorKind::SparseIdf, QueryVector::Sparse(sparse)) => VectorInternal::Sparse(engine_sparse(using, sparse)?),
+        (kind, _) => {
+            return Err(Error::configuration(format!(
+                "the query's vector for '{using}' is of another kind than the stored one, {kind:?}"
+            )));
+        }
+    };
+    Ok(ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::new(vector, using.as_str()))))
+}
+
+fn check_dim(using: VectorName, found: usize, expected: usize) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::configuration(format!(
+        "the query has {found} dimensions for vector '{using}', the collection {expected}: \
+         it was filled with another model"
+    )))
+}
+
+fn engine_fusion(fusion: Fusion, branches: usize) -> Result<EngineFusion> {
+    match fusion {
+        Fusion::Dbsf => Ok(EngineFusion::Dbsf),
+        Fusion::Rrf { k, weights } => {
+            if !weights.is_empty() && weights.len() != branches {
+                return Err(Error::configuration(format!(
+                    "the fusion has {} weights for {branches} prefetches: one a prefetch is expected, or none",
+                    weights.len()
+                )));
+            }
+            let weights = weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
+            Ok(EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) })
+        }
+    }
+}
+
+fn engine_params(params: SearchParams) -> Option<EngineParams> {
+    if params == SearchParams::default() {
+        return None;
+    }
+    let SearchParams { ignore_quantization, rescore, oversampling, hnsw_ef, exact } = params;
+    let quantization = QuantizationSearchParams { ignore: ignore_quantization, rescore, oversampling };
+    Some(EngineParams { hnsw_ef, exact, quantization: Some(quantization), indexed_only: false, acorn: None })
+}
+
+/// # Errors
+/// Permanent, where the stored point is none of ours.
+pub(super) fn from_engine(hit: EngineHit) -> Result<ScoredPoint> {
+    let id = from_engine_id(hit.id)?;
+    Ok(ScoredPoint {
+        id,
+        score: hit.score,
+        payload: from_payload(id, hit.payload)?,
+        vectors: from_vectors(id, hit.vector)?,
+    })
+}

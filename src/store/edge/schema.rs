@@ -1,0 +1,275 @@
+//! Our [`Schema`] in the engine's terms: vectors, quantization, payload indexes, and what sets one schema apart from
+//! another.
+
+use std::collections::HashMap;
+
+use qdrant_edge::{
+    BinaryQuantizationConfig, BinaryQuantizationEncoding, BinaryQuantizationQueryEncoding, CompressionRatio,
+    DatetimeIndexParams, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeSparseVectorParams, EdgeVectorParams,
+    HnswIndexConfig, IntegerIndexParams, KeywordIndexParams, Modifier, MultiVectorComparator, MultiVectorConfig,
+    PayloadFieldSchema, PayloadSchemaParams, ProductQuantizationConfig, QuantizationConfig, ScalarQuantizationConfig,
+    ScalarType, UuidIndexParams, VectorStorageDatatype, WalOptions,
+};
+
+use super::Tuning;
+use super::filter::field;
+use crate::error::{Error, Result};
+use crate::types::{
+    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, ProductRatio, Quantization, Schema, TurboBits, VectorKind,
+    VectorSpec,
+};
+
+/// Below this size (KB) of the vectors concerned the engine scans instead of walking a graph: its own default.
+const FULL_SCAN_THRESHOLD_KB: usize = 10_000;
+
+/// The engine's configuration for `schema`.
+///
+/// # Errors
+/// Configuration, naming the vector, where the engine has no such vector.
+pub(super) fn engine_config(schema: &Schema, tuning: &Tuning) -> Result<EdgeConfig> {
+    schema.check()?;
+    let mut vectors = HashMap::new();
+    let mut sparse_vectors = HashMap::new();
+    for spec in &schema.vectors {
+        let name = spec.name.as_str().to_owned();
+        match spec.kind {
+            VectorKind::Dense { dim } => {
+                vectors.insert(name, vector_params(spec, dim, None)?);
+            }
+            VectorKind::Multi { dim } => {
+                let max_sim = MultiVectorConfig { comparator: MultiVectorComparator::MaxSim };
+                vectors.insert(name, vector_params(spec, dim, Some(max_sim))?);
+            }
+            VectorKind::SparseIdf => {
+                sparse_vectors.insert(name, sparse_params(spec)?);
+            }
+        }
+    }
+    Ok(EdgeConfig {
+        on_disk_payload: true,
+        vectors,
+        sparse_vectors,
+        hnsw_config: graph(None),
+        quantization_config: None,
+        optimizers: EdgeOptimizersConfig {
+            deleted_threshold: Some(tuning.deleted_ratio),
+            vacuum_min_vector_number: Some(tuning.vacuum_min_points),
+            default_segment_number: Some(tuning.segments),
+            max_segment_size: Some(tuning.max_segment_kb),
+            indexing_threshold: Some(tuning.indexing_threshold_kb),
+            prevent_unoptimized: None,
+        },
+        wal_options: Some(WalOptions { segment_capacity: tuning.wal_segment_bytes, ..WalOptions::default() }),
+    })
+}
+
+fn vector_params(spec: &VectorSpec, dim: usize, multivector: Option<MultiVectorConfig>) -> Result<EdgeVectorParams> {
+    Ok(EdgeVectorParams {
+        size: dim,
+        distance: Distance::Dot,
+        on_disk: Some(spec.on_disk),
+        multivector_config: multivector,
+        datatype: Some(datatype(spec.datatype)),
+        quantization_config: spec.quantization.as_ref().map(|q| quantization(spec, q)).transpose()?,
+        hnsw_config: Some(graph(spec.hnsw)),
+    })
+}
+
+fn sparse_params(spec: &VectorSpec) -> Result<EdgeSparseVectorParams> {
+    if spec.quantization.is_some() || spec.hnsw.is_some() {
+        return Err(Error::configuration(format!(
+            "vector '{}' is sparse: it has an inverted index of its own and takes neither hnsw nor quantization",
+            spec.name
+        )));
+    }
+    Ok(EdgeSparseVectorParams {
+        full_scan_threshold: None,
+        on_disk: Some(spec.on_disk),
+        modifier: Some(Modifier::Idf),
+        datatype: Some(datatype(spec.datatype)),
+    })
+}
+
+fn datatype(datatype: Datatype) -> VectorStorageDatatype {
+    match datatype {
+        Datatype::Float32 => VectorStorageDatatype::Float32,
+        Datatype::Float16 => VectorStorageDatatype::Float16,
+    }
+}
+
+/// No graph is a graph without edges; `payload_m` is named so that it does not inherit anything else.
+fn graph(spec: Option<HnswSpec>) -> HnswIndexConfig {
+    let HnswSpec { m, ef_construct } = spec.unwrap_or(HnswSpec { m: 0, ef_construct: 100 });
+    HnswIndexConfig {
+        m,
+        ef_construct,
+        full_scan_threshold: FULL_SCAN_THRESHOLD_KB,
+        max_indexing_threads: 0,
+        on_disk: None,
+        payload_m: Some(m),
+        inline_storage: None,
+    }
+}
+
+fn quantization(spec: &VectorSpec, quantization: &Quantization) -> Result<QuantizationConfig> {
+    Ok(match *quantization {
+        Quantization::Scalar { quantile, in_memory } => {
+            if quantile.is_some_and(|quantile| !(0.5..=1.0).contains(&quantile)) {
+                return Err(Error::configuration(format!(
+                    "vector '{}': quantile {} is out of range, 0.5 to 1.0 is expected",
+                    spec.name,
+                    quantile.unwrap_or_default()
+                )));
+            }
+            ScalarQuantizationConfig { r#type: ScalarType::Int8, quantile, always_ram: Some(in_memory) }.into()
+        }
+        Quantization::Product { ratio, in_memory } => {
+            let compression = match ratio {
+                ProductRatio::X4 => CompressionRatio::X4,
+                ProductRatio::X8 => CompressionRatio::X8,
+                ProductRatio::X16 => CompressionRatio::X16,
+                ProductRatio::X32 => CompressionRatio::X32,
+                ProductRatio::X64 => CompressionRatio::X64,
+            };
+            ProductQuantizationConfig { compression, always_ram: Some(in_memory) }.into()
+        }
+        Quantization::Binary { encoding, query_encoding, in_memory } => BinaryQuantizationConfig {
+            always_ram: Some(in_memory),
+            encoding: Some(match encoding {
+                BinaryEncoding::OneBit => BinaryQuantizationEncoding::OneBit,
+                BinaryEncoding::OneAndHalfBits => BinaryQuantizationEncoding::OneAndHalfBits,
+                BinaryEncoding::TwoBits => BinaryQuantizationEncoding::TwoBits,
+            }),
+            query_encoding: query_encoding.map(|encoding| match encoding {
+                BinaryQueryEncoding::Binary => BinaryQuantizationQueryEncoding::Binary,
+                BinaryQueryEncoding::Scalar4Bits => BinaryQuantizationQueryEncoding::Scalar4Bits,
+                BinaryQueryEncoding::Scalar8Bits => BinaryQuantizationQueryEncoding::Scalar8Bits,
+            }),
+        }
+        .into(),
+        Quantization::Turbo { bits, in_memory } => turbo(spec, bits, in_memory)?,
+    })
+}
+
+/// The engine has TurboQuant but does not export its types; their wire form is public.
+fn turbo(spec: &VectorSpec, bits: TurboBits, in_memory: bool) -> Result<QuantizationConfig> {
+    let bits = match bits {
+        TurboBits::Bits1 => "bits1",
+        TurboBits::Bits1_5 => "bits1_5",
+        TurboBits::Bits2 => "bits2",
+        TurboBits::Bits4 => "bits4",
+    };
+    serde_json::from_value(serde_json::json!({ "turbo": { "always_ram": in_memory, "bits": bits } })).map_err(|error| {
+        Error::configuration(format!("vector '{}': this engine takes no turbo quantization of {bits}", spec.name))
+            .with_source(error)
+    })
+}
+
+/// Every payload field that a filter may name, with its index.
+pub(super) fn payload_indexes() -> Vec<(&'static str, PayloadFieldSchema)> {
+    let keyword = || PayloadSchemaParams::Keyword(KeywordIndexParams::default());
+    let datetime = || PayloadSchemaParams::Datetime(DatetimeIndexParams::default());
+    let tenant = KeywordIndexParams { is_tenant: Some(true), ..KeywordIndexParams::default() };
+    let page = IntegerIndexParams { lookup: Some(true), range: Some(true), ..IntegerIndexParams::default() };
+    [
+        (field::TENANT, PayloadSchemaParams::Keyword(tenant)),
+        (field::DOCUMENT_ID, PayloadSchemaParams::Uuid(UuidIndexParams::default())),
+        (field::GENERATION, keyword()),
+        (field::SOURCE, keyword()),
+        (field::TITLE, keyword()),
+        (field::TAG_LIST, keyword()),
+        (field::PAGE, PayloadSchemaParams::Integer(page)),
+        (field::CREATED, datetime()),
+        (field::INGESTED_AT, datetime()),
+    ]
+    .map(|(name, params)| (name, PayloadFieldSchema::FieldParams(params)))
+    .into()
+}
+
+/// The first thing in which two schemas differ, in words; None where they are the same. The order of vectors is no
+/// difference.
+pub(super) fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
+    for spec in &stored.vectors {
+        let Some(other) = wanted.get(spec.name) else {
+            return Some(format!("vector '{}' is stored but not asked for", spec.name));
+        };
+        let parts = [
+            ("kind", format!("{:?}", spec.kind), format!("{:?}", other.kind)),
+            ("datatype", format!("{:?}", spec.datatype), format!("{:?}", other.datatype)),
+            ("on_disk", spec.on_disk.to_string(), other.on_disk.to_string()),
+            ("hnsw", format!("{:?}", spec.hnsw), format!("{:?}", other.hnsw)),
+            ("quantization", format!("{:?}", spec.quantization), format!("{:?}", other.quantization)),
+        ];
+        for (part, found, asked) in parts {
+            if found != asked {
+                return Some(format!("vector '{}' is stored with {part} {found}, asked for is {asked}", spec.name));
+            }
+        }
+    }
+    let new = wanted.vectors.iter().find(|spec| stored.get(spec.name).is_none());
+    new.map(|spec| format!("vector '{}' is asked for but not stored", spec.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::VectorName;
+
+    fn patches(quantization: Option<Quantization>) -> Schema {
+        Schema {
+            vectors: vec![VectorSpec {
+                name: VectorName::Patches,
+                kind: VectorKind::Multi { dim: 128 },
+                datatype: Datatype::Float16,
+                on_disk: true,
+                hnsw: None,
+                quantization,
+            }],
+        }
+    }
+
+    #[test]
+    fn every_quantization_is_known_to_the_engine() {
+        let in_memory = true;
+        for quantization in [
+            Quantization::Scalar { quantile: Some(0.99), in_memory },
+            Quantization::Product { ratio: ProductRatio::X16, in_memory },
+            Quantization::Binary {
+                encoding: BinaryEncoding::TwoBits,
+                query_encoding: Some(BinaryQueryEncoding::Scalar8Bits),
+                in_memory,
+            },
+            Quantization::Turbo { bits: TurboBits::Bits1, in_memory },
+            Quantization::Turbo { bits: TurboBits::Bits1_5, in_memory },
+            Quantization::Turbo { bits: TurboBits::Bits2, in_memory },
+            Quantization::Turbo { bits: TurboBits::Bits4, in_memory },
+        ] {
+            let config = engine_config(&patches(Some(quantization)), &Tuning::default()).unwrap();
+            let stored = config.vectors["patches"].quantization_config.clone().unwrap();
+            let same_kind = matches!(
+                (quantization, &stored),
+                (Quantization::Scalar { .. }, QuantizationConfig::Scalar(_))
+                    | (Quantization::Product { .. }, QuantizationConfig::Product(_))
+                    | (Quantization::Binary { .. }, QuantizationConfig::Binary(_))
+                    | (Quantization::Turbo { .. }, QuantizationConfig::Turbo(_))
+            );
+            assert!(same_kind, "{quantization:?} became {stored:?}");
+            assert!(stored.always_ram());
+        }
+    }
+
+    #[test]
+    fn a_quantile_out_of_range_is_refused() {
+        let quantization = Quantization::Scalar { quantile: Some(0.2), in_memory: false };
+        let error = engine_config(&patches(Some(quantization)), &Tuning::default()).unwrap_err();
+        assert!(error.to_string().contains("0.2") && error.to_string().contains("patches"), "{error}");
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let wanted = patches(Some(Quantization::Turbo { bits: TurboBits::Bits4, in_memory: true }));
+        assert_eq!(difference(&wanted, &wanted.clone()), None);
+        let text = difference(&patches(None), &wanted).unwrap();
+        assert!(text.contains("patches") && text.contains("quantization") && text.contains("Turbo"), "{text}");
+    }
+}
