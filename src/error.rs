@@ -79,6 +79,11 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.0.message
     }
+
+    /// The same kind and text once more, for several callers that wait for one operation. The cause becomes text.
+    pub fn duplicate(&self) -> Self {
+        Self::new(self.0.kind, self.to_string())
+    }
 }
 
 impl fmt::Display for Error {

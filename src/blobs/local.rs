@@ -27,7 +27,8 @@ impl LocalBlobs {
         std::fs::create_dir_all(folder).map_err(|error| io_error("create the blob folder", folder, error))?;
         let files = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| failed("open the blob folder", &folder.display().to_string(), error))?
-            .with_fsync(true);
+            .with_fsync(true)
+            .with_automatic_cleanup(true);
         Ok(Self { files })
     }
 }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::error::Result;
+use crate::types::{DocumentId, Generation};
 
 pub use local::LocalBlobs;
 
@@ -38,20 +39,27 @@ pub trait BlobStore: Send + Sync {
     async fn list(&self, prefix: &str) -> Result<Vec<String>>;
 }
 
-/// The key of an image: `images/ab/abcdef….jpg` by the BLAKE3 of its bytes. `extension` without a dot.
-pub fn image_key(bytes: &[u8], extension: &str) -> String {
-    let hash = blake3::hash(bytes).to_hex();
-    format!("images/{}/{hash}.{extension}", &hash[..2])
+/// The folder of a generation's page images. They lie together so that they can go together: `pages/DOCUMENT/GENERATION`.
+pub fn generation_prefix(document: DocumentId, generation: &Generation) -> String {
+    format!("pages/{document}/{generation}")
+}
+
+/// The key of a page image; the same page of the same generation overwrites itself. `page` is 1-based.
+pub fn page_key(document: DocumentId, generation: &Generation, page: u32) -> String {
+    format!("{}/{page:05}.jpg", generation_prefix(document, generation))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Tenant;
 
     #[test]
-    fn a_key_names_its_content() {
-        let key = image_key(b"", "jpg");
-        assert_eq!(key, "images/af/af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262.jpg");
-        assert_ne!(image_key(b"x", "jpg"), image_key(b"y", "jpg"));
+    fn pages_lie_in_the_folder_of_their_generation() {
+        let document = DocumentId::new(&Tenant::default(), "documents", "/a.pdf");
+        let generation = Generation("g1".into());
+        let key = page_key(document, &generation, 7);
+        assert!(key.starts_with(&generation_prefix(document, &generation)));
+        assert!(key.ends_with("/00007.jpg"));
     }
 }

@@ -1,1 +1,193 @@
-//! See lib.rs.
+//! The command line: arguments here, one file a command beside it. Commands parse, call [`crate::app::App`], and print; they
+//! decide nothing.
+
+mod ask;
+mod bars;
+mod docs;
+mod doctor;
+mod ingest;
+mod model;
+mod output;
+mod run;
+mod search;
+mod status;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::{Config, Overrides};
+use crate::error::{Error, Kind, Result};
+use crate::{render, telemetry};
+use output::Output;
+
+/// Ask folders of PDFs, slides and scans a question; get pages, marked where the answer stands.
+#[derive(Debug, Parser)]
+#[command(name = "quire", version, arg_required_else_help = true, propagate_version = true)]
+#[command(after_help = "Begin with:\n  quire ingest ~/Documents\n  quire ask \"when does the warranty of the pump end\"\n\n\
+    Exit codes: 0 done, 1 some documents failed, 2 usage or configuration, 3 unexpected.")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Folder that holds all state [default: ./quire-data]
+    #[arg(long, global = true, value_name = "DIR", env = "QUIRE_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    /// Service configuration (YAML) [default: ./quire.yaml where it exists]
+    #[arg(long, global = true, value_name = "FILE", env = "QUIRE_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// No progress bars, only problems
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Index files and folders; unchanged documents are skipped, changed ones replaced
+    Ingest(ingest::IngestArgs),
+    /// Find the pages that look most like an answer
+    Search(search::SearchArgs),
+    /// Answer a question from the indexed pages, with citations
+    Ask(ask::AskArgs),
+    /// Run a pipeline file once
+    Run(run::RunArgs),
+    /// Check pipeline files without running them
+    Validate(validate::ValidateArgs),
+    /// List, show and delete documents
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
+    /// Show what is indexed and how much room it takes
+    Status,
+    /// List, show and check page models
+    #[command(subcommand)]
+    Model(model::ModelCommand),
+    /// Check this installation: libraries, model, data folder, store
+    Doctor,
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Draws pages for another quire; speaks a binary protocol on standard input and output
+    #[command(hide = true)]
+    RenderWorker(render::WorkerArgs),
+}
+
+/// Parses arguments, runs the command, and turns its outcome into an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            exit_code(&error)
+        }
+    }
+}
+
+/// One place decides: what the user can mend is 2, what he can't is 3.
+fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(match error.kind() {
+        Kind::Configuration | Kind::Permanent => 2,
+        Kind::Transient { .. } | Kind::Bug => 3,
+    })
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        // The worker takes no configuration: its parent tells it everything.
+        Command::RenderWorker(args) => return render::worker_main(args).map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let overrides = Overrides { data_dir: global.data_dir, config_file: global.config };
+    let output = Output { json: global.json };
+    let quiet = global.quiet;
+    let config = Config::load(&overrides);
+    telemetry::init(config.as_ref().map(|config| &config.log).ok(), global.verbose, global.quiet);
+    if let Command::Doctor = command {
+        return runtime()?.block_on(doctor::doctor(config, output));
+    }
+    let config = config?;
+    match command {
+        Command::Validate(args) => validate::validate(&args, output),
+        Command::Model(command) => model::model(command, &config, output),
+        Command::Run(args) if args.dry_run => run::dry_run(&args, &config, output),
+        command => runtime()?.block_on(async move {
+            let app = App::open(config).await?;
+            let code = with_app(&app, command, output, quiet).await;
+            app.close().await;
+            code
+        }),
+    }
+}
+
+async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> Result<ExitCode> {
+    match command {
+        Command::Ingest(args) => ingest::ingest(app, args, output, quiet).await,
+        Command::Run(args) => run::run(app, &args, output, quiet).await,
+        Command::Search(args) => search::search(app, args, output).await,
+        Command::Ask(args) => ask::ask(app, args, output).await,
+        Command::Docs(command) => docs::docs(app, command, output).await,
+        Command::Status => status::status(app, output).await,
+        other => Err(Error::bug(format!("{other:?} needs no data folder"))),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::bug("the async runtime can't start").with_source(error))
+}
+
+/// `k=v` of `--tag`.
+fn parse_tag(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err(format!("'{text}' is not of the form key=value")),
+    }
+}
+
+fn tags(pairs: &[(String, String)]) -> BTreeMap<String, String> {
+    pairs.iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tags_need_a_key() {
+        assert_eq!(parse_tag("team=finance"), Ok(("team".into(), "finance".into())));
+        assert!(parse_tag("finance").is_err());
+        assert!(parse_tag("=x").is_err());
+    }
+}

@@ -1,1 +1,198 @@
-//! See lib.rs.
+//! The ingest flow, wired in one place: `source -> render -> embed -> derive -> store`, page by page, acknowledged at the end.
+//!
+//! A document is *indexed* when every one of its pages is in the store, the store has confirmed that they are durable, and
+//! the ledger has committed: in this order, never another. Whatever is killed in between is done again, and overwrites.
+
+mod acknowledge;
+mod document;
+mod progress;
+mod submit;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+pub use acknowledge::collect_garbage;
+pub use progress::{Event, Progress, silent};
+pub use submit::Submitter;
+
+use crate::blobs::BlobStore;
+use crate::config;
+use crate::embed::Embedder;
+use crate::error::{Error, Kind, Result};
+use crate::ledger::{Fate, Job, Ledger};
+use crate::render::Renderer;
+use crate::store::VectorStore;
+use crate::types::{DeriveSettings, RecipeId};
+use acknowledge::Acknowledger;
+use writer::Writer;
+
+/// How long a claimed job is ours without a sign of life.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Everything that turns a job into an indexed document. One per collection.
+pub struct Pipeline {
+    pub collection: String,
+    pub settings: config::Ingest,
+    pub derive: DeriveSettings,
+    pub recipe: RecipeId,
+    /// Private copies of documents while they are being read.
+    pub spool: PathBuf,
+    pub renderer: Renderer,
+    pub embedder: Embedder,
+    pub store: Arc<dyn VectorStore>,
+    pub ledger: Arc<dyn Ledger>,
+    pub blobs: Arc<dyn BlobStore>,
+    pub progress: Progress,
+}
+
+/// What all running documents share.
+struct Shared {
+    pipeline: Arc<Pipeline>,
+    writer: Writer,
+    acknowledger: Acknowledger,
+    pages: Arc<Semaphore>,
+}
+
+impl Pipeline {
+    /// Works until no job of the ledger is left that could still succeed, and every garbage point is gone.
+    ///
+    /// # Errors
+    /// Only what concerns the whole run: the ledger or the store can't be written. Documents fail on their own.
+    pub async fn run_to_completion(self: &Arc<Self>) -> Result<()> {
+        self.collect_garbage().await?;
+        let (writer, writer_task) = Writer::start(self.clone());
+        let (acknowledger, acknowledge_task) = Acknowledger::start(self.clone());
+        let shared = Arc::new(Shared {
+            pipeline: self.clone(),
+            writer,
+            acknowledger,
+            pages: Arc::new(Semaphore::new(self.settings.pages_in_flight)),
+        });
+        let outcome = self.work(&shared).await;
+        drop(shared);
+        // Both end when their last sender is gone; what they were still doing is finished first.
+        let ended = [writer_task.await, acknowledge_task.await];
+        outcome?;
+        for task in ended {
+            task.map_err(|error| Error::bug("a stage of the ingest stopped").with_source(error))??;
+        }
+        self.collect_garbage().await
+    }
+
+    /// Claims jobs and keeps `documents_in_flight` of them going.
+    async fn work(&self, shared: &Arc<Shared>) -> Result<()> {
+        let mut running: JoinSet<Result<()>> = JoinSet::new();
+        loop {
+            let free = self.settings.documents_in_flight.saturating_sub(running.len());
+            let claimed = if free > 0 { self.ledger.claim(free, LEASE).await? } else { Vec::new() };
+            let nothing_claimed = claimed.is_empty();
+            for job in claimed {
+                let shared = shared.clone();
+                running.spawn(async move { run_job(&shared, job).await });
+            }
+            if free > 0 && nothing_claimed && running.is_empty() {
+                // Garbage of a job's own generation keeps it from being claimed.
+                if self.collect_garbage().await? > 0 {
+                    continue;
+                }
+                match self.ledger.next_due_ms().await? {
+                    None => return Ok(()),
+                    Some(due) => tokio::time::sleep(Duration::from_millis(due.clamp(1, 1000))).await,
+                }
+                continue;
+            }
+            if free == 0 || nothing_claimed {
+                if let Some(ended) = running.join_next().await {
+                    ended.map_err(|error| Error::bug("the task of a document panicked").with_source(error))??;
+                }
+            }
+        }
+    }
+}
+
+/// One attempt at one document; its outcome is in the ledger when this returns.
+async fn run_job(shared: &Shared, job: Job) -> Result<()> {
+    let started = Instant::now();
+    let pipeline = &shared.pipeline;
+    (pipeline.progress)(Event::Started { source: job.source.clone() });
+    let renewal = keep_lease(pipeline.ledger.clone(), job.clone());
+    let outcome = document::ingest(shared, &job).await;
+    let event = match outcome {
+        Ok(document::Outcome::Indexed(indexed)) => {
+            let event = Event::Indexed {
+                source: job.source.clone(),
+                pages: indexed.page_count,
+                failed_pages: indexed.failed_pages.clone(),
+                seconds: started.elapsed().as_secs_f64(),
+            };
+            // Returns when the store has confirmed and the ledger has committed.
+            shared.acknowledger.acknowledge(job, indexed).await?.then_some(event)
+        }
+        Ok(document::Outcome::Changed) => None,
+        Err(error) if error.is_transient() => {
+            let pause = retry_pause(&pipeline.settings, job.attempt, error.kind());
+            let reason = error.to_string();
+            match pipeline.ledger.fail(&job, &reason, pipeline.settings.max_attempts, pause).await? {
+                Fate::Retry => Some(Event::Retrying { source: job.source, reason }),
+                Fate::DeadLettered => Some(Event::Dead { source: job.source, reason }),
+                Fate::Superseded => None,
+            }
+        }
+        Err(error) if error.kind() == Kind::Permanent => {
+            let reason = error.to_string();
+            let ours = pipeline.ledger.reject(&job, &reason).await?;
+            ours.then_some(Event::Rejected { source: job.source, reason })
+        }
+        Err(error) => {
+            // A wrong configuration or a bug concerns every document alike: the job stays, the run ends.
+            pipeline.ledger.release(&job).await?;
+            return Err(error);
+        }
+    };
+    renewal.abort();
+    if let Some(event) = event {
+        (pipeline.progress)(event);
+    }
+    Ok(())
+}
+
+/// Doubles with each attempt, up to the configured longest; never earlier than the other side asked.
+fn retry_pause(settings: &config::Ingest, attempt: u32, kind: Kind) -> Duration {
+    let doubled = settings.first_retry.saturating_mul(2u32.saturating_pow(attempt.saturating_sub(1)));
+    let pause = doubled.min(settings.longest_retry);
+    match kind {
+        Kind::Transient { retry_after: Some(asked) } => pause.max(asked),
+        _ => pause,
+    }
+}
+
+/// Renews the lease of a running job until aborted.
+fn keep_lease(ledger: Arc<dyn Ledger>, job: Job) -> AbortOnDrop {
+    AbortOnDrop(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(LEASE / 3).await;
+            match ledger.renew(&job, LEASE).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, document = %job.document, "the lease could not be renewed"),
+            }
+        }
+    }))
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl AbortOnDrop {
+    fn abort(self) {}
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

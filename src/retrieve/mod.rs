@@ -1,1 +1,174 @@
-//! See lib.rs.
+//! From a question to pages: plan -> one query -> hits that people may see.
+//!
+//! What is visible is the ledger's word, not the store's: every hit is held against the visible generation of its document,
+//! so that a half-written version, a replaced one and a deleted document never show, whatever points still exist.
+
+mod evidence;
+mod filter;
+mod plan;
+mod snippet;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+
+pub use evidence::{Evidence, similarity_map};
+pub use filter::PageFilter;
+pub use snippet::{passages, snippet};
+
+use crate::derive::DerivedQuestion;
+use crate::error::{Error, Result};
+use crate::ledger::Ledger;
+use crate::store::{ScoredPoint, VectorStore};
+use crate::types::{DocumentId, Generation, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
+
+/// How many times a query may be repeated with a larger limit because hits were hidden.
+const MAX_ROUNDS: usize = 4;
+/// Characters of a hit's snippet.
+const SNIPPET_CHARS: usize = 240;
+
+/// A page that answers a question.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hit {
+    pub document_id: DocumentId,
+    /// Path or URL.
+    pub source: String,
+    pub title: String,
+    /// 1-based.
+    pub page: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_label: Option<String>,
+    pub page_count: u32,
+    pub score: f32,
+    pub section_title: Option<String>,
+    pub breadcrumbs: Vec<String>,
+    /// The part of the text layer nearest to the question; empty for scans.
+    pub snippet: String,
+    pub tags: BTreeMap<String, String>,
+    /// `#page=N`.
+    pub anchor: String,
+    /// Where the page image lies: a path where blobs are local files, else the blob key.
+    pub image: String,
+    #[serde(skip)]
+    pub detail: HitDetail,
+}
+
+/// What further steps need of a hit and no reader wants to see.
+#[derive(Debug, Clone)]
+pub struct HitDetail {
+    pub point: PointId,
+    pub generation: Generation,
+    pub text: String,
+    pub image_key: String,
+}
+
+/// A search that is ready to run: question vectors, plan, filter.
+pub struct Search<'a> {
+    pub collection: &'a str,
+    pub tenant: &'a Tenant,
+    pub question: &'a str,
+    pub derived: &'a DerivedQuestion,
+    pub plan: &'a Plan,
+    pub filter: &'a PageFilter,
+    pub limit: usize,
+}
+
+/// Milliseconds of each stage.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct SearchTimings {
+    pub embed: f64,
+    pub query: f64,
+    pub total: f64,
+}
+
+/// Finds pages in a store, shows what a ledger allows.
+#[derive(Clone)]
+pub struct Retriever {
+    store: Arc<dyn VectorStore>,
+    ledger: Arc<dyn Ledger>,
+}
+
+impl Retriever {
+    pub fn new(store: Arc<dyn VectorStore>, ledger: Arc<dyn Ledger>) -> Self {
+        Self { store, ledger }
+    }
+
+    /// Best pages first, at most `search.limit`. `image` of each hit is still the blob key.
+    ///
+    /// # Errors
+    /// Configuration, where the plan asks for a vector that the question could not be turned into; else what the store says.
+    pub async fn search(&self, search: &Search<'_>) -> Result<Vec<Hit>> {
+        if search.limit == 0 {
+            return Err(Error::configuration("a search for 0 pages: the limit must be at least 1"));
+        }
+        let mut fetch = search.limit;
+        let mut round = 1;
+        loop {
+            let query = plan::translate(search.plan, search.derived, &search.filter.to_store(search.tenant), fetch)?;
+            let found = self.store.query(search.collection, query).await?;
+            let exhausted = found.len() < fetch;
+            let mut shown = self.visible(found).await?;
+            if shown.len() >= search.limit || exhausted || round == MAX_ROUNDS {
+                shown.truncate(search.limit);
+                return Ok(shown.into_iter().map(|point| hit(point, search.question)).collect());
+            }
+            tracing::debug!(fetch, shown = shown.len(), "hidden generations among the hits, asking for more");
+            fetch = fetch.saturating_mul(4);
+            round += 1;
+        }
+    }
+
+    /// Keeps the hits that belong to their document's visible generation.
+    async fn visible(&self, points: Vec<ScoredPoint>) -> Result<Vec<ScoredPoint>> {
+        let mut documents: Vec<DocumentId> = points.iter().map(|point| point.payload.document_id).collect();
+        documents.sort_unstable();
+        documents.dedup();
+        let visible = self.ledger.visible(&documents).await?;
+        Ok(points
+            .into_iter()
+            .filter(|point| visible.get(&point.payload.document_id) == Some(&point.payload.generation))
+            .collect())
+    }
+
+    /// Where on the hit's page each token of the question is answered. Needs the stored patches.
+    pub async fn evidence(&self, collection: &str, hit: &Hit, question: &QuestionEmbedding) -> Result<Evidence> {
+        let stored = self.store.retrieve(collection, &[hit.detail.point], &[VectorName::Patches]).await?;
+        let point = stored.into_iter().next().ok_or_else(|| {
+            Error::permanent(format!("page {} of {} is no longer in the store: ask again", hit.page, hit.source))
+        })?;
+        similarity_map(&point, question)
+    }
+}
+
+/// Milliseconds since `start`.
+pub fn elapsed_ms(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn hit(point: ScoredPoint, question: &str) -> Hit {
+    let ScoredPoint { id, score, payload, .. } = point;
+    Hit {
+        snippet: snippet(&payload.text, question, SNIPPET_CHARS),
+        detail: HitDetail {
+            point: id,
+            generation: payload.generation,
+            text: payload.text,
+            image_key: payload.image.clone(),
+        },
+        document_id: payload.document_id,
+        source: payload.source,
+        title: payload.title,
+        page: payload.page,
+        page_label: payload.page_label,
+        page_count: payload.page_count,
+        score,
+        section_title: payload.section_title,
+        breadcrumbs: payload.breadcrumbs,
+        tags: payload.tags,
+        anchor: payload.anchor,
+        image: payload.image,
+    }
+}
+

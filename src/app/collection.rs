@@ -1,0 +1,126 @@
+//! What a collection was made with, kept in the ledger so that a question is embedded, derived and planned exactly as its
+//! pages were.
+
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use crate::config::Pipeline;
+use crate::derive::{DeriveSettings, Recipe};
+use crate::embed::Embedder;
+use crate::error::{Error, Result};
+use crate::ledger::CollectionRecord;
+use crate::types::{Plan, RecipeId, RenderSettings, Schema};
+
+/// The definition of a collection, as JSON in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Name or path by which the model is found.
+    pub model: String,
+    /// `id@revision` of the model that made the vectors.
+    pub model_name: String,
+    pub recipe: RecipeId,
+    pub render: RenderSettings,
+    pub derive: DeriveSettings,
+    pub schema: Schema,
+    pub plans: Vec<Plan>,
+    pub default_plan: String,
+}
+
+impl Definition {
+    /// What a pipeline means with a model.
+    pub fn new(pipeline: &Pipeline, model: &Embedder) -> Result<Self> {
+        let info = model.info();
+        let schema = pipeline.schema(info.dim)?;
+        let derive = pipeline.derive.clone();
+        if derive.anchors && model.codebook().is_none() {
+            return Err(Error::configuration(format!(
+                "pipeline '{}' asks for anchors, and model '{}' has no codebook",
+                pipeline.name,
+                info.name()
+            )));
+        }
+        let plans = pipeline.plans.clone();
+        let default_plan = default_plan(pipeline, &info.default_plan)?;
+        let recipe = Recipe::new(info, &pipeline.render, &derive).fingerprint();
+        Ok(Self {
+            model: pipeline.model.clone(),
+            model_name: info.name(),
+            recipe,
+            render: pipeline.render.clone(),
+            derive,
+            schema,
+            plans,
+            default_plan,
+        })
+    }
+
+    /// The same settings under the model as it is now: a newer revision gives another recipe, and so other vectors.
+    pub fn with_model(mut self, model: &Embedder) -> Self {
+        self.recipe = Recipe::new(model.info(), &self.render, &self.derive).fingerprint();
+        self.model_name = model.info().name();
+        self
+    }
+
+    /// The plan of that name, or the default one.
+    pub fn plan(&self, name: Option<&str>) -> Result<&Plan> {
+        let name = name.unwrap_or(&self.default_plan);
+        self.plans.iter().find(|plan| plan.name == name).ok_or_else(|| {
+            Error::configuration(format!(
+                "there is no plan '{name}' in this collection; it has {}",
+                self.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>().join(", ")
+            ))
+        })
+    }
+}
+
+/// The pipeline's choice, else the model's where its vectors exist, else exact search.
+fn default_plan(pipeline: &Pipeline, models_choice: &str) -> Result<String> {
+    let has = |name: &str| pipeline.plans.iter().any(|plan| plan.name == name);
+    if let Some(chosen) = &pipeline.default_plan {
+        return Ok(chosen.clone());
+    }
+    [models_choice, "hybrid", "pooled", "exact"].into_iter().find(|name| has(name)).map(str::to_owned).ok_or_else(|| {
+        Error::configuration(format!("pipeline '{}' stores no vectors that any plan could search", pipeline.name))
+    })
+}
+
+impl App {
+    /// The definition of an existing collection.
+    ///
+    /// # Errors
+    /// Configuration, naming the collections that exist, where there is none of that name.
+    pub async fn definition(&self, collection: &str) -> Result<Definition> {
+        match self.stored_definition(collection).await? {
+            Some(definition) => Ok(definition),
+            None => {
+                let names: Vec<_> = self.ledger.collections().await?.into_iter().map(|record| record.name).collect();
+                let known = if names.is_empty() {
+                    "nothing has been ingested yet; begin with `quire ingest FOLDER`".to_owned()
+                } else {
+                    format!("there is {}", names.join(", "))
+                };
+                Err(Error::configuration(format!("there is no collection '{collection}': {known}")))
+            }
+        }
+    }
+
+    pub(super) async fn stored_definition(&self, collection: &str) -> Result<Option<Definition>> {
+        let Some(record) = self.ledger.collection(collection).await? else { return Ok(None) };
+        serde_json::from_str(&record.definition).map(Some).map_err(|error| {
+            Error::configuration(format!("the definition of collection '{collection}' can't be read by this version"))
+                .with_source(error)
+        })
+    }
+
+    pub(super) async fn put_definition(&self, collection: &str, definition: &Definition) -> Result<()> {
+        let json = serde_json::to_string(definition)
+            .map_err(|error| Error::bug("a definition is always JSON").with_source(error))?;
+        let created_at = match self.ledger.collection(collection).await? {
+            Some(earlier) => earlier.created_at,
+            None => jiff::Timestamp::now().to_string(),
+        };
+        self.ledger
+            .put_collection(&CollectionRecord { name: collection.to_owned(), definition: json, created_at })
+            .await
+    }
+}

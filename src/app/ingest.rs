@@ -1,0 +1,211 @@
+//! A one-shot ingest: find files, write down what is owed, work until nothing is owed, say what happened.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{App, Definition};
+use crate::config::Pipeline as PipelineConfig;
+use crate::error::{Error, Result};
+use crate::ingest::{Event, Pipeline, Progress, Submitter};
+use crate::ledger::{DocumentFilter, PageFailure, State};
+use crate::render::{Renderer, WorkerCommand};
+use crate::source::{Discover, discover};
+
+/// What to ingest, and how.
+#[derive(Debug, Clone)]
+pub struct IngestRequest {
+    pub paths: Vec<PathBuf>,
+    pub discover: Discover,
+    /// None: what the collection was made with, or the defaults for a new one.
+    pub pipeline: Option<PipelineConfig>,
+    pub collection: String,
+    pub tags: BTreeMap<String, String>,
+    /// Delete documents of the given folders whose files are gone.
+    pub prune: bool,
+    /// Index again what has not changed.
+    pub force: bool,
+}
+
+/// The outcome, counted.
+#[derive(Debug, Default, Serialize)]
+pub struct IngestSummary {
+    pub collection: String,
+    pub documents: DocumentCounts,
+    pub pages: u64,
+    pub seconds: f64,
+    pub pages_per_second: f64,
+    /// Documents that are not indexed, with the reason.
+    pub failures: Vec<DocumentFailure>,
+    /// Pages that could not be indexed, of documents that were.
+    pub failed_pages: Vec<FailedPage>,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct DocumentCounts {
+    pub found: u64,
+    pub indexed: u64,
+    pub unchanged: u64,
+    pub failed: u64,
+    pub pruned: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct DocumentFailure {
+    pub source: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct FailedPage {
+    pub source: String,
+    pub page: u32,
+    pub reason: String,
+}
+
+impl App {
+    /// Ingests files and folders into a collection.
+    ///
+    /// # Errors
+    /// Only what concerns the run as a whole; documents that fail are in the summary.
+    pub async fn ingest(&self, request: IngestRequest, progress: Progress) -> Result<IngestSummary> {
+        let started = Instant::now();
+        let (definition, embedder) = self.define(&request).await?;
+        let discovery = {
+            let (paths, options) = (request.paths.clone(), request.discover.clone());
+            tokio::task::spawn_blocking(move || discover(&paths, &options))
+                .await
+                .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??
+        };
+        let tally = Arc::new(Mutex::new(IngestSummary::default()));
+        let progress = counting(tally.clone(), progress);
+        let pipeline = Arc::new(self.pipeline(&request.collection, &definition, embedder, progress.clone())?);
+
+        let present: HashSet<String> = discovery.files.iter().map(|file| file.source.uri.clone()).collect();
+        let found = discovery.files.len() as u64;
+        let submitter = Submitter {
+            ledger: self.ledger.clone(),
+            tenant: self.tenant(),
+            collection: request.collection.clone(),
+            recipe: definition.recipe.clone(),
+            tags: request.tags.clone(),
+            force: request.force,
+            progress,
+        };
+        let comparison = submitter.submit_all(discovery.files).await?;
+        let worked = pipeline.run_to_completion().await;
+        pipeline.renderer.shutdown().await;
+        worked?;
+        let pruned = if request.prune { self.prune(&request, &present).await? } else { 0 };
+        self.store.optimize(&request.collection).await?;
+
+        let mut summary = std::mem::take(&mut *tally.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+        summary.collection = request.collection;
+        summary.documents.found = found;
+        summary.documents.unchanged = comparison.unchanged as u64;
+        summary.documents.pruned = pruned;
+        let unreadable = discovery.problems.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
+        let refused = comparison.failed.into_iter().map(|(file, reason)| (file.source.uri, reason));
+        summary.failures.extend(unreadable.chain(refused).map(|(source, reason)| DocumentFailure { source, reason }));
+        summary.failures.sort_by(|a, b| a.source.cmp(&b.source));
+        summary.documents.failed = summary.failures.len() as u64;
+        summary.seconds = started.elapsed().as_secs_f64();
+        summary.pages_per_second = summary.pages as f64 / summary.seconds.max(1e-9);
+        Ok(summary)
+    }
+
+    /// The definition that this ingest works with, written down before the first page; the collection exists afterwards.
+    async fn define(&self, request: &IngestRequest) -> Result<(Definition, crate::embed::Embedder)> {
+        let stored = self.stored_definition(&request.collection).await?;
+        let (definition, embedder) = match (&request.pipeline, stored) {
+            (None, Some(stored)) => {
+                // The same settings under the model as it is now: a newer revision makes a new recipe.
+                let embedder = self.model(&stored.model).await?;
+                let definition = stored.with_model(&embedder);
+                (definition, embedder)
+            }
+            (pipeline, _) => {
+                let pipeline = match pipeline {
+                    Some(pipeline) => pipeline.clone(),
+                    None => self.config.default_pipeline(),
+                };
+                let embedder = self.model(&pipeline.model).await?;
+                (Definition::new(&pipeline, &embedder)?, embedder)
+            }
+        };
+        self.store.ensure_collection(&request.collection, &definition.schema).await?;
+        self.put_definition(&request.collection, &definition).await?;
+        Ok((definition, embedder))
+    }
+
+    fn pipeline(
+        &self,
+        collection: &str,
+        definition: &Definition,
+        embedder: crate::embed::Embedder,
+        progress: Progress,
+    ) -> Result<Pipeline> {
+        let program = std::env::current_exe()
+            .map_err(|error| Error::configuration("the quire program can't find itself").with_source(error))?;
+        let command = WorkerCommand { program, pdfium: self.config.native.pdfium()? };
+        Ok(Pipeline {
+            collection: collection.to_owned(),
+            settings: self.config.ingest.clone(),
+            derive: definition.derive.clone(),
+            recipe: definition.recipe.clone(),
+            spool: self.data.spool(),
+            renderer: Renderer::new(definition.render.clone(), self.config.render_workers, command)?,
+            embedder,
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            blobs: self.blobs.clone(),
+            progress,
+        })
+    }
+
+    /// Deletes documents that lie under one of the given folders and were not found there.
+    async fn prune(&self, request: &IngestRequest, present: &HashSet<String>) -> Result<u64> {
+        let mut folders = Vec::new();
+        for path in request.paths.iter().filter(|path| path.is_dir()) {
+            folders.push(crate::source::folder_uri(path)?);
+        }
+        let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
+        let mut pruned = 0;
+        for record in self.ledger.documents(&filter).await? {
+            let within = folders.iter().any(|folder| record.source.uri.starts_with(folder.as_str()));
+            if within && !present.contains(&record.source.uri) && record.state != State::Deleting {
+                self.ledger.delete(record.document_id).await?;
+                pruned += 1;
+            }
+        }
+        self.collect_garbage().await?;
+        Ok(pruned)
+    }
+}
+
+/// Counts events on their way to the watcher.
+fn counting(tally: Arc<Mutex<IngestSummary>>, watcher: Progress) -> Progress {
+    Arc::new(move |event| {
+        if let Ok(mut summary) = tally.lock() {
+            match &event {
+                Event::Indexed { source, pages, failed_pages, .. } => {
+                    summary.documents.indexed += 1;
+                    summary.pages += u64::from(*pages) - failed_pages.len() as u64;
+                    summary.failed_pages.extend(failed_pages.iter().map(|PageFailure { page, reason }| FailedPage {
+                        source: source.uri.clone(),
+                        page: *page,
+                        reason: reason.clone(),
+                    }));
+                }
+                Event::Rejected { source, reason } | Event::Dead { source, reason } => {
+                    summary.failures.push(DocumentFailure { source: source.uri.clone(), reason: reason.clone() });
+                }
+                _ => {}
+            }
+        }
+        watcher(event);
+    })
+}

@@ -1,0 +1,173 @@
+//! `quire docs`: what the ledger knows of documents.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::output::{Output, count};
+use crate::app::App;
+use crate::error::Result;
+use crate::ledger::{DocumentFilter, DocumentRecord, PageFailure, State};
+use crate::types::{ContentHash, DocumentId};
+
+#[derive(Debug, Subcommand)]
+pub enum DocsCommand {
+    /// List documents with their state
+    List {
+        /// Only this collection
+        #[arg(long, value_name = "NAME")]
+        collection: Option<String>,
+        /// Only documents in this state: queued, processing, indexed, rejected, dead, deleting
+        #[arg(long, value_name = "STATE", value_parser = parse_state)]
+        state: Option<State>,
+    },
+    /// Show all that is known of one document
+    Show {
+        /// Id, path, or the end of a path that names one document
+        document: String,
+    },
+    /// Delete documents from the index (never the files)
+    Delete {
+        /// Ids, paths, or ends of paths
+        #[arg(required = true)]
+        documents: Vec<String>,
+    },
+}
+
+/// A document as the commands print it.
+#[derive(Debug, Serialize)]
+struct DocumentView {
+    document_id: DocumentId,
+    collection: String,
+    source: String,
+    title: String,
+    state: State,
+    reason: Option<String>,
+    page_count: u32,
+    failed_pages: Vec<PageFailure>,
+    content_hash: ContentHash,
+    tags: BTreeMap<String, String>,
+    attempts: u32,
+    size_bytes: u64,
+    updated_at: String,
+}
+
+impl From<DocumentRecord> for DocumentView {
+    fn from(record: DocumentRecord) -> Self {
+        Self {
+            document_id: record.document_id,
+            collection: record.collection,
+            source: record.source.uri,
+            title: record.title,
+            state: record.state,
+            reason: record.reason,
+            page_count: record.page_count,
+            failed_pages: record.failed_pages,
+            content_hash: record.content_hash,
+            tags: record.tags,
+            attempts: record.attempts,
+            size_bytes: record.size_bytes,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Listing {
+    documents: Vec<DocumentView>,
+}
+
+#[derive(Debug, Serialize)]
+struct Deleted {
+    deleted: Vec<DocumentView>,
+}
+
+fn parse_state(text: &str) -> std::result::Result<State, String> {
+    serde_json::from_value(serde_json::Value::String(text.to_owned()))
+        .map_err(|_| "expected queued, processing, indexed, rejected, dead or deleting".to_owned())
+}
+
+pub async fn docs(app: &App, command: DocsCommand, output: Output) -> Result<ExitCode> {
+    match command {
+        DocsCommand::List { collection, state } => {
+            let filter = DocumentFilter { collection, state, ..DocumentFilter::default() };
+            let documents: Vec<_> = app.documents(&filter).await?.into_iter().map(DocumentView::from).collect();
+            let listing = Listing { documents };
+            output.result(&listing, |out| write_list(out, &listing))?;
+        }
+        DocsCommand::Show { document } => {
+            let view = DocumentView::from(app.find_document(&document).await?);
+            output.result(&view, |out| write_one(out, &view))?;
+        }
+        DocsCommand::Delete { documents } => {
+            let mut records = Vec::new();
+            // All names are checked before the first document goes.
+            for name in &documents {
+                records.push(app.find_document(name).await?);
+            }
+            for record in &records {
+                app.delete_document(record.document_id).await?;
+            }
+            let deleted = Deleted { deleted: records.into_iter().map(DocumentView::from).collect() };
+            output.result(&deleted, |out| {
+                deleted.deleted.iter().try_for_each(|view| writeln!(out, "deleted {}", view.source))
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Queued => "queued",
+        State::Processing => "processing",
+        State::Indexed => "indexed",
+        State::Rejected => "rejected",
+        State::Dead => "dead",
+        State::Deleting => "deleting",
+    }
+}
+
+fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
+    if listing.documents.is_empty() {
+        return writeln!(out, "No documents.");
+    }
+    for view in &listing.documents {
+        let reason = view.reason.as_ref().map(|reason| format!("   {reason}")).unwrap_or_default();
+        writeln!(
+            out,
+            "{}  {:<10}  {:>10}  {}{reason}",
+            view.document_id,
+            state_name(view.state),
+            count(u64::from(view.page_count), "page"),
+            view.source,
+        )?;
+    }
+    writeln!(out, "{}", count(listing.documents.len() as u64, "document"))
+}
+
+fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
+    writeln!(out, "{}", view.title)?;
+    let tags: Vec<_> = view.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let rows = [
+        ("id", view.document_id.to_string()),
+        ("source", view.source.clone()),
+        ("collection", view.collection.clone()),
+        ("state", state_name(view.state).to_owned()),
+        ("reason", view.reason.clone().unwrap_or_default()),
+        ("pages", view.page_count.to_string()),
+        ("content hash", view.content_hash.to_string()),
+        ("tags", tags.join(", ")),
+        ("updated", view.updated_at.clone()),
+    ];
+    for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
+        writeln!(out, "  {name:<13} {value}")?;
+    }
+    for failure in &view.failed_pages {
+        writeln!(out, "  page {} is missing: {}", failure.page, failure.reason)?;
+    }
+    Ok(())
+}

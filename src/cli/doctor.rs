@@ -1,0 +1,136 @@
+//! `quire doctor`: what is found, what is missing, and what to do about it. Every check runs, whatever the others say.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::output::{Output, bytes};
+use crate::app::App;
+use crate::config::{Config, Installation};
+use crate::embed;
+use crate::error::{Error, Result};
+use crate::render;
+
+/// Below this an ingest is likely to end in a full disk.
+const LOW_DISK_BYTES: u64 = 1 << 30;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    checks: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    ok: bool,
+    message: String,
+}
+
+impl Check {
+    fn new(name: &'static str, outcome: Result<String>) -> Self {
+        match outcome {
+            Ok(message) => Self { name, ok: true, message },
+            Err(error) => Self { name, ok: false, message: error.to_string() },
+        }
+    }
+}
+
+/// Exit code 0 where everything is in place, else 2.
+pub async fn doctor(config: Result<Config>, installation: &Installation, output: Output) -> Result<ExitCode> {
+    let mut checks = Vec::new();
+    match config {
+        Ok(config) => {
+            checks.push(Check::new("configuration", Ok("valid".into())));
+            let onnxruntime = installation.onnxruntime(&config).and_then(|path| {
+                embed::runtime::init(&path)?;
+                let version = embed::runtime::loaded().map_or_else(String::new, |(_, version)| version);
+                Ok(format!("ONNX Runtime {version} at {}", path.display()))
+            });
+            let runtime_found = onnxruntime.is_ok();
+            checks.push(Check::new("onnxruntime", onnxruntime));
+            let pdfium = installation.pdfium(&config).and_then(|path| {
+                render::probe(&path).map(|version| format!("PDFium{version} at {}", path.display()))
+            });
+            checks.push(Check::new("pdfium", pdfium));
+            checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
+            checks.push(Check::new("disk", free_disk(&config.data_dir)));
+            let data_dir = config.data_dir.clone();
+            let opened = App::open(config, installation.clone()).await;
+            let (folder, store) = match &opened {
+                Ok(app) => {
+                    let collections = app.store().collections().await;
+                    let store = collections.map(|all| format!("opens, {} collections", all.len()));
+                    (Ok(format!("{} is writable and ours", data_dir.display())), store)
+                }
+                Err(error) => {
+                    (Err(error.duplicate()), Err(Error::configuration("not opened, for the data folder can't be used")))
+                }
+            };
+            checks.push(Check::new("data folder", folder));
+            checks.push(Check::new("store", store));
+        }
+        Err(error) => checks.push(Check::new("configuration", Err(error))),
+    }
+    checks.push(Check::new("cpu", Ok(cpu())));
+    let report = Report { version: env!("CARGO_PKG_VERSION"), checks };
+    output.result(&report, |out| write_text(out, &report))?;
+    Ok(ExitCode::from(if report.checks.iter().all(|check| check.ok) { 0 } else { 2 }))
+}
+
+fn check_model(config: &Config, installation: &Installation, runtime_found: bool) -> Result<String> {
+    let folder = installation.model(&config.model)?;
+    if !runtime_found {
+        return Err(Error::configuration(format!("{} is there; without ONNX Runtime it can't be tried", folder.display())));
+    }
+    let report = embed::check(&folder)?;
+    Ok(format!("{} at {}", report.info.name(), folder.display()))
+}
+
+/// Free space where the data folder is, or will be.
+fn free_disk(data_dir: &Path) -> Result<String> {
+    let existing = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let free = fs4::available_space(existing)
+        .map_err(|error| Error::transient("the free disk space can't be read").with_source(error))?;
+    if free < LOW_DISK_BYTES {
+        return Err(Error::configuration(format!(
+            "only {} free at {}: a thousand pages take about 0.4 GiB",
+            bytes(free),
+            existing.display()
+        )));
+    }
+    Ok(format!("{} free", bytes(free)))
+}
+
+/// Cores, and the instructions that the model and the store are fast with.
+fn cpu() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores, {}", instructions().join(" "))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instructions() -> Vec<&'static str> {
+    let known = [
+        ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
+    ];
+    known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instructions() -> Vec<&'static str> {
+    vec![std::env::consts::ARCH]
+}
+
+fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "quire {}", report.version)?;
+    for check in &report.checks {
+        writeln!(out, "  {} {:<13} {}", if check.ok { "ok     " } else { "MISSING" }, check.name, check.message)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! `quire ingest`: files and folders into a collection.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::bars::Bars;
+use super::output::{Output, count, stderr_is_terminal};
+use super::{parse_tag, tags};
+use crate::app::{App, IngestRequest, IngestSummary};
+use crate::config::PipelineFile;
+use crate::error::Result;
+use crate::source::Discover;
+
+#[derive(Debug, Args)]
+pub struct IngestArgs {
+    /// Files and folders; folders are walked for PDF, PNG, JPEG, WebP and TIFF files
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Pipeline file that says how pages are rendered, embedded and stored
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// Collection to write to [default: documents, or the pipeline's]
+    #[arg(long, value_name = "NAME")]
+    collection: Option<String>,
+    /// Tag every document; may be given more than once
+    #[arg(long = "tag", value_name = "K=V", value_parser = parse_tag)]
+    tags: Vec<(String, String)>,
+    /// Also delete documents of these folders whose files are gone
+    #[arg(long)]
+    prune: bool,
+    /// Index again what has not changed
+    #[arg(long)]
+    force: bool,
+}
+
+pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+    let pipeline = args.pipeline.as_deref().map(PipelineFile::load).transpose()?;
+    let mut all_tags = pipeline.as_ref().map(|pipeline| pipeline.tags.clone()).unwrap_or_default();
+    all_tags.extend(tags(&args.tags));
+    let collection = args
+        .collection
+        .or_else(|| pipeline.as_ref().map(|pipeline| pipeline.collection.clone()))
+        .unwrap_or_else(|| app.config().collection.clone());
+    let discover = pipeline.as_ref().map_or_else(Discover::default, |pipeline| pipeline.source.discover());
+    let request = IngestRequest {
+        paths: args.paths,
+        discover,
+        pipeline,
+        collection,
+        tags: all_tags,
+        prune: args.prune,
+        force: args.force,
+    };
+    perform(app, request, output, quiet).await
+}
+
+/// Runs an ingest under a progress bar and prints its summary.
+pub async fn perform(app: &App, request: IngestRequest, output: Output, quiet: bool) -> Result<ExitCode> {
+    let bars = Bars::new(stderr_is_terminal() && !quiet);
+    let outcome = app.ingest(request, bars.progress()).await;
+    bars.finish();
+    let summary = outcome?;
+    output.result(&summary, |out| write_text(out, &summary))?;
+    Ok(ExitCode::from(u8::from(summary.documents.failed > 0)))
+}
+
+fn write_text(out: &mut dyn Write, summary: &IngestSummary) -> io::Result<()> {
+    let documents = &summary.documents;
+    if documents.found == 0 && summary.failures.is_empty() {
+        writeln!(out, "No documents were found: folders are walked for PDF, PNG, JPEG, WebP and TIFF files.")?;
+    }
+    writeln!(
+        out,
+        "{} indexed, {} unchanged, {} failed{}; {} in {:.1} s ({:.1} pages/s), collection {}",
+        count(documents.indexed, "document"),
+        documents.unchanged,
+        documents.failed,
+        if documents.pruned > 0 { format!(", {} removed", documents.pruned) } else { String::new() },
+        count(summary.pages, "page"),
+        summary.seconds,
+        summary.pages_per_second,
+        summary.collection,
+    )?;
+    for failure in &summary.failures {
+        writeln!(out, "  failed: {}: {}", failure.source, failure.reason)?;
+    }
+    for page in &summary.failed_pages {
+        writeln!(out, "  page {} of {} is missing: {}", page.page, page.source, page.reason)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! What a caller may narrow a search by, as it becomes a store filter. The tenant is always part of it.
+
+use std::collections::BTreeMap;
+
+use crate::store::{Condition, DateField, Filter};
+use crate::types::{DocumentId, Tenant};
+
+/// Conditions on pages; all of them must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageFilter {
+    pub tags: BTreeMap<String, String>,
+    /// Any of these documents.
+    pub documents: Vec<DocumentId>,
+    /// Exact source (path or URL).
+    pub source: Option<String>,
+    /// Exact title.
+    pub title: Option<String>,
+    /// 1-based, inclusive.
+    pub pages: (Option<u32>, Option<u32>),
+    /// Creation date of the document, RFC 3339, inclusive.
+    pub created: (Option<String>, Option<String>),
+}
+
+impl PageFilter {
+    /// The filter of one tenant's query.
+    pub fn to_store(&self, tenant: &Tenant) -> Filter {
+        let mut must = vec![Condition::Tenant(tenant.clone())];
+        must.extend(
+            self.tags.iter().map(|(key, value)| Condition::Tag { key: key.clone(), value: value.clone() }),
+        );
+        match self.documents.as_slice() {
+            [] => {}
+            [one] => must.push(Condition::Document(*one)),
+            many => must.push(Condition::Any(many.iter().copied().map(Condition::Document).collect())),
+        }
+        must.extend(self.source.clone().map(Condition::Source));
+        must.extend(self.title.clone().map(Condition::Title));
+        if self.pages != (None, None) {
+            must.push(Condition::Pages { from: self.pages.0, to: self.pages.1 });
+        }
+        if self.created != (None, None) {
+            must.push(Condition::Date {
+                field: DateField::Created,
+                from: self.created.0.clone(),
+                to: self.created.1.clone(),
+            });
+        }
+        Filter { must, must_not: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tenant_is_always_asked_for() {
+        let filter = PageFilter::default().to_store(&Tenant("acme".into()));
+        assert_eq!(filter.must, [Condition::Tenant(Tenant("acme".into()))]);
+    }
+}

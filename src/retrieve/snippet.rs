@@ -1,0 +1,189 @@
+//! Passages of a page's text layer: cutting it into sentences and lines, and choosing those nearest to a question.
+//!
+//! A text layer knows lines, not sentences: running text is wrapped, tables and headings are not. Lines are joined where a
+//! sentence evidently goes on, so that a passage is something a person would quote.
+
+use std::collections::{HashMap, HashSet};
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::derive::words;
+
+/// Longest passage, in characters; longer ones are cut at a word.
+const MAX_PASSAGE_CHARS: usize = 360;
+
+/// A quotable piece of a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    pub text: String,
+    /// Position among the page's passages.
+    pub index: usize,
+    /// How well it answers; only comparable within one call.
+    pub score: f32,
+}
+
+/// Cuts a text layer into sentences, table rows and headings, in reading order.
+fn cut(text: &str) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    let mut open = String::new();
+    let mut width = 0;
+    for line in text.lines() {
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() || begins_anew(&line) {
+            close(&mut open, &mut paragraphs);
+        }
+        if line.is_empty() {
+            continue;
+        }
+        let length = line.chars().count();
+        width = width.max(length);
+        let runs_on = length * 10 >= width * 6 && !ends_sentence(&line);
+        if !open.is_empty() {
+            open.push(' ');
+        }
+        open.push_str(&line);
+        if !runs_on {
+            close(&mut open, &mut paragraphs);
+        }
+    }
+    close(&mut open, &mut paragraphs);
+    let mut sentences: Vec<String> = Vec::new();
+    for paragraph in &paragraphs {
+        for sentence in paragraph.unicode_sentences().map(str::trim).filter(|sentence| !sentence.is_empty()) {
+            match sentences.last_mut() {
+                // "No. 12", "e.g. this": a fragment is no sentence.
+                Some(last) if last.chars().count() < 12 && !last.is_empty() => {
+                    last.push(' ');
+                    last.push_str(sentence);
+                }
+                _ => sentences.push(sentence.to_owned()),
+            }
+        }
+    }
+    sentences.into_iter().map(|sentence| shorten(&sentence, MAX_PASSAGE_CHARS)).collect()
+}
+
+fn close(open: &mut String, paragraphs: &mut Vec<String>) {
+    if !open.is_empty() {
+        paragraphs.push(std::mem::take(open));
+    }
+}
+
+fn ends_sentence(line: &str) -> bool {
+    line.ends_with(['.', '!', '?', ':', ';'])
+}
+
+/// Bullets and numbered items start a passage of their own.
+fn begins_anew(line: &str) -> bool {
+    let mut characters = line.chars();
+    match characters.next() {
+        Some('•' | '–' | '▪' | '◦' | '*' | '‣' | '■' | '●') => true,
+        Some(first) if first.is_ascii_digit() => {
+            let rest = line.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
+            rest.len() < line.len() && line[..line.len() - rest.len()].ends_with('.')
+        }
+        _ => false,
+    }
+}
+
+/// Cuts at the last word that fits, with an ellipsis.
+fn shorten(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    let end = text.char_indices().nth(max_chars).map_or(text.len(), |(at, _)| at);
+    let cut = text[..end].rfind(' ').unwrap_or(end);
+    format!("{} …", text[..cut].trim_end())
+}
+
+/// Passages of several pages, each with its score for the question: the share of the question's words that it holds, rare
+/// words counting more (inverse document frequency over all these passages).
+pub fn passages(pages: &[&str], question: &str) -> Vec<Vec<Passage>> {
+    let cut_pages: Vec<Vec<String>> = pages.iter().map(|text| cut(text)).collect();
+    let asked: HashSet<String> = words(question).into_iter().collect();
+    let held: Vec<Vec<HashSet<String>>> = cut_pages
+        .iter()
+        .map(|page| page.iter().map(|text| words(text).into_iter().collect()).collect())
+        .collect();
+    let total = held.iter().map(Vec::len).sum::<usize>() as f32;
+    let weights: HashMap<&str, f32> = asked
+        .iter()
+        .map(|word| {
+            let holding = held.iter().flatten().filter(|passage| passage.contains(word)).count() as f32;
+            (word.as_str(), ((total - holding + 0.5) / (holding + 0.5) + 1.0).ln())
+        })
+        .collect();
+    let best: f32 = weights.values().sum::<f32>().max(f32::MIN_POSITIVE);
+    cut_pages
+        .into_iter()
+        .zip(held)
+        .map(|(page, held)| {
+            page.into_iter()
+                .zip(held)
+                .enumerate()
+                .map(|(index, (text, held))| {
+                    let gained: f32 =
+                        weights.iter().filter(|(word, _)| held.contains(**word)).map(|(_, weight)| weight).sum();
+                    // A long passage holds more words by chance; a heading of one word answers nothing.
+                    let brevity = 1.0 / (1.0 + (held.len() as f32 / 40.0).powi(2));
+                    let substance = (held.len() as f32 / 6.0).min(1.0);
+                    Passage { text, index, score: gained / best * (0.7 + 0.15 * brevity + 0.15 * substance) }
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The best passage of a page for a question, at most `max_chars` long; the page's beginning where no word matches.
+pub fn snippet(text: &str, question: &str, max_chars: usize) -> String {
+    let page = passages(&[text], question).pop().unwrap_or_default();
+    let best = page.iter().max_by(|a, b| a.score.total_cmp(&b.score).then(b.index.cmp(&a.index)));
+    let Some(best) = best else { return String::new() };
+    let mut joined = best.text.clone();
+    for next in page.iter().skip(best.index + 1) {
+        if joined.chars().count() + next.text.chars().count() >= max_chars {
+            break;
+        }
+        joined.push(' ');
+        joined.push_str(&next.text);
+    }
+    shorten(&joined, max_chars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "3 Maintenance\nThe pump must be drained before the filter cartridge is\n\
+        removed. Close valve V-12 first.\nE-201 Overheating\nE-305 Sensor lost\n• Wear gloves\n• Wear goggles";
+
+    #[test]
+    fn wrapped_lines_are_joined_and_table_rows_are_not() {
+        assert_eq!(
+            cut(PAGE),
+            [
+                "3 Maintenance",
+                "The pump must be drained before the filter cartridge is removed.",
+                "Close valve V-12 first.",
+                "E-201 Overheating",
+                "E-305 Sensor lost",
+                "• Wear gloves",
+                "• Wear goggles",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_passage_that_holds_the_rare_words_wins() {
+        let page = passages(&[PAGE], "when is the filter cartridge removed").pop().unwrap();
+        let best = page.iter().max_by(|a, b| a.score.total_cmp(&b.score)).unwrap();
+        assert!(best.text.contains("cartridge"));
+    }
+
+    #[test]
+    fn a_snippet_is_never_longer_than_asked() {
+        let long = "word ".repeat(500);
+        assert!(snippet(&long, "word", 100).chars().count() <= 102);
+        assert_eq!(snippet("", "word", 100), "");
+    }
+}

@@ -1,0 +1,179 @@
+//! Ingest, search, ask and the life of documents, through the program.
+
+mod common;
+
+use std::fs;
+
+use common::{Quire, demo, repository, source_name};
+use serde_json::Value;
+
+#[test]
+fn the_demo_is_indexed_whole_and_its_facts_are_found() {
+    let quire = Quire::new();
+    let summary = quire.json(&["ingest", repository().join("demo/documents").to_str().unwrap()]);
+    assert_eq!(summary["documents"]["indexed"], 10);
+    assert_eq!(summary["documents"]["failed"], 0);
+    assert_eq!(summary["pages"], 43);
+
+    let facts: Vec<Value> =
+        serde_json::from_slice(&fs::read(repository().join("demo/facts.json")).unwrap()).unwrap();
+    let mut found = 0;
+    let mut missed = Vec::new();
+    for fact in &facts {
+        let hits = quire.json(&["search", fact["question"].as_str().unwrap(), "--limit", "5"]);
+        let hit = hits["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|hit| source_name(hit) == fact["document"].as_str().unwrap() && hit["page"] == fact["page"]);
+        if hit {
+            found += 1;
+        } else {
+            missed.push(fact["question"].as_str().unwrap());
+        }
+    }
+    assert!(found * 10 >= facts.len() * 9, "{found} of {} facts found; missed {missed:#?}", facts.len());
+}
+
+#[test]
+fn a_hit_says_everything_about_its_page() {
+    let quire = Quire::new();
+    quire.add("annual-report-2025.pdf");
+    quire.json(&["ingest", quire.docs().to_str().unwrap(), "--tag", "year=2025", "--tag", "kind=report"]);
+    let response = quire.json(&["search", "passengers Port Tarrow Ness Isle", "--limit", "3"]);
+    let hit = &response["hits"][0];
+    assert_eq!(source_name(hit), "annual-report-2025.pdf");
+    for field in ["document_id", "title", "section_title", "snippet", "anchor", "image"] {
+        assert!(hit[field].as_str().is_some_and(|text| !text.is_empty()), "{field} is missing: {hit}");
+    }
+    assert!(hit["score"].as_f64().unwrap() > 0.0);
+    assert!(!hit["breadcrumbs"].as_array().unwrap().is_empty());
+    assert_eq!(hit["tags"]["year"], "2025");
+    assert_eq!(hit["anchor"], format!("#page={}", hit["page"]));
+    assert!(response["timings_ms"]["total"].as_f64().unwrap() > 0.0);
+    let image = image::open(hit["image"].as_str().unwrap()).unwrap();
+    assert!(image.width() > 800 && image.height() > 800, "a page image that a person can read");
+
+    assert_eq!(quire.json(&["search", "passengers", "--tag", "year=1999"])["hits"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn an_answer_cites_pages_and_a_scan_is_evidence() {
+    let quire = Quire::new();
+    quire.add("annual-report-2025.pdf");
+    quire.add("scanned-letter.pdf");
+    quire.ingest();
+    let evidence = quire.docs().join("../evidence");
+    let response = quire.json(&[
+        "ask",
+        "How long is the crack in the hinge pin of the Ness Isle linkspan?",
+        "--evidence",
+        evidence.to_str().unwrap(),
+    ]);
+    assert_eq!(response["mode"], "extractive");
+    let citations = response["citations"].as_array().unwrap();
+    let answer = response["answer"].as_str().unwrap();
+    assert!(!citations.is_empty());
+    for citation in citations {
+        assert!(answer.contains(citation["marker"].as_str().unwrap()), "{citation} is not in the answer: {answer}");
+        image::open(citation["image"].as_str().unwrap()).unwrap();
+    }
+    let scan = citations.iter().find(|citation| source_name(citation) == "scanned-letter.pdf");
+    assert!(scan.is_some(), "the scanned letter is not cited: {answer}");
+    assert!(answer.contains("no text layer"), "{answer}");
+}
+
+#[test]
+fn unchanged_is_skipped_changed_is_replaced_gone_is_pruned() {
+    let quire = Quire::new();
+    let invoice = quire.add("invoice-2025-0417.pdf");
+    quire.add("invoice-bakery-93.pdf");
+    assert_eq!(quire.ingest()["documents"]["indexed"], 2);
+
+    let again = quire.ingest();
+    assert_eq!(again["documents"]["unchanged"], 2);
+    assert_eq!(again["documents"]["indexed"], 0);
+
+    fs::copy(demo("instrument-manual.pdf"), &invoice).unwrap();
+    let changed = quire.ingest();
+    assert_eq!((changed["documents"]["indexed"].as_u64(), changed["documents"]["unchanged"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(quire.json(&["status"])["collections"][0]["pages"], 12, "one bakery page and the manual's eleven");
+
+    fs::remove_file(&invoice).unwrap();
+    assert_eq!(quire.ingest()["documents"]["pruned"], 0, "nothing goes unless asked for");
+    let pruned = quire.json(&["ingest", quire.docs().to_str().unwrap(), "--prune"]);
+    assert_eq!(pruned["documents"]["pruned"], 1);
+    assert_eq!(quire.documents().len(), 1);
+    assert_eq!(quire.json(&["status"])["collections"][0]["pages"], 1);
+}
+
+#[test]
+fn a_deleted_document_is_gone_with_its_pages_and_images() {
+    let quire = Quire::new();
+    quire.add("invoice-2025-0417.pdf");
+    quire.add("invoice-bakery-93.pdf");
+    quire.ingest();
+    let image = quire.json(&["search", "bakery bread rolls", "--document", "invoice-bakery-93.pdf"])["hits"][0]["image"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(fs::exists(&image).unwrap());
+    quire.json(&["docs", "delete", "invoice-bakery-93.pdf"]);
+    assert_eq!(quire.documents().len(), 1);
+    let hits = quire.json(&["search", "bakery bread rolls"]);
+    assert!(hits["hits"].as_array().unwrap().iter().all(|hit| source_name(hit) != "invoice-bakery-93.pdf"));
+    assert!(!fs::exists(&image).unwrap(), "the page image outlived its document");
+    assert!(quire.fails(&["docs", "show", "invoice-bakery-93.pdf"], 2).contains("invoice-bakery-93.pdf"));
+}
+
+#[test]
+fn broken_documents_are_named_with_a_reason_and_the_rest_goes_on() {
+    let quire = Quire::new();
+    quire.add("invoice-2025-0417.pdf");
+    let whole = fs::read(demo("annual-report-2025.pdf")).unwrap();
+    fs::write(quire.docs().join("truncated.pdf"), &whole[..2000]).unwrap();
+    fs::write(quire.docs().join("not-a-pdf.pdf"), "Dear Sir or Madam, this is text.").unwrap();
+    fs::write(quire.docs().join("empty.pdf"), "").unwrap();
+    fs::write(quire.docs().join("broken.png"), b"\x89PNG\r\n\x1a\n then nothing").unwrap();
+    fs::create_dir(quire.docs().join("folder.pdf")).unwrap();
+
+    let summary = quire.json_with_code(&["ingest", quire.docs().to_str().unwrap()], 1);
+    assert_eq!(summary["documents"]["indexed"], 1);
+    let failures = summary["failures"].as_array().unwrap();
+    let failed: Vec<String> = failures.iter().map(source_name).collect();
+    assert_eq!(failed, ["broken.png", "empty.pdf", "not-a-pdf.pdf", "truncated.pdf"]);
+    assert!(failures.iter().all(|failure| failure["reason"].as_str().is_some_and(|reason| reason.len() > 10)));
+
+    let states: Vec<_> = quire.documents().iter().map(|document| document["state"].clone()).collect();
+    assert_eq!(states.iter().filter(|state| *state == "rejected").count(), 4);
+    assert_eq!(states.iter().filter(|state| *state == "indexed").count(), 1);
+
+    // The same broken files are not tried again, but still named.
+    let again = quire.json_with_code(&["ingest", quire.docs().to_str().unwrap()], 1);
+    assert_eq!(again["documents"]["failed"], 4);
+}
+
+#[test]
+fn a_version_that_breaks_does_not_take_the_one_before_away() {
+    let quire = Quire::new();
+    let path = quire.add("invoice-2025-0417.pdf");
+    quire.ingest();
+    fs::write(&path, "%PDF-1.7\nhalf a file").unwrap();
+    quire.json_with_code(&["ingest", quire.docs().to_str().unwrap()], 1);
+    let document = &quire.documents()[0];
+    assert_eq!(document["state"], "rejected");
+    assert_eq!(quire.json(&["search", "invoice"])["hits"].as_array().unwrap().len(), 1, "the indexed version is still found");
+}
+
+#[test]
+fn collections_are_apart() {
+    let quire = Quire::new();
+    let invoice = quire.add("invoice-2025-0417.pdf");
+    let manual = quire.add("instrument-manual.pdf");
+    quire.json(&["ingest", invoice.to_str().unwrap(), "--collection", "invoices"]);
+    quire.json(&["ingest", manual.to_str().unwrap(), "--collection", "manuals"]);
+    let hits = quire.json(&["search", "invoice total", "--collection", "manuals"]);
+    assert!(hits["hits"].as_array().unwrap().iter().all(|hit| source_name(hit) == "instrument-manual.pdf"));
+    let error = quire.fails(&["search", "anything", "--collection", "letters"], 2);
+    assert!(error.contains("invoices, manuals"), "{error}");
+}
