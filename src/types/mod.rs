@@ -8,6 +8,7 @@ mod page;
 mod plan;
 mod point;
 mod question;
+mod render;
 mod schema;
 mod vectors;
 
@@ -18,6 +19,7 @@ pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint};
 pub use question::QuestionEmbedding;
+pub use render::RenderSettings;
 pub use schema::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
     Quantization, Schema, TurboBits, VectorKind, VectorSpec,

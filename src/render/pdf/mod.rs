@@ -1,0 +1,255 @@
+//! PDF through PDFium, in a worker process only. The library's C interface is used directly (pdfium-render binds it and
+//! knows its versions): it draws straight into our pixels, and reads a page's text without an object a character.
+//!
+//! Everything here runs on the worker's one thread; PDFium allows no other way.
+
+mod dates;
+mod info;
+mod outline;
+mod text;
+
+use std::os::raw::{c_int, c_void};
+use std::path::Path;
+use std::ptr;
+
+use pdfium_render::prelude::{
+    FPDF_DOCUMENT, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, FS_SIZEF, Pdfium, PdfiumLibraryBindings,
+};
+
+use super::fit::fit;
+use super::protocol::{Drawn, PageHeader};
+use crate::error::{Error, Result};
+use crate::types::{DocumentInfo, RenderSettings};
+
+/// Draw annotations (`FPDF_ANNOT`) and write red first (`FPDF_REVERSE_BYTE_ORDER`). LCD text is off by default.
+const FLAGS: c_int = 0x01 | 0x10;
+/// `FPDFBitmap_BGR`: three bytes a pixel. With the reversed byte order this is exactly our RGB8.
+const BITMAP_BGR: c_int = 2;
+/// `FPDF_ERR_PASSWORD` and `FPDF_ERR_SECURITY`.
+const ERR_PASSWORD: u64 = 4;
+const ERR_SECURITY: u64 = 5;
+
+/// PDFium, loaded for the rest of the process.
+pub(super) struct Library(Box<dyn PdfiumLibraryBindings>);
+
+impl Library {
+    /// Loads and initialises the library at `path`.
+    pub(super) fn load(path: &Path) -> Result<&'static Self> {
+        let bindings = Pdfium::bind_to_library(path).map_err(|error| {
+            Error::configuration(format!(
+                "cannot load PDFium from {}: {error}; run `quire doctor` to see what is installed",
+                path.display()
+            ))
+        })?;
+        // SAFETY: the first call into the library, made once a process.
+        unsafe { bindings.FPDF_InitLibrary() };
+        // never unloaded: documents refer to it until the process ends
+        Ok(Box::leak(Box::new(Self(bindings))))
+    }
+}
+
+/// An open PDF. PDFium reads the file as it needs it.
+pub(super) struct PdfDocument {
+    library: &'static dyn PdfiumLibraryBindings,
+    handle: FPDF_DOCUMENT,
+    form: Option<Form>,
+    page_count: u32,
+}
+
+/// What PDFium needs to draw form fields.
+struct Form {
+    handle: FPDF_FORMHANDLE,
+    /// PDFium keeps a pointer to it until the form is closed.
+    _callbacks: Box<FPDF_FORMFILLINFO>,
+}
+
+impl PdfDocument {
+    /// Opens the file at `path` (valid UTF-8). Encrypted, broken and empty documents are refused with the reason.
+    pub(super) fn open(library: &'static Library, path: &Path) -> Result<Self> {
+        let library = library.0.as_ref();
+        let name = path.to_str().ok_or_else(|| Error::bug("a render worker was given a path that is not UTF-8"))?;
+        // SAFETY: the library is initialised; every handle below comes from it and is closed in `drop` only.
+        unsafe {
+            let handle = library.FPDF_LoadDocument(name, None);
+            if handle.is_null() {
+                return Err(Error::permanent(match u64::from(library.FPDF_GetLastError()) {
+                    ERR_PASSWORD => "is encrypted and needs a password to open; add a copy saved without one".into(),
+                    ERR_SECURITY => "is encrypted in a way that PDFium does not support".into(),
+                    code => format!("{} (PDFium error {code})", damage(path)),
+                }));
+            }
+            let page_count = u32::try_from(library.FPDF_GetPageCount(handle)).unwrap_or(0);
+            let mut document = Self { library, handle, form: None, page_count };
+            if page_count == 0 {
+                return Err(Error::permanent(match ends_properly(path) {
+                    true => "has no pages".to_owned(),
+                    false => format!("has no readable pages: it {}", damage(path)),
+                }));
+            }
+            document.form = document.open_form();
+            Ok(document)
+        }
+    }
+
+    /// # Safety
+    /// The document must be open, and its form not open yet.
+    unsafe fn open_form(&self) -> Option<Form> {
+        // SAFETY: zeroes are the struct's "no callbacks", and the box outlives the handle (see `drop`).
+        unsafe {
+            if self.library.FPDF_GetFormType(self.handle) == 0 {
+                return None;
+            }
+            let mut callbacks: Box<FPDF_FORMFILLINFO> = Box::new(std::mem::zeroed());
+            callbacks.version = 2;
+            let handle = self.library.FPDFDOC_InitFormFillEnvironment(self.handle, &mut *callbacks);
+            (!handle.is_null()).then_some(Form { handle, _callbacks: callbacks })
+        }
+    }
+
+    pub(super) fn page_count(&self) -> u32 {
+        self.page_count
+    }
+
+    pub(super) fn info(&self) -> DocumentInfo {
+        info::read(self)
+    }
+
+    /// Draws the 1-based page `number` and reads its text.
+    pub(super) fn draw(&self, number: u32, settings: &RenderSettings) -> Result<Drawn> {
+        let index = c_int::try_from(number - 1).map_err(|_| Error::permanent("has an impossible number"))?;
+        let (width_pt, height_pt) = self.page_size(index)?;
+        let scale = f64::from(settings.dpi) / 72.0;
+        let fitted = fit(f64::from(width_pt) * scale, f64::from(height_pt) * scale, settings.max_page_pixels);
+        let page = Page::load(self, index)?;
+        let rgb = page.draw(fitted.width, fitted.height)?;
+        let header = PageHeader {
+            width: fitted.width,
+            height: fitted.height,
+            width_pt,
+            height_pt,
+            scaled_down: fitted.scaled_down,
+            text: text::read(self.library, page.handle),
+        };
+        Ok(Drawn { header, rgb })
+    }
+
+    /// Size in points as the page is shown, read from its boxes alone.
+    fn page_size(&self, index: c_int) -> Result<(f32, f32)> {
+        let mut size = FS_SIZEF { width: 0.0, height: 0.0 };
+        // SAFETY: the document is open and `size` lives across the call.
+        let known = unsafe { self.library.FPDF_GetPageSizeByIndexF(self.handle, index, &mut size) } != 0;
+        let usable = |side: f32| side.is_finite() && side > 0.0;
+        match known && usable(size.width) && usable(size.height) {
+            true => Ok((size.width, size.height)),
+            false if known => {
+                Err(Error::permanent(format!("has no usable size: {} x {} points", size.width, size.height)))
+            }
+            false => Err(Error::permanent("cannot be loaded: its object is missing or broken")),
+        }
+    }
+}
+
+impl Drop for PdfDocument {
+    fn drop(&mut self) {
+        // SAFETY: pages borrow the document, so none is open; the form goes before the document it belongs to.
+        unsafe {
+            if let Some(form) = &self.form {
+                self.library.FPDFDOC_ExitFormFillEnvironment(form.handle);
+            }
+            self.library.FPDF_CloseDocument(self.handle);
+        }
+    }
+}
+
+struct Page<'a> {
+    document: &'a PdfDocument,
+    handle: FPDF_PAGE,
+}
+
+impl<'a> Page<'a> {
+    fn load(document: &'a PdfDocument, index: c_int) -> Result<Self> {
+        // SAFETY: the document is open and outlives the page.
+        unsafe {
+            let handle = document.library.FPDF_LoadPage(document.handle, index);
+            if handle.is_null() {
+                return Err(Error::permanent("cannot be loaded: its object is missing or broken"));
+            }
+            if let Some(form) = &document.form {
+                document.library.FORM_OnAfterLoadPage(handle, form.handle);
+            }
+            Ok(Self { document, handle })
+        }
+    }
+
+    /// `[height, width, 3]` RGB8 on white, straight from PDFium.
+    fn draw(&self, width: u32, height: u32) -> Result<Vec<u8>> {
+        let library = self.document.library;
+        let stride = width as usize * 3;
+        let mut rgb = vec![0xff; stride * height as usize];
+        let side = |value: u32| c_int::try_from(value).map_err(|_| Error::bug("a page side does not fit into an int"));
+        let (width, height, stride) = (side(width)?, side(height)?, stride as c_int);
+        // SAFETY: the bitmap draws into `rgb`, which has `height` rows of `stride` bytes and outlives it.
+        unsafe {
+            let pixels = rgb.as_mut_ptr().cast::<c_void>();
+            let bitmap = library.FPDFBitmap_CreateEx(width, height, BITMAP_BGR, pixels, stride);
+            if bitmap.is_null() {
+                return Err(Error::permanent(format!("cannot be drawn: PDFium refuses {width} x {height} pixels")));
+            }
+            library.FPDF_RenderPageBitmap(bitmap, self.handle, 0, 0, width, height, 0, FLAGS);
+            if let Some(form) = &self.document.form {
+                library.FPDF_FFLDraw(form.handle, bitmap, self.handle, 0, 0, width, height, 0, FLAGS);
+            }
+            library.FPDFBitmap_Destroy(bitmap);
+        }
+        Ok(rgb)
+    }
+}
+
+impl Drop for Page<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the page was opened by `load` and is closed here only.
+        unsafe {
+            if let Some(form) = &self.document.form {
+                self.document.library.FORM_OnBeforeClosePage(self.handle, form.handle);
+            }
+            self.document.library.FPDF_ClosePage(self.handle);
+        }
+    }
+}
+
+/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled in.
+fn utf16(read: impl Fn(*mut c_void, std::os::raw::c_ulong) -> std::os::raw::c_ulong) -> Option<String> {
+    /// A title or a label longer than this is not one.
+    const MAX_BYTES: usize = 1 << 16;
+    let size = usize::try_from(read(ptr::null_mut(), 0)).ok()?;
+    if !(2..=MAX_BYTES).contains(&size) {
+        return None;
+    }
+    let mut units = vec![0u16; size.div_ceil(2)];
+    read(units.as_mut_ptr().cast(), size as std::os::raw::c_ulong);
+    let units: Vec<u16> = units.into_iter().map(u16::from_le).take_while(|unit| *unit != 0).collect();
+    Some(String::from_utf16_lossy(&units))
+}
+
+/// What is wrong with a file that PDFium cannot read.
+fn damage(path: &Path) -> &'static str {
+    match ends_properly(path) {
+        true => "is broken: PDFium finds no readable structure in it",
+        false => "is truncated or broken: its end marker %%EOF is missing",
+    }
+}
+
+/// Whether the end marker of a PDF stands in the last bytes of the file.
+fn ends_properly(path: &Path) -> bool {
+    use std::io::{Read, Seek, SeekFrom};
+    const TAIL: u64 = 2048;
+    let read_tail = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
+        let mut tail = Vec::new();
+        file.take(TAIL).read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    read_tail().is_ok_and(|tail| tail.windows(5).any(|window| window == b"%%EOF"))
+}
