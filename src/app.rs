@@ -4,6 +4,7 @@
 mod collection;
 mod data_dir;
 mod ingest;
+mod installation;
 mod search;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use tokio::sync::Mutex;
 pub use collection::Definition;
 pub use data_dir::DataDir;
 pub use ingest::{DocumentFailure, IngestRequest, IngestSummary};
+pub use installation::Installation;
 pub use search::{AskResponse, Question, SearchResponse};
 
 use crate::blobs::{BlobStore, LocalBlobs};
@@ -29,6 +31,7 @@ use crate::types::{DocumentId, Tenant};
 /// An opened installation. One process at a time may hold a data folder.
 pub struct App {
     config: Config,
+    installation: Installation,
     data: DataDir,
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
@@ -42,7 +45,7 @@ impl App {
     ///
     /// # Errors
     /// Configuration: another process holds the folder, or a newer Quire wrote it.
-    pub async fn open(config: Config) -> Result<Self> {
+    pub async fn open(config: Config, installation: Installation) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
         let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&data.ledger()).await?);
         // The lock is ours, so whoever leased these jobs is gone.
@@ -57,11 +60,15 @@ impl App {
         let store: Arc<dyn VectorStore> = Arc::new(store);
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
         let retriever = Retriever::new(store.clone(), ledger.clone());
-        Ok(Self { config, data, store, ledger, blobs, retriever, models: Mutex::new(HashMap::new()) })
+        Ok(Self { config, installation, data, store, ledger, blobs, retriever, models: Mutex::new(HashMap::new()) })
     }
 
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     pub fn data(&self) -> &DataDir {
@@ -82,9 +89,10 @@ impl App {
         if let Some(model) = models.get(name) {
             return Ok(model.clone());
         }
-        let folder = self.config.native.model_dir(name)?;
-        let onnxruntime = self.config.native.onnxruntime()?;
-        let options = self.config.embed.clone();
+        let folder = self.installation.model(name)?;
+        let onnxruntime = self.installation.onnxruntime(&self.config)?;
+        let options =
+            EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
         let model = tokio::task::spawn_blocking(move || load_model(&folder, &onnxruntime, &options))
             .await
             .map_err(|error| Error::bug("loading the model panicked").with_source(error))?

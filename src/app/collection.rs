@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use crate::config::Pipeline;
-use crate::derive::{DeriveSettings, Recipe};
+use crate::derive::Recipe;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::ledger::CollectionRecord;
-use crate::types::{Plan, RecipeId, RenderSettings, Schema};
+use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName};
 
 /// The definition of a collection, as JSON in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl Definition {
         let info = model.info();
         let schema = pipeline.schema(info.dim)?;
         let derive = pipeline.derive.clone();
-        if derive.anchors && model.codebook().is_none() {
+        if derive.vectors.contains(&VectorName::Anchors) && model.codebook().is_none() {
             return Err(Error::configuration(format!(
                 "pipeline '{}' asks for anchors, and model '{}' has no codebook",
                 pipeline.name,
@@ -41,7 +41,7 @@ impl Definition {
         }
         let plans = pipeline.plans.clone();
         let default_plan = default_plan(pipeline, &info.default_plan)?;
-        let recipe = Recipe::new(info, &pipeline.render, &derive).fingerprint();
+        let recipe = recipe(model, &pipeline.render, &derive);
         Ok(Self {
             model: pipeline.model.clone(),
             model_name: info.name(),
@@ -56,7 +56,7 @@ impl Definition {
 
     /// The same settings under the model as it is now: a newer revision gives another recipe, and so other vectors.
     pub fn with_model(mut self, model: &Embedder) -> Self {
-        self.recipe = Recipe::new(model.info(), &self.render, &self.derive).fingerprint();
+        self.recipe = recipe(model, &self.render, &self.derive);
         self.model_name = model.info().name();
         self
     }
@@ -71,6 +71,19 @@ impl Definition {
             ))
         })
     }
+}
+
+fn recipe(model: &Embedder, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
+    let info = model.info();
+    Recipe {
+        model_id: info.id.clone(),
+        model_revision: info.revision.clone(),
+        manifest_sha256: info.manifest_sha256.clone(),
+        dpi: render.dpi,
+        max_page_pixels: render.max_page_pixels,
+        derive: derive.clone(),
+    }
+    .id()
 }
 
 /// The pipeline's choice, else the model's where its vectors exist, else exact search.

@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::{App, Definition};
 use crate::config::Pipeline as PipelineConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_error};
 use crate::ingest::{Event, Pipeline, Progress, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
 use crate::render::{Renderer, WorkerCommand};
-use crate::source::{Discover, discover};
+use crate::source::{Discover, discover, source_path, source_uri};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -75,7 +75,9 @@ impl App {
         let started = Instant::now();
         let (definition, embedder) = self.define(&request).await?;
         let discovery = {
-            let (paths, options) = (request.paths.clone(), request.discover.clone());
+            let (paths, mut options) = (request.paths.clone(), request.discover.clone());
+            // Our own page images are no documents.
+            options.never_enter.push(self.data.root().to_owned());
             tokio::task::spawn_blocking(move || discover(&paths, &options))
                 .await
                 .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??
@@ -130,7 +132,7 @@ impl App {
             (pipeline, _) => {
                 let pipeline = match pipeline {
                     Some(pipeline) => pipeline.clone(),
-                    None => self.config.default_pipeline(),
+                    None => PipelineConfig::of_config(&self.config),
                 };
                 let embedder = self.model(&pipeline.model).await?;
                 (Definition::new(&pipeline, &embedder)?, embedder)
@@ -148,16 +150,15 @@ impl App {
         embedder: crate::embed::Embedder,
         progress: Progress,
     ) -> Result<Pipeline> {
-        let program = std::env::current_exe()
-            .map_err(|error| Error::configuration("the quire program can't find itself").with_source(error))?;
-        let command = WorkerCommand { program, pdfium: self.config.native.pdfium()? };
+        let command = WorkerCommand::this_program(self.installation.pdfium(&self.config)?)?;
         Ok(Pipeline {
             collection: collection.to_owned(),
             settings: self.config.ingest.clone(),
             derive: definition.derive.clone(),
             recipe: definition.recipe.clone(),
             spool: self.data.spool(),
-            renderer: Renderer::new(definition.render.clone(), self.config.render_workers, command)?,
+            max_document_bytes: definition.render.max_document_bytes,
+            renderer: Renderer::new(definition.render.clone(), self.config.workers, command)?,
             embedder,
             store: self.store.clone(),
             ledger: self.ledger.clone(),
@@ -166,17 +167,20 @@ impl App {
         })
     }
 
-    /// Deletes documents that lie under one of the given folders and were not found there.
+    /// Deletes documents of the given folders whose files are gone.
     async fn prune(&self, request: &IngestRequest, present: &HashSet<String>) -> Result<u64> {
         let mut folders = Vec::new();
         for path in request.paths.iter().filter(|path| path.is_dir()) {
-            folders.push(crate::source::folder_uri(path)?);
+            let folder = path.canonicalize().map_err(|error| io_error("read", path, error))?;
+            folders.push(format!("{}/", source_uri(&folder).trim_end_matches('/')));
         }
         let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
         let mut pruned = 0;
         for record in self.ledger.documents(&filter).await? {
             let within = folders.iter().any(|folder| record.source.uri.starts_with(folder.as_str()));
-            if within && !present.contains(&record.source.uri) && record.state != State::Deleting {
+            let candidate = within && !present.contains(&record.source.uri) && record.state != State::Deleting;
+            // Only what is certainly gone: a file may also be missing from the walk because a folder can't be read.
+            if candidate && matches!(source_path(&record.source.uri).try_exists(), Ok(false)) {
                 self.ledger.delete(record.document_id).await?;
                 pruned += 1;
             }

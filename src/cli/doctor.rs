@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::output::{Output, bytes};
-use crate::app::App;
-use crate::config::{Config, Installation};
+use crate::app::{App, Installation};
+use crate::config::Config;
 use crate::embed;
 use crate::error::{Error, Result};
 use crate::render;

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::bars::Bars;
 use super::output::{Output, count, stderr_is_terminal};
+use super::run::discover_options;
 use super::{parse_tag, tags};
 use crate::app::{App, IngestRequest, IngestSummary};
-use crate::config::PipelineFile;
 use crate::error::Result;
 use crate::source::Discover;
 
@@ -37,14 +37,14 @@ pub struct IngestArgs {
 }
 
 pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
-    let pipeline = args.pipeline.as_deref().map(PipelineFile::load).transpose()?;
+    let pipeline = args.pipeline.as_deref().map(|file| app.installation().pipeline(file, app.config())).transpose()?;
     let mut all_tags = pipeline.as_ref().map(|pipeline| pipeline.tags.clone()).unwrap_or_default();
     all_tags.extend(tags(&args.tags));
     let collection = args
         .collection
         .or_else(|| pipeline.as_ref().map(|pipeline| pipeline.collection.clone()))
         .unwrap_or_else(|| app.config().collection.clone());
-    let discover = pipeline.as_ref().map_or_else(Discover::default, |pipeline| pipeline.source.discover());
+    let discover = pipeline.as_ref().and_then(|pipeline| pipeline.source.as_ref()).map_or_else(Discover::default, discover_options);
     let request = IngestRequest {
         paths: args.paths,
         discover,

@@ -19,8 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::app::App;
-use crate::config::{Config, Overrides};
+use crate::app::{App, Installation};
+use crate::config::{Config, Flags};
 use crate::error::{Error, Kind, Result};
 use crate::{render, telemetry};
 use output::Output;
@@ -39,11 +39,11 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Folder that holds all state [default: ./quire-data]
-    #[arg(long, global = true, value_name = "DIR", env = "QUIRE_DATA_DIR", hide_env_values = true)]
+    /// Folder that holds all state [default: QUIRE_DATA_DIR, else ./quire-data]
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Service configuration (YAML) [default: ./quire.yaml where it exists]
-    #[arg(long, global = true, value_name = "FILE", env = "QUIRE_CONFIG", hide_env_values = true)]
+    /// Service configuration (YAML) [default: QUIRE_CONFIG, else ./quire.yaml where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print results as JSON
     #[arg(long, global = true)]
@@ -82,7 +82,7 @@ enum Command {
     Completions { shell: clap_complete::Shell },
     /// Draws pages for another quire; speaks a binary protocol on standard input and output
     #[command(hide = true)]
-    RenderWorker(render::WorkerArgs),
+    RenderWorker,
 }
 
 /// Parses arguments, runs the command, and turns its outcome into an exit code.
@@ -115,28 +115,29 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
         // The worker takes no configuration: its parent tells it everything.
-        Command::RenderWorker(args) => return render::worker_main(args).map(|()| ExitCode::SUCCESS),
+        Command::RenderWorker => return render::worker::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
     }
-    let overrides = Overrides { data_dir: global.data_dir, config_file: global.config };
+    let installation = Installation::of_process();
+    let flags = Flags { config: global.config, data_dir: global.data_dir, ..Flags::default() };
     let output = Output { json: global.json };
     let quiet = global.quiet;
-    let config = Config::load(&overrides);
+    let config = Config::load(&flags, installation.environment());
     telemetry::init(config.as_ref().map(|config| &config.log).ok(), global.verbose, global.quiet);
     if let Command::Doctor = command {
-        return runtime()?.block_on(doctor::doctor(config, output));
+        return runtime()?.block_on(doctor::doctor(config, &installation, output));
     }
     let config = config?;
     match command {
-        Command::Validate(args) => validate::validate(&args, output),
-        Command::Model(command) => model::model(command, &config, output),
-        Command::Run(args) if args.dry_run => run::dry_run(&args, &config, output),
+        Command::Validate(args) => validate::validate(&args, &config, &installation, output),
+        Command::Model(command) => model::model(command, &config, &installation, output),
+        Command::Run(args) if args.dry_run => run::dry_run(&args, &config, &installation, output),
         command => runtime()?.block_on(async move {
-            let app = App::open(config).await?;
+            let app = App::open(config, installation).await?;
             let code = with_app(&app, command, output, quiet).await;
             app.close().await;
             code

@@ -7,7 +7,8 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::output::Output;
-use crate::config::{Config, Installation};
+use crate::app::Installation;
+use crate::config::Config;
 use crate::embed::{self, ModelInfo};
 use crate::error::Result;
 

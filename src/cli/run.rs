@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::ingest::perform;
 use super::output::{Output, bytes, count};
-use crate::app::{App, IngestRequest};
-use crate::config::{Pipeline, PipelineContext};
+use crate::app::{App, IngestRequest, Installation};
+use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::source::discover;
+use crate::source::{Discover, discover};
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -35,15 +35,15 @@ struct DryRun {
     problems: Vec<String>,
 }
 
-pub async fn run(app: &App, context: &PipelineContext, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
-    let pipeline = Pipeline::load(&args.file, context)?;
-    check_sources(&pipeline, args)?;
+pub async fn run(app: &App, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+    let pipeline = app.installation().pipeline(&args.file, app.config())?;
+    let source = source_of(&pipeline, args)?;
     let request = IngestRequest {
-        paths: pipeline.source.paths.clone(),
-        discover: pipeline.source.discover.clone(),
+        paths: source.paths.clone(),
+        discover: discover_options(source),
         collection: pipeline.collection.clone(),
         tags: pipeline.tags.clone(),
-        prune: pipeline.source.prune,
+        prune: source.prune,
         force: false,
         pipeline: Some(pipeline),
     };
@@ -51,10 +51,10 @@ pub async fn run(app: &App, context: &PipelineContext, args: &RunArgs, output: O
 }
 
 /// What [`run`] would read; opens no data folder.
-pub fn dry_run(args: &RunArgs, context: &PipelineContext, output: Output) -> Result<ExitCode> {
-    let pipeline = Pipeline::load(&args.file, context)?;
-    check_sources(&pipeline, args)?;
-    let discovery = discover(&pipeline.source.paths, &pipeline.source.discover)?;
+pub fn dry_run(args: &RunArgs, config: &Config, installation: &Installation, output: Output) -> Result<ExitCode> {
+    let pipeline = installation.pipeline(&args.file, config)?;
+    let source = source_of(&pipeline, args)?;
+    let discovery = discover(&source.paths, &discover_options(source))?;
     let plan = DryRun {
         bytes: discovery.files.iter().map(|file| file.size_bytes).sum(),
         documents: discovery.files.into_iter().map(|file| file.source.uri).collect(),
@@ -82,12 +82,21 @@ pub fn dry_run(args: &RunArgs, context: &PipelineContext, output: Output) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-fn check_sources(pipeline: &Pipeline, args: &RunArgs) -> Result<()> {
-    if pipeline.source.paths.is_empty() {
-        return Err(Error::configuration(format!(
-            "{} names no source.paths: say what to read, or use `quire ingest PATH --pipeline {0}`",
+fn source_of<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<&'a Source> {
+    pipeline.source.as_ref().ok_or_else(|| {
+        Error::configuration(format!(
+            "{0} names no source: say what to read, or use `quire ingest PATH --pipeline {0}`",
             args.file.display()
-        )));
+        ))
+    })
+}
+
+/// How a pipeline's source wants its folders walked.
+pub fn discover_options(source: &Source) -> Discover {
+    Discover {
+        include: source.include.clone(),
+        exclude: source.exclude.clone(),
+        follow_symlinks: source.follow_symlinks,
+        ..Discover::default()
     }
-    Ok(())
 }

@@ -7,7 +7,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
-use crate::config::{Pipeline, PipelineContext};
+use crate::app::Installation;
+use crate::config::Config;
 use crate::error::Result;
 
 #[derive(Debug, Args)]
@@ -31,12 +32,12 @@ struct FileReport {
     message: Option<String>,
 }
 
-pub fn validate(args: &ValidateArgs, context: &PipelineContext, output: Output) -> Result<ExitCode> {
+pub fn validate(args: &ValidateArgs, config: &Config, installation: &Installation, output: Output) -> Result<ExitCode> {
     let files: Vec<FileReport> = args
         .files
         .iter()
         .map(|file| {
-            let message = Pipeline::load(file, context).err().map(|error| error.to_string());
+            let message = installation.pipeline(file, config).err().map(|error| error.to_string());
             FileReport { file: file.display().to_string(), valid: message.is_none(), message }
         })
         .collect();

@@ -15,9 +15,6 @@ use crate::source::{self, Snapshot};
 use crate::telemetry::Metric;
 use crate::types::{PageImage, PagePayload, PagePoint, PointId, RenderedPage};
 
-/// Larger files are refused: 16 GiB is beyond any document, and a disk image is not one.
-const MAX_DOCUMENT_BYTES: u64 = 16 << 30;
-
 /// How an attempt ended well.
 pub enum Outcome {
     Indexed(Indexed),
@@ -32,7 +29,7 @@ pub enum Outcome {
 pub async fn ingest(shared: &Arc<Shared>, job: &Job) -> Result<Outcome> {
     let pipeline = &shared.pipeline;
     let path = source::source_path(&job.source.uri);
-    let snapshot = source::snapshot(&path, &pipeline.spool, MAX_DOCUMENT_BYTES).await?;
+    let snapshot = source::snapshot(&path, &pipeline.spool, pipeline.max_document_bytes).await?;
     if snapshot.content_hash != job.content_hash {
         resubmit(shared, job, &snapshot).await?;
         return Ok(Outcome::Changed);

@@ -42,6 +42,8 @@ pub struct Pipeline {
     pub recipe: RecipeId,
     /// Private copies of documents while they are being read.
     pub spool: PathBuf,
+    /// Larger files are rejected.
+    pub max_document_bytes: u64,
     pub renderer: Renderer,
     pub embedder: Embedder,
     pub store: Arc<dyn VectorStore>,
