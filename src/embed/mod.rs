@@ -1,1 +1,4 @@
-//! See lib.rs.
+pub mod resize;
+pub mod runtime;
+mod session;
+mod worker;

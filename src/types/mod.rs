@@ -2,6 +2,7 @@
 //! other rooms, nothing that can block.
 
 mod codebook;
+mod derive;
 mod document;
 mod ids;
 mod page;
@@ -13,6 +14,7 @@ mod schema;
 mod vectors;
 
 pub use codebook::Codebook;
+pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};

@@ -1,0 +1,140 @@
+//! Anchors: late interaction as an inverted index. Each patch votes for its nearest few entries of the model's codebook, a
+//! question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted alike.
+
+use super::simd::{Panels, ROWS, WIDTH};
+use crate::error::{Error, Result};
+use crate::types::{Codebook, Multivector, SparseVector};
+
+/// Sparse vector of a page: for every patch its `page_top` nearest entries, each entry with the largest cosine that any patch
+/// gave it. Votes that are not positive say nothing and are left out.
+///
+/// # Errors
+/// Configuration, where patches and codebook have different dimensions.
+pub fn page(patches: &Multivector, codebook: &Codebook) -> Result<SparseVector> {
+    let votes = nearest(patches, codebook, codebook.page_top)?;
+    Ok(SparseVector::from_maxima(votes.into_iter().flatten().filter(|vote| vote.1 > 0.0).collect()))
+}
+
+/// Sparse vector of a question: for every token its `question_top` nearest entries, weighing their cosine to the power of
+/// `question_power`; an entry that several tokens vote for gets the sum.
+///
+/// # Errors
+/// Configuration, where tokens and codebook have different dimensions.
+pub fn question(tokens: &Multivector, codebook: &Codebook) -> Result<SparseVector> {
+    let mut sums = std::collections::BTreeMap::<u32, f32>::new();
+    for (entry, cosine) in nearest(tokens, codebook, codebook.question_top)?.into_iter().flatten() {
+        if cosine > 0.0 {
+            *sums.entry(entry).or_default() += cosine.powf(codebook.question_power);
+        }
+    }
+    let (indices, values) = sums.into_iter().unzip();
+    Ok(SparseVector { indices, values })
+}
+
+/// `[vectors]`: the `top` entries of largest dot product with each, descending; of equal ones those that stand first.
+fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec<Vec<(u32, f32)>>> {
+    let entries = &codebook.entries;
+    if vectors.dim() != entries.dim() {
+        return Err(Error::configuration(format!(
+            "vectors of {} dimensions do not fit a codebook of {}: take both from one model",
+            vectors.dim(),
+            entries.dim()
+        )));
+    }
+    let top = top.min(entries.len());
+    let mut best = vec![Vec::with_capacity(top + 1); vectors.len()];
+    if top == 0 {
+        return Ok(best);
+    }
+    // What an entry must exceed to be among the best of a column; padding columns can't be exceeded.
+    let mut least = vec![f32::INFINITY; vectors.len().div_ceil(WIDTH) * WIDTH];
+    least[..vectors.len()].fill(f32::NEG_INFINITY);
+    let panels = Panels::new(vectors.as_slice(), vectors.dim());
+    panels.for_each_block(entries.as_slice(), |entry, column, block| {
+        let rows = ROWS.min(entries.len() - entry);
+        let least = &mut least[column..column + WIDTH];
+        for (r, sums) in block[..rows].iter().enumerate() {
+            // Nearly always nothing exceeds: this comparison of a whole row is one or two instructions.
+            let exceeds = sums.iter().zip(least.iter()).fold(false, |any, (sum, least)| any | (sum > least));
+            if exceeds {
+                for c in (0..WIDTH).filter(|&c| sums[c] > least[c]).collect::<Vec<_>>() {
+                    least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
+                }
+            }
+        }
+    });
+    Ok(best)
+}
+
+/// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must exceed.
+fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
+    let place = best.partition_point(|earlier| earlier.1 >= vote.1);
+    best.insert(place, vote);
+    best.truncate(top);
+    if best.len() < top { f32::NEG_INFINITY } else { best[top - 1].1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn codebook(entries: Vec<f32>, dim: usize) -> Codebook {
+        Codebook { entries: Multivector::new(dim, entries).unwrap(), page_top: 2, question_top: 3, question_power: 4.0 }
+    }
+
+    #[test]
+    fn a_page_keeps_the_largest_vote_of_each_entry() {
+        let codebook = codebook(vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0], 2);
+        let patches = Multivector::new(2, vec![0.8, 0.6, 0.6, 0.8, 0.0, -1.0]).unwrap();
+        // The third patch is nearest to entries 0 and 2 with cosine 0, which is no vote.
+        let sparse = page(&patches, &codebook).unwrap();
+        assert_eq!(sparse.indices, [0, 1]);
+        assert_eq!(sparse.values, [0.8, 0.8]);
+    }
+
+    #[test]
+    fn a_question_sums_sharpened_votes() {
+        let codebook = codebook(vec![1.0, 0.0, 0.0, 1.0], 2);
+        let tokens = Multivector::new(2, vec![0.8, 0.6, 1.0, 0.0]).unwrap();
+        let sparse = question(&tokens, &codebook).unwrap();
+        assert_eq!(sparse.indices, [0, 1]);
+        assert!((sparse.values[0] - (0.8f32.powi(4) + 1.0)).abs() < 1e-6);
+        assert!((sparse.values[1] - 0.6f32.powi(4)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_foreign_codebook_is_refused() {
+        let patches = Multivector::new(3, vec![1.0, 0.0, 0.0]).unwrap();
+        let error = page(&patches, &codebook(vec![1.0, 0.0], 2)).unwrap_err();
+        assert!(error.to_string().contains("3 dimensions"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn nearest_equals_a_full_sort(
+            vectors in prop::collection::vec(-1i8..=1, 3..120),
+            entries in prop::collection::vec(-1i8..=1, 3..150),
+            top in 0usize..5,
+        ) {
+            // Small integers make many exact ties.
+            let matrix = |values: Vec<i8>| {
+                let whole = values.len() / 3 * 3;
+                Multivector::new(3, values[..whole].iter().map(|&value| f32::from(value)).collect()).unwrap()
+            };
+            let (vectors, entries) = (matrix(vectors), matrix(entries));
+            let codebook = Codebook { entries, page_top: top, question_top: top, question_power: 1.0 };
+            let found = nearest(&vectors, &codebook, top).unwrap();
+            for (vector, found) in vectors.rows().zip(found) {
+                let mut all: Vec<(u32, f32)> = codebook.entries.rows().enumerate()
+                    .map(|(at, entry)| (at as u32, vector.iter().zip(entry).map(|(a, b)| a * b).sum::<f32>() + 0.0))
+                    .collect();
+                all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                all.truncate(top);
+                // Plus 0: a zero of either sign is the same to the order.
+                let found: Vec<(u32, f32)> = found.into_iter().map(|(at, sum)| (at, sum + 0.0)).collect();
+                prop_assert_eq!(found, all);
+            }
+        }
+    }
+}

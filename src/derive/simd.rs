@@ -1,0 +1,224 @@
+//! Many dot products at once, the inner loop of anchors and MUVERA: `entries x columns` blocks of a product of two matrices,
+//! kept in registers.
+//!
+//! Every lane sums its terms in the order of the dimensions with one fused rounding a term, on every processor and in the
+//! plain code, so a result never depends on the machine.
+
+/// Compiles a plain function for AVX-512 and AVX2 too and takes the widest that the processor has. For loops over slices that
+/// the compiler turns into vector code by itself; the order of additions, and so the result, is the same in all of them.
+macro_rules! for_this_processor {
+    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
+        $(#[$doc])*
+        fn $name($($arg: $type),*) -> $result {
+            #[inline(always)]
+            fn plain($($arg: $type),*) -> $result $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f")]
+                fn avx512($($arg: $type),*) -> $result {
+                    plain($($arg),*)
+                }
+                #[target_feature(enable = "avx2")]
+                fn avx2($($arg: $type),*) -> $result {
+                    plain($($arg),*)
+                }
+                if std::arch::is_x86_feature_detected!("avx512f") {
+                    // SAFETY: the processor has AVX-512.
+                    return unsafe { avx512($($arg),*) };
+                }
+                if std::arch::is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has AVX2.
+                    return unsafe { avx2($($arg),*) };
+                }
+            }
+            plain($($arg),*)
+        }
+    };
+}
+pub(super) use for_this_processor;
+
+/// Matrix columns side by side: `[panels, dim, WIDTH]`, the last panel padded with zero columns.
+pub(super) struct Panels {
+    dim: usize,
+    columns: usize,
+    data: Vec<f32>,
+}
+
+/// Columns of a panel: two registers of AVX-512, four of AVX2.
+pub(super) const WIDTH: usize = 32;
+/// Rows of the other matrix that one block takes: with [`WIDTH`] columns, the sums fill 12 of the 32 registers of AVX-512.
+pub(super) const ROWS: usize = 6;
+
+/// Sums of one block, `[ROWS, WIDTH]`.
+pub(super) type Block = [[f32; WIDTH]; ROWS];
+
+impl Panels {
+    /// `rows`: `[columns, dim]`, row-major; each becomes a column.
+    pub fn new(rows: &[f32], dim: usize) -> Self {
+        let columns = rows.len() / dim;
+        let mut data = vec![0.0; columns.div_ceil(WIDTH) * WIDTH * dim];
+        for (column, row) in rows.chunks_exact(dim).enumerate() {
+            let panel = &mut data[column / WIDTH * WIDTH * dim..][..WIDTH * dim];
+            for (at, &value) in row.iter().enumerate() {
+                panel[at * WIDTH + column % WIDTH] = value;
+            }
+        }
+        Self { dim, columns, data }
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Calls `visit(first row, first column, sums)` for every block of `rows x self`, rows ascending within each panel.
+    /// `rows`: `[n, dim]`, row-major. Sums of rows beyond `n` and columns beyond the matrix mean nothing.
+    pub fn for_each_block(&self, rows: &[f32], visit: impl FnMut(usize, usize, &Block)) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx512f") {
+                // SAFETY: the processor has AVX-512.
+                return unsafe { x86::drive_avx512(self, rows, visit) };
+            }
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                // SAFETY: the processor has AVX2 and FMA.
+                return unsafe { x86::drive_avx2(self, rows, visit) };
+            }
+        }
+        self.drive(rows, visit, plain);
+    }
+
+    /// The loop, with `kernel` and `visit` compiled into it for the processor of the caller.
+    #[inline(always)]
+    fn drive(
+        &self,
+        rows: &[f32],
+        mut visit: impl FnMut(usize, usize, &Block),
+        kernel: impl Fn(&[f32], [&[f32]; ROWS]) -> Block,
+    ) {
+        let count = rows.len() / self.dim;
+        for (number, panel) in self.data.chunks_exact(WIDTH * self.dim).enumerate() {
+            for first in (0..count).step_by(ROWS) {
+                // Rows beyond the end repeat the last one: their sums are not looked at.
+                let rows = std::array::from_fn(|r| &rows[(first + r).min(count - 1) * self.dim..][..self.dim]);
+                visit(first, number * WIDTH, &kernel(panel, rows));
+            }
+        }
+    }
+}
+
+fn plain(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
+    let mut sums = [[0.0; WIDTH]; ROWS];
+    for (at, columns) in panel.chunks_exact(WIDTH).enumerate() {
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            for (sum, &column) in sums.iter_mut().zip(columns) {
+                *sum = row[at].mul_add(column, *sum);
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Block, Panels, ROWS, WIDTH};
+    use std::arch::x86_64::*;
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn drive_avx512(panels: &Panels, rows: &[f32], visit: impl FnMut(usize, usize, &Block)) {
+        panels.drive(rows, visit, |panel, rows| avx512(panel, rows));
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn drive_avx2(panels: &Panels, rows: &[f32], visit: impl FnMut(usize, usize, &Block)) {
+        panels.drive(rows, visit, |panel, rows| avx2(panel, rows));
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn avx512(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
+        const VECTORS: usize = WIDTH / 16;
+        let dim = panel.len() / WIDTH;
+        // The same length as the loop's, so that no index is checked inside it.
+        let rows = rows.map(|row| &row[..dim]);
+        let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
+        for at in 0..dim {
+            let columns = &panel[at * WIDTH..][..WIDTH];
+            // SAFETY: `columns` has WIDTH floats.
+            let columns: [__m512; VECTORS] =
+                std::array::from_fn(|v| unsafe { _mm512_loadu_ps(columns.as_ptr().add(v * 16)) });
+            for r in 0..ROWS {
+                let value = _mm512_set1_ps(rows[r][at]);
+                for v in 0..VECTORS {
+                    sums[r][v] = _mm512_fmadd_ps(value, columns[v], sums[r][v]);
+                }
+            }
+        }
+        let mut block = [[0.0; WIDTH]; ROWS];
+        for (sums, row) in sums.iter().zip(&mut block) {
+            for (v, sum) in sums.iter().enumerate() {
+                // SAFETY: a row has WIDTH floats.
+                unsafe { _mm512_storeu_ps(row.as_mut_ptr().add(v * 16), *sum) };
+            }
+        }
+        block
+    }
+
+    /// In two halves of 16 columns: their 12 sums fit the 16 registers.
+    #[inline]
+    #[target_feature(enable = "avx2,fma")]
+    fn avx2(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
+        let dim = panel.len() / WIDTH;
+        let rows = rows.map(|row| &row[..dim]);
+        let mut block = [[0.0; WIDTH]; ROWS];
+        for half in (0..WIDTH).step_by(16) {
+            let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
+            for at in 0..dim {
+                let columns = &panel[at * WIDTH + half..][..16];
+                // SAFETY: `columns` has 16 floats.
+                let columns: [__m256; 2] =
+                    std::array::from_fn(|v| unsafe { _mm256_loadu_ps(columns.as_ptr().add(v * 8)) });
+                for r in 0..ROWS {
+                    let value = _mm256_set1_ps(rows[r][at]);
+                    for v in 0..2 {
+                        sums[r][v] = _mm256_fmadd_ps(value, columns[v], sums[r][v]);
+                    }
+                }
+            }
+            for (sums, row) in sums.iter().zip(&mut block) {
+                for (v, sum) in sums.iter().enumerate() {
+                    // SAFETY: a row has WIDTH floats, and `half + 16 <= WIDTH`.
+                    unsafe { _mm256_storeu_ps(row.as_mut_ptr().add(half + v * 8), *sum) };
+                }
+            }
+        }
+        block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vector_code_equals_plain_code_bit_for_bit() {
+        let dim = 37;
+        let value = |i: usize| ((i * 7919 % 1013) as f32 - 500.0) / 333.0;
+        let columns: Vec<f32> = (0..70 * dim).map(value).collect();
+        let rows: Vec<f32> = (0..13 * dim).map(|i| value(i + 5)).collect();
+        let panels = Panels::new(&columns, dim);
+        assert_eq!(panels.columns(), 70);
+        let mut seen = 0;
+        panels.for_each_block(&rows, |row, column, block| {
+            for (r, sums) in block.iter().enumerate().filter(|(r, _)| row + r < 13) {
+                for (c, &sum) in sums.iter().enumerate().filter(|(c, _)| column + c < 70) {
+                    let a = &rows[(row + r) * dim..][..dim];
+                    let b = &columns[(column + c) * dim..][..dim];
+                    let expected = a.iter().zip(b).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum));
+                    assert_eq!(sum.to_bits(), expected.to_bits(), "row {} column {}", row + r, column + c);
+                    seen += 1;
+                }
+            }
+        });
+        assert_eq!(seen, 13 * 70);
+    }
+}

@@ -1,0 +1,183 @@
+//! The passes with AVX2. A weight of 23 bits and a sign does not fit the 16-bit multiply-add, so each weight is split into
+//! `high * 2^12 + low` with both halves in 16 bits; the halves are summed apart and joined at the end, modulo 2^32, which is
+//! exact since the whole sum fits 32 bits.
+
+use std::arch::x86_64::*;
+
+use super::Pixels;
+use super::passes::{horizontal_row, vertical_plain};
+use super::weights::{AxisWeights, PRECISION_BITS};
+
+const LOW_BITS: u32 = 12;
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// See `passes::horizontal`. Callers have checked that the processor has AVX2.
+pub(super) fn horizontal(image: Pixels<'_>, weights: &AxisWeights) -> Vec<u8> {
+    // SAFETY: AVX2 is there, as the caller has checked.
+    unsafe {
+        match image.channels {
+            3 => horizontal_rgb(image, weights),
+            _ => horizontal_luma(image, weights),
+        }
+    }
+}
+
+/// See `passes::vertical`. Callers have checked that the processor has AVX2.
+pub(super) fn vertical(data: &[u8], row: usize, weights: &AxisWeights) -> Vec<u8> {
+    // SAFETY: AVX2 is there, as the caller has checked.
+    unsafe { vertical_avx2(data, row, weights) }
+}
+
+/// The plain loop, compiled for wider registers.
+#[target_feature(enable = "avx2")]
+fn vertical_avx2(data: &[u8], row: usize, weights: &AxisWeights) -> Vec<u8> {
+    vertical_plain(data, row, weights)
+}
+
+/// Split weights in the order in which the pixels are shuffled.
+struct Split {
+    /// `[outputs]`: first input position, moved left where the padded window would leave the line.
+    starts: Vec<usize>,
+    /// `[outputs, groups, 2 halves, 16]`.
+    weights: Vec<i16>,
+    /// Groups of taps per output.
+    groups: usize,
+}
+
+impl Split {
+    /// Pads every window to whole groups of `group` taps; `order(tap)` says which of the 16 lanes a tap of a group fills.
+    /// None where the line is narrower than a padded window.
+    fn new(axis: &AxisWeights, group: usize, lanes: impl Fn(usize) -> &'static [usize]) -> Option<Self> {
+        let groups = axis.taps.div_ceil(group);
+        let window = groups * group;
+        if window > axis.input_len {
+            return None;
+        }
+        let mut split = Self { starts: Vec::new(), weights: vec![0; axis.outputs() * groups * 32], groups };
+        for (output, into) in split.weights.chunks_exact_mut(groups * 32).enumerate() {
+            let (start, weights) = axis.of(output);
+            let moved = start.min(axis.input_len - window);
+            split.starts.push(moved);
+            for (tap, &weight) in weights.iter().enumerate() {
+                let tap = tap + start - moved;
+                let halves = &mut into[tap / group * 32..][..32];
+                for &lane in lanes(tap % group) {
+                    halves[lane] = (weight >> LOW_BITS) as i16;
+                    halves[16 + lane] = (weight & ((1 << LOW_BITS) - 1)) as i16;
+                }
+            }
+        }
+        Some(split)
+    }
+}
+
+/// Lines summed at once, so that each weight is loaded once for all of them.
+const LINES: usize = 4;
+
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
+    /// Four pixels in 16 lanes: (r0 r1)(g0 g1)(b0 b1)(0 0) (r2 r3)(g2 g3)(b2 b3)(0 0).
+    const LANES: [&[usize]; 4] = [&[0, 2, 4], &[1, 3, 5], &[8, 10, 12], &[9, 11, 13]];
+    let (line, out_line) = (image.width * 3, axis.outputs() * 3);
+    let mut out = vec![0u8; image.height * out_line];
+    // A group is read as 16 bytes of which 12 count; a window that ends a line therefore reads 4 bytes of the next one,
+    // which only the last line lacks.
+    let readable = image.height.saturating_sub(1);
+    let Some(split) = Split::new(axis, 4, |tap| LANES[tap]) else {
+        return super::passes::horizontal_plain(image, axis);
+    };
+    let z = -1i8;
+    let shuffle = _mm256_setr_epi8(
+        0, z, 3, z, 1, z, 4, z, 2, z, 5, z, z, z, z, z, //
+        6, z, 9, z, 7, z, 10, z, 8, z, 11, z, z, z, z, z,
+    );
+    let half = _mm_set1_epi32(HALF);
+    let whole = readable / LINES * LINES;
+    for first in (0..whole).step_by(LINES) {
+        // Each line may be read 16 bytes beyond its end, see above.
+        let lines: [&[u8]; LINES] = std::array::from_fn(|l| &image.data[(first + l) * line..]);
+        let outs = &mut out[first * out_line..][..LINES * out_line];
+        let windows = split.starts.iter().zip(split.weights.chunks_exact(split.groups * 32));
+        for (output, (&start, weights)) in windows.enumerate() {
+            let windows = lines.map(|line| &line[start * 3..][..split.groups * 12 + 4]);
+            let mut high = [_mm256_setzero_si256(); LINES];
+            let mut low = [_mm256_setzero_si256(); LINES];
+            for (group, halves) in weights.chunks_exact(32).enumerate() {
+                // SAFETY: `halves` has 32 values of 16 bits.
+                let (wh, wl) = unsafe {
+                    (_mm256_loadu_si256(halves.as_ptr().cast()), _mm256_loadu_si256(halves[16..].as_ptr().cast()))
+                };
+                for l in 0..LINES {
+                    // SAFETY: a window has 12 bytes a group and 4 more, so 16 may be read where any group starts.
+                    let raw = unsafe { _mm_loadu_si128(windows[l].as_ptr().add(group * 12).cast()) };
+                    let pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(raw), shuffle);
+                    high[l] = _mm256_add_epi32(high[l], _mm256_madd_epi16(pixels, wh));
+                    low[l] = _mm256_add_epi32(low[l], _mm256_madd_epi16(pixels, wl));
+                }
+            }
+            for l in 0..LINES {
+                let sums = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[l]), low[l]);
+                let sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+                let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
+                let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
+                let [r, g, b, _] = _mm_cvtsi128_si32(packed).to_le_bytes();
+                let at = l * out_line + output * 3;
+                outs[at..at + 3].copy_from_slice(&[r, g, b]);
+            }
+        }
+    }
+    for row in whole..image.height {
+        horizontal_row(&image.data[row * line..][..line], 3, axis, &mut out[row * out_line..][..out_line]);
+    }
+    out
+}
+
+#[target_feature(enable = "avx2")]
+unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
+    /// Eight pixels, the lower half of the 16 lanes.
+    const LANES: [&[usize]; 8] = [&[0], &[1], &[2], &[3], &[4], &[5], &[6], &[7]];
+    let Some(split) = Split::new(axis, 8, |tap| LANES[tap]) else {
+        return super::passes::horizontal_plain(image, axis);
+    };
+    let outputs = axis.outputs();
+    let mut out = vec![0u8; image.height * outputs];
+    let half = _mm_set1_epi32(HALF);
+    let stride = split.groups * 32;
+    for (line, out) in image.data.chunks_exact(image.width).zip(out.chunks_exact_mut(outputs)) {
+        let sum_of = |output: usize| {
+            let start = split.starts[output];
+            let bytes = &line[start..start + split.groups * 8];
+            let weights = &split.weights[output * stride..][..stride];
+            let mut high = _mm_setzero_si128();
+            let mut low = _mm_setzero_si128();
+            for (bytes, halves) in bytes.chunks_exact(8).zip(weights.chunks_exact(32)) {
+                // SAFETY: `bytes` has 8 bytes, `halves` 32 values of 16 bits.
+                let (raw, wh, wl) = unsafe {
+                    (
+                        _mm_loadl_epi64(bytes.as_ptr().cast()),
+                        _mm_loadu_si128(halves.as_ptr().cast()),
+                        _mm_loadu_si128(halves[16..].as_ptr().cast()),
+                    )
+                };
+                let pixels = _mm_cvtepu8_epi16(raw);
+                high = _mm_add_epi32(high, _mm_madd_epi16(pixels, wh));
+                low = _mm_add_epi32(low, _mm_madd_epi16(pixels, wl));
+            }
+            _mm_add_epi32(_mm_slli_epi32::<{ LOW_BITS as i32 }>(high), low)
+        };
+        let mut four = |output: usize, sums: [__m128i; 4], count: usize| {
+            let sum = _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
+            let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
+            let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
+            out[output..output + count].copy_from_slice(&_mm_cvtsi128_si32(packed).to_le_bytes()[..count]);
+        };
+        let whole = outputs / 4 * 4;
+        for output in (0..whole).step_by(4) {
+            four(output, [sum_of(output), sum_of(output + 1), sum_of(output + 2), sum_of(output + 3)], 4);
+        }
+        for output in whole..outputs {
+            four(output, [sum_of(output), _mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128()], 1);
+        }
+    }
+    out
+}
