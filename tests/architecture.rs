@@ -12,7 +12,8 @@ const LEVELS: &[&[&str]] = &[
     &["ingest", "answer"],
     &["retrieve"],
     &["source", "render", "embed", "derive", "store", "blobs", "ledger"],
-    &["config", "telemetry"],
+    &["telemetry"],
+    &["config"],
     &["types", "error"],
 ];
 

@@ -1,7 +1,7 @@
 //! The answer of an installation without an answer model: the best passages of the best pages, quoted.
 
 use super::{Answer, Citation, Mode};
-use crate::retrieve::{Hit, passages};
+use crate::retrieve::{Hit, Passage, passages};
 
 /// Sentences in an answer.
 const MAX_PASSAGES: usize = 4;
@@ -65,8 +65,8 @@ pub fn extract(question: &str, hits: Vec<Hit>) -> Answer {
 }
 
 /// The best passages over all pages, best first, none twice.
-fn choose(pages: Vec<Vec<crate::retrieve::Passage>>) -> Vec<(usize, String)> {
-    let mut ranked: Vec<(f32, usize, crate::retrieve::Passage)> = pages
+fn choose(pages: Vec<Vec<Passage>>) -> Vec<(usize, String)> {
+    let mut ranked: Vec<(f32, usize, Passage)> = pages
         .into_iter()
         .enumerate()
         .flat_map(|(rank, page)| {

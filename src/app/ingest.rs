@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{App, Definition};
 use crate::config::Pipeline as PipelineConfig;
+use crate::embed::Embedder;
 use crate::error::{Error, Result, io_error};
 use crate::ingest::{Event, Pipeline, Progress, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
@@ -120,7 +121,7 @@ impl App {
     }
 
     /// The definition that this ingest works with, written down before the first page; the collection exists afterwards.
-    async fn define(&self, request: &IngestRequest) -> Result<(Definition, crate::embed::Embedder)> {
+    async fn define(&self, request: &IngestRequest) -> Result<(Definition, Embedder)> {
         let stored = self.stored_definition(&request.collection).await?;
         let (definition, embedder) = match (&request.pipeline, stored) {
             (None, Some(stored)) => {
@@ -147,7 +148,7 @@ impl App {
         &self,
         collection: &str,
         definition: &Definition,
-        embedder: crate::embed::Embedder,
+        embedder: Embedder,
         progress: Progress,
     ) -> Result<Pipeline> {
         let command = WorkerCommand::this_program(self.installation.pdfium(&self.config)?)?;

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::App;
 use crate::answer::{Answer, extract};
-use crate::derive::{DerivedQuestion, derive_question};
+use crate::derive::derive_question;
 use crate::error::{Error, Result, io_error};
-use crate::retrieve::{Hit, PageFilter, Search, SearchTimings, elapsed_ms};
+use crate::retrieve::{DerivedQuestion, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
 use crate::types::QuestionEmbedding;
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
@@ -113,13 +113,11 @@ impl App {
         }
         let embedding = Instant::now();
         let embedded = model.embed_question(text).await?;
-        let derived: DerivedQuestion = derive_question(
-            &definition.derive,
-            &embedded,
-            text,
-            model.codebook().map(|codebook| codebook.as_ref()),
-            &plan.vectors(),
-        )?;
+        let codebook = model.codebook().map(AsRef::as_ref);
+        let mut derived = DerivedQuestion::new();
+        for name in plan.vectors() {
+            derived.insert(name, derive_question(&definition.derive, name, &embedded, text, codebook)?);
+        }
         let embed = elapsed_ms(embedding);
         let querying = Instant::now();
         let search = Search {

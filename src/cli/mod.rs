@@ -127,7 +127,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     let output = Output { json: global.json };
     let quiet = global.quiet;
     let config = Config::load(&flags, installation.environment());
-    telemetry::init(config.as_ref().map(|config| &config.log).ok(), global.verbose, global.quiet);
+    if let Ok(config) = &config {
+        telemetry::init(&config.log, if quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) })?;
+    }
     if let Command::Doctor = command {
         return runtime()?.block_on(doctor::doctor(config, &installation, output));
     }

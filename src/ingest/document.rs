@@ -1,7 +1,5 @@
 //! One attempt at one document: every page of it through `render -> embed -> derive -> store`.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
@@ -12,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{Indexed, Job, PageFailure, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Snapshot};
-use crate::telemetry::Metric;
+use crate::telemetry::{self, Metric, Stage, Timer};
 use crate::types::{PageImage, PagePayload, PagePoint, PointId, RenderedPage};
 
 /// How an attempt ended well.
@@ -26,7 +24,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Permanent: the document can't be indexed as it is. Transient: another attempt may succeed.
-pub async fn ingest(shared: &Arc<Shared>, job: &Job) -> Result<Outcome> {
+pub async fn ingest(shared: &Shared, job: &Job) -> Result<Outcome> {
     let pipeline = &shared.pipeline;
     let path = source::source_path(&job.source.uri);
     let snapshot = source::snapshot(&path, &pipeline.spool, pipeline.max_document_bytes).await?;
@@ -39,13 +37,12 @@ pub async fn ingest(shared: &Arc<Shared>, job: &Job) -> Result<Outcome> {
     (pipeline.progress)(Event::Opened { source: job.source.clone(), pages: page_count });
 
     let title = title_of(&document, job);
-    let document = Arc::new(document);
     let mut failed_pages = Vec::new();
     // As many pages of one document at once as all documents may have together: a single large file uses every worker.
     let mut pages = stream::iter(1..=page_count)
         .map(|number| {
-            let (shared, document, title) = (shared.clone(), document.clone(), title.clone());
-            async move { (number, page(&shared, job, &document, &title, number).await) }
+            let (document, title) = (&document, title.as_str());
+            async move { (number, page(shared, job, document, title, number).await) }
         })
         .buffer_unordered(pipeline.settings.pages_in_flight);
     while let Some((number, outcome)) = pages.next().await {
@@ -76,8 +73,11 @@ async fn page(shared: &Shared, job: &Job, document: &OpenDocument, title: &str, 
     let pipeline = &shared.pipeline;
     // Held until the page is in the store: this is what bounds memory.
     let _permit = shared.pages.acquire().await.map_err(|_| Error::transient("the ingest is stopping"))?;
-    let rendered = pipeline.renderer.page(document, number).await?;
-    metrics::counter!(Metric::PagesRendered.name()).increment(1);
+    let rendered = {
+        let _timer = Timer::start(Stage::Render);
+        pipeline.renderer.page(document, number).await?
+    };
+    telemetry::pages(Metric::PagesRendered, 1);
 
     let embedder = pipeline.embedder.clone();
     let quality = pipeline.settings.image_quality;
@@ -91,14 +91,18 @@ async fn page(shared: &Shared, job: &Job, document: &OpenDocument, title: &str, 
     let image_size = [pixels.width, pixels.height];
     drop(pixels);
     let key = page_key(job.document, &job.generation, number);
-    let (stored, embedding) = tokio::join!(pipeline.blobs.put(&key, image), pipeline.embedder.embed_page(input));
+    let (stored, embedding) = tokio::join!(pipeline.blobs.put(&key, image), async {
+        let _timer = Timer::start(Stage::Embed);
+        pipeline.embedder.embed_page(input).await
+    });
     stored?;
     let embedding = embedding?;
-    metrics::counter!(Metric::PagesEmbedded.name()).increment(1);
+    telemetry::pages(Metric::PagesEmbedded, 1);
 
     let settings = pipeline.derive.clone();
     let codebook = pipeline.embedder.codebook().cloned();
     let (vectors, layout, text) = on_cpu(move || {
+        let _timer = Timer::start(Stage::Derive);
         let vectors = derive_page(&settings, &embedding, &text.text, codebook.as_deref())?;
         Ok((vectors, embedding.layout, text.text))
     })

@@ -27,6 +27,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{Fate, Job, Ledger};
 use crate::render::Renderer;
 use crate::store::VectorStore;
+use crate::telemetry;
 use crate::types::{DeriveSettings, RecipeId};
 use acknowledge::Acknowledger;
 use writer::Writer;
@@ -83,7 +84,8 @@ impl Pipeline {
         for task in ended {
             task.map_err(|error| Error::bug("a stage of the ingest stopped").with_source(error))??;
         }
-        self.collect_garbage().await
+        self.collect_garbage().await?;
+        Ok(())
     }
 
     /// Claims jobs and keeps `documents_in_flight` of them going.
@@ -158,6 +160,12 @@ async fn run_job(shared: &Shared, job: Job) -> Result<()> {
     };
     renewal.abort();
     if let Some(event) = event {
+        match &event {
+            Event::Indexed { .. } => telemetry::document(telemetry::Outcome::Indexed),
+            Event::Rejected { .. } => telemetry::document(telemetry::Outcome::Rejected),
+            Event::Dead { .. } => telemetry::document(telemetry::Outcome::Dead),
+            _ => {}
+        }
         (pipeline.progress)(event);
     }
     Ok(())

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::Pipeline;
 use crate::error::{Error, Result};
+use crate::telemetry::{Stage, Timer};
 use crate::types::PagePoint;
 
 /// Pages waiting for the store. Few: a page's vectors are about 0.5 MB, and a full channel only says that the store is the
@@ -43,8 +44,10 @@ async fn write_all(pipeline: Arc<Pipeline>, mut receiver: mpsc::Receiver<Ticket>
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
         let (points, waiting): (Vec<PagePoint>, Vec<_>) = batch.drain(..).unzip();
-        metrics::counter!(crate::telemetry::Metric::PagesStored.name()).increment(points.len() as u64);
-        let outcome = pipeline.store.upsert(&pipeline.collection, points).await;
+        let outcome = {
+            let _timer = Timer::start(Stage::Store);
+            pipeline.store.upsert(&pipeline.collection, points).await
+        };
         for sender in waiting {
             // A document that no longer waits has failed for another reason, which it reports itself.
             let _ = sender.send(outcome.as_ref().map(|_| ()).map_err(Error::duplicate));

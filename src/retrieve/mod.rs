@@ -16,18 +16,20 @@ use serde::Serialize;
 
 pub use evidence::{Evidence, similarity_map};
 pub use filter::PageFilter;
-pub use snippet::{passages, snippet};
+pub use snippet::{Passage, passages, snippet};
 
-use crate::derive::DerivedQuestion;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::store::{ScoredPoint, VectorStore};
-use crate::types::{DocumentId, Generation, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
+use crate::types::{DocumentId, Generation, NamedVector, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
 
 /// How many times a query may be repeated with a larger limit because hits were hidden.
 const MAX_ROUNDS: usize = 4;
 /// Characters of a hit's snippet.
 const SNIPPET_CHARS: usize = 240;
+
+/// What a question is compared with under each name.
+pub type DerivedQuestion = BTreeMap<VectorName, NamedVector>;
 
 /// A page that answers a question.
 #[derive(Debug, Clone, Serialize)]

@@ -1,7 +1,7 @@
 //! A plan and a question become one query tree. The filter stands at the root and in every branch, so that no stage fills its
 //! candidates with pages that the filter would take away.
 
-use crate::derive::DerivedQuestion;
+use super::DerivedQuestion;
 use crate::error::{Error, Result};
 use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{NamedVector, Plan, SearchParams, Stage, VectorName};
@@ -65,7 +65,7 @@ impl Build<'_> {
     }
 
     fn nearest(&self, using: VectorName) -> Result<Scoring> {
-        let vector = match self.derived.get(using) {
+        let vector = match self.derived.get(&using) {
             Some(NamedVector::Dense(values)) => QueryVector::Dense(values.clone()),
             Some(NamedVector::Multi(rows)) => QueryVector::Multi(rows.clone()),
             Some(NamedVector::Sparse(sparse)) => QueryVector::Sparse(sparse.clone()),

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::derive::words;
+use crate::derive::terms;
 
 /// Longest passage, in characters; longer ones are cut at a word.
 const MAX_PASSAGE_CHARS: usize = 360;
@@ -96,21 +96,24 @@ fn shorten(text: &str, max_chars: usize) -> String {
     format!("{} …", text[..cut].trim_end())
 }
 
+/// The terms of a text as the `text` vector knows them: words, their stems, identifiers whole and in parts.
+fn terms_of(text: &str) -> HashSet<u32> {
+    terms::question(text).indices.into_iter().collect()
+}
+
 /// Passages of several pages, each with its score for the question: the share of the question's words that it holds, rare
 /// words counting more (inverse document frequency over all these passages).
 pub fn passages(pages: &[&str], question: &str) -> Vec<Vec<Passage>> {
     let cut_pages: Vec<Vec<String>> = pages.iter().map(|text| cut(text)).collect();
-    let asked: HashSet<String> = words(question).into_iter().collect();
-    let held: Vec<Vec<HashSet<String>>> = cut_pages
-        .iter()
-        .map(|page| page.iter().map(|text| words(text).into_iter().collect()).collect())
-        .collect();
+    let asked = terms_of(question);
+    let held: Vec<Vec<HashSet<u32>>> =
+        cut_pages.iter().map(|page| page.iter().map(|text| terms_of(text)).collect()).collect();
     let total = held.iter().map(Vec::len).sum::<usize>() as f32;
-    let weights: HashMap<&str, f32> = asked
+    let weights: HashMap<u32, f32> = asked
         .iter()
-        .map(|word| {
-            let holding = held.iter().flatten().filter(|passage| passage.contains(word)).count() as f32;
-            (word.as_str(), ((total - holding + 0.5) / (holding + 0.5) + 1.0).ln())
+        .map(|term| {
+            let holding = held.iter().flatten().filter(|passage| passage.contains(term)).count() as f32;
+            (*term, ((total - holding + 0.5) / (holding + 0.5) + 1.0).ln())
         })
         .collect();
     let best: f32 = weights.values().sum::<f32>().max(f32::MIN_POSITIVE);
@@ -123,10 +126,11 @@ pub fn passages(pages: &[&str], question: &str) -> Vec<Vec<Passage>> {
                 .enumerate()
                 .map(|(index, (text, held))| {
                     let gained: f32 =
-                        weights.iter().filter(|(word, _)| held.contains(**word)).map(|(_, weight)| weight).sum();
+                        weights.iter().filter(|(term, _)| held.contains(*term)).map(|(_, weight)| weight).sum();
                     // A long passage holds more words by chance; a heading of one word answers nothing.
-                    let brevity = 1.0 / (1.0 + (held.len() as f32 / 40.0).powi(2));
-                    let substance = (held.len() as f32 / 6.0).min(1.0);
+                    let words = text.split_whitespace().count() as f32;
+                    let brevity = 1.0 / (1.0 + (words / 40.0).powi(2));
+                    let substance = (words / 6.0).min(1.0);
                     Passage { text, index, score: gained / best * (0.7 + 0.15 * brevity + 0.15 * substance) }
                 })
                 .collect()
