@@ -149,7 +149,7 @@ pub struct Grid {
 /// Which cell of the grid each stored patch vector is. Cell `c` stands in row `c / cols`, column `c % cols`.
 ///
 /// As a string (in payloads): runs of ascending cells, and `x` for tokens that are no part of the page image: `0-1023,x6`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TokenLayout {
     pub grid: Grid,
     /// One entry a vector; `None` for prefix, suffix and global tokens.
