@@ -8,4 +8,5 @@ pub mod ledger;
 pub mod render;
 pub mod source;
 pub mod store;
+pub mod telemetry;
 pub mod types;

@@ -2,22 +2,26 @@
 //! other rooms, nothing that can block.
 
 mod codebook;
+mod derive;
 mod document;
 mod ids;
 mod page;
 mod plan;
 mod point;
 mod question;
+mod render;
 mod schema;
 mod vectors;
 
 pub use codebook::Codebook;
+pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint};
 pub use question::QuestionEmbedding;
+pub use render::RenderSettings;
 pub use schema::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
     Quantization, Schema, TurboBits, VectorKind, VectorSpec,
