@@ -1,0 +1,245 @@
+//! Pipelines: which documents, how their pages are drawn, which vectors are kept, how pages are found. Written in YAML,
+//! validated before anything is opened.
+
+mod plans;
+mod vectors;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use self::vectors::Storage;
+use self::wire::PipelineWire;
+use super::check::{check, schema_of};
+use super::env::Environment;
+use super::report::{Mistakes, hint};
+use super::service::Config;
+use super::tree::{self, Node};
+use super::values::{check_name, resolve, resolve_model, unreadable};
+use crate::error::{Error, Result};
+use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderSettings, Schema, VectorName};
+
+/// A validated pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pipeline {
+    pub name: String,
+    pub collection: String,
+    /// What `quire run` ingests; None where the command line says it.
+    pub source: Option<Source>,
+    /// Put on every document.
+    pub tags: BTreeMap<String, String>,
+    pub render: RenderSettings,
+    /// Page model: its folder's name, or a path.
+    pub model: String,
+    pub derive: DeriveSettings,
+    storage: BTreeMap<VectorName, Storage>,
+    /// Every plan that a search may name: those that Quire brings, and the pipeline's own.
+    pub plans: Vec<Plan>,
+    /// The plan of a search that names none; None leaves it to the model.
+    pub default_plan: Option<String>,
+}
+
+/// Which documents a pipeline reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// Glob patterns of what is taken; empty: everything that can be read.
+    pub include: Vec<String>,
+    /// Glob patterns of what is left out.
+    pub exclude: Vec<String>,
+    pub follow_symlinks: bool,
+    /// Remove documents whose file is gone.
+    pub prune: bool,
+}
+
+impl Pipeline {
+    /// What `quire ingest` does where no pipeline is named: every default, with the collection, model and limits of the
+    /// service configuration.
+    pub fn of_config(config: &Config) -> Self {
+        let derive = DeriveSettings::default();
+        let storage = vectors::default_storage(&derive);
+        Self {
+            name: "default".into(),
+            collection: config.collection.clone(),
+            source: None,
+            tags: BTreeMap::new(),
+            render: config.render.clone(),
+            model: config.model.clone(),
+            plans: plans::shipped(&storage),
+            derive,
+            storage,
+            default_plan: None,
+        }
+    }
+
+    /// Reads a pipeline; what it leaves open about rendering and the model is as in `config`.
+    ///
+    /// # Errors
+    /// Configuration, listing every mistake with file, line, path, what was found and what is allowed.
+    pub fn load(path: &Path, config: &Config, environment: &Environment) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
+        Self::parse(&text, path, config, environment)
+    }
+
+    /// [`Self::load`] of a text that stands in the file `path`, which only gives names and the folder of relative paths.
+    pub fn parse(text: &str, path: &Path, config: &Config, environment: &Environment) -> Result<Self> {
+        let mut mistakes = Mistakes::new(path.display().to_string());
+        let pipeline = Self::of_config(config);
+        let Some(mut root) = tree::parse(text, &mut mistakes) else {
+            return mistakes.into_result(pipeline);
+        };
+        tree::interpolate(&mut root, environment, "", &mut mistakes);
+        let json = check(&root, &schema_of::<PipelineWire>(), &mut mistakes);
+        match (mistakes.is_empty(), serde_json::from_value::<PipelineWire>(json)) {
+            (true, Ok(wire)) => pipeline.with(wire, path.parent(), &root, environment, mistakes),
+            (true, Err(error)) => {
+                Err(Error::bug("the schema of pipelines lets wrong values through").with_source(error))
+            }
+            (false, _) => mistakes.into_result(pipeline),
+        }
+    }
+
+    /// The wire form over the defaults, with every check that a schema can't express.
+    fn with(
+        mut self,
+        wire: PipelineWire,
+        folder: Option<&Path>,
+        root: &Node,
+        environment: &Environment,
+        mut mistakes: Mistakes,
+    ) -> Result<Self> {
+        check_name(&wire.name, "name", root, &mut mistakes);
+        if let Some(collection) = &wire.collection {
+            check_name(collection, "collection", root, &mut mistakes);
+        }
+        self.collection = wire.collection.unwrap_or_else(|| wire.name.clone());
+        self.name = wire.name;
+        self.source = wire.source.map(|source| Source {
+            paths: source.paths.iter().map(|path| resolve(path, folder, environment)).collect(),
+            include: source.include,
+            exclude: source.exclude,
+            follow_symlinks: source.follow_symlinks,
+            prune: source.prune,
+        });
+        self.tags = wire.tags.into_iter().map(|(key, value)| (key, value.0)).collect();
+        if self.tags.contains_key("") {
+            mistakes.add(root.locate("tags"), "tags", "a tag has no name: text is expected before the ':'");
+        }
+        self.render = wire.render.over(&self.render);
+        if let Some(model) = &wire.model {
+            self.model = resolve_model(model, folder, environment);
+        }
+        if let Some(written) = &wire.vectors {
+            (self.derive, self.storage) = vectors::from_wire(written);
+            if self.storage.is_empty() {
+                let known = VectorName::ALL.map(VectorName::as_str).join(", ");
+                mistakes.add(
+                    root.locate("vectors"),
+                    "vectors",
+                    format!("no vector is kept: at least one of {known} is expected"),
+                );
+            }
+        }
+        self.check_fde(root, &mut mistakes);
+        self.plans = plans::shipped(&self.storage);
+        for (name, plan) in &wire.retrieve.plans {
+            check_name(name, &format!("retrieve.plans.{name}"), root, &mut mistakes);
+            let plan = plans::from_wire(name, plan, &self.storage, root, &mut mistakes);
+            self.plans.retain(|shipped| shipped.name != *name);
+            self.plans.push(plan);
+        }
+        let path = "retrieve.default_plan";
+        if wire.retrieve.default_plan.as_ref().is_some_and(|name| self.plan(name).is_err()) {
+            mistakes.add(root.locate(path), path, self.no_plan(root.written(path).unwrap_or_default()));
+        }
+        self.default_plan = wire.retrieve.default_plan;
+        mistakes.into_result(self)
+    }
+
+    fn check_fde(&self, root: &Node, mistakes: &mut Mistakes) {
+        let fde = &self.derive.fde;
+        if self.storage.contains_key(&VectorName::Fde) && fde.len() > MAX_DENSE_DIM {
+            let message = format!(
+                "r_reps {} x 2^k_sim {} x dim_proj {} gives {} dimensions, at most {MAX_DENSE_DIM} are expected: lower one \
+                 of them, or set final_dim",
+                fde.r_reps,
+                fde.k_sim,
+                fde.dim_proj,
+                fde.len()
+            );
+            mistakes.add(root.locate("vectors.fde"), "vectors.fde", message);
+        }
+    }
+
+    /// How the store keeps these vectors, for a model whose vectors have `dim` dimensions.
+    ///
+    /// # Errors
+    /// Configuration, where a vector does not fit the model or is larger than Qdrant takes.
+    pub fn schema(&self, dim: usize) -> Result<Schema> {
+        vectors::schema(&self.derive, &self.storage, dim)
+    }
+
+    /// The plan of that name.
+    ///
+    /// # Errors
+    /// Configuration, with the plans there are.
+    pub fn plan(&self, name: &str) -> Result<&Plan> {
+        let found = self.plans.iter().find(|plan| plan.name == name);
+        found.ok_or_else(|| Error::configuration(self.no_plan(name)))
+    }
+
+    fn no_plan(&self, name: &str) -> String {
+        let known: Vec<&str> = self.plans.iter().map(|plan| plan.name.as_str()).collect();
+        let hint = hint(name, known.iter().copied());
+        let known = known.join(", ");
+        format!("there is no plan '{name}' for the vectors of this pipeline, one of {known} is expected{hint}")
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self::of_config(&Config::default())
+    }
+}
+
+/// The JSON Schema of pipelines, for editors: wherever a number or a choice is expected, `${VAR}` may stand too.
+pub fn json_schema() -> Json {
+    let mut schema = schema_of::<PipelineWire>();
+    admit_variables(&mut schema);
+    schema
+}
+
+fn admit_variables(schema: &mut Json) {
+    match schema {
+        Json::Object(object) => {
+            for (key, part) in object.iter_mut() {
+                if key != "default" {
+                    admit_variables(part);
+                }
+            }
+            let number = object.get("type").is_some_and(|kind| {
+                ["integer", "number", "boolean"]
+                    .iter()
+                    .any(|name| kind == name || kind.as_array().is_some_and(|kinds| kinds[0] == *name))
+            });
+            if number || object.contains_key("enum") {
+                let about: Vec<(String, Json)> = ["description", "default"]
+                    .into_iter()
+                    .filter_map(|key| object.remove(key).map(|value| (key.to_owned(), value)))
+                    .collect();
+                let allowed = Json::Object(std::mem::take(object));
+                object.extend(about);
+                let variable = json!({ "type": "string", "pattern": "\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}" });
+                object.insert("anyOf".into(), json!([allowed, variable]));
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(admit_variables),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

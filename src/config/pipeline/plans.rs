@@ -1,0 +1,167 @@
+//! Retrieval plans: those that Quire brings, offered where their vectors exist, and those that a pipeline writes.
+
+use std::collections::BTreeMap;
+
+use super::vectors::Storage;
+use super::wire::{FusionWire, ParamsWire, PlanWire, StageWire};
+use crate::config::report::Mistakes;
+use crate::config::tree::Node;
+use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage, VectorName};
+
+/// Candidates of a prefetch stage of the plans that Quire brings.
+const CANDIDATES: usize = 100;
+/// How many times more candidates are scored with the original patches than are asked for. A bit a component is coarse:
+/// ranks move, and even a search for one page must see several.
+const OVERSAMPLING: f64 = 4.0;
+
+type Vectors = BTreeMap<VectorName, Storage>;
+
+/// The plans that come with Quire and whose vectors are among `vectors`. Where patches are not kept, pooled vectors rank;
+/// where neither is, the prefetch's own order stands.
+pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
+    use VectorName::{Anchors, Cols, Fde, Patches, Pooled, Rows, Text};
+    let has = |name: VectorName| vectors.contains_key(&name);
+    let stage = |using| Stage {
+        using,
+        limit: CANDIDATES,
+        params: SearchParams::default(),
+        score_threshold: None,
+        prefetch: Vec::new(),
+    };
+    let quantized = |name: VectorName| vectors.get(&name).is_some_and(|storage| storage.quantization.is_some());
+    let rescored = |name| SearchParams {
+        rescore: quantized(name).then_some(true),
+        oversampling: quantized(name).then_some(OVERSAMPLING),
+        ..SearchParams::default()
+    };
+    let by = |using, params| Some(Rerank { using, params, candidates: None });
+    let last = || [Patches, Pooled].into_iter().find(|&name| has(name)).and_then(|name| by(name, rescored(name)));
+    let plan = |name: &str, prefetch: &[VectorName], rerank| Plan {
+        name: name.into(),
+        prefetch: prefetch.iter().map(|&using| stage(using)).collect(),
+        fusion: None,
+        rerank,
+    };
+
+    let mut plans = Vec::new();
+    if has(Patches) {
+        plans.push(plan("exact", &[], by(Patches, SearchParams { exact: true, ..SearchParams::default() })));
+    }
+    if has(Pooled) && has(Patches) {
+        plans.push(plan("pooled", &[Pooled], last()));
+    } else if has(Pooled) {
+        plans.push(plan("pooled", &[], last()));
+    }
+    if has(Rows) && has(Cols) && has(Patches) {
+        plans.push(plan("rows_cols", &[Rows, Cols], last()));
+    }
+    if has(Anchors) {
+        plans.push(plan("anchors", &[Anchors], last()));
+    }
+    let best = [Anchors, Pooled, Fde, Rows].into_iter().find(|&name| has(name));
+    if let (Some(best), true) = (best, has(Text)) {
+        let fusion = Some(Fusion::Rrf { k: None, weights: Vec::new() });
+        plans.push(Plan { fusion, ..plan("hybrid", &[best, Text], last()) });
+    }
+    if has(Fde) {
+        plans.push(plan("muvera", &[Fde], last()));
+    }
+    if quantized(Patches) {
+        let unrescored = SearchParams { rescore: Some(false), ..SearchParams::default() };
+        plans.push(plan("frugal", &[], by(Patches, unrescored)));
+    }
+    plans
+}
+
+/// The validated form of a plan that a pipeline writes.
+pub(super) fn from_wire(name: &str, wire: &PlanWire, vectors: &Vectors, root: &Node, mistakes: &mut Mistakes) -> Plan {
+    let path = format!("retrieve.plans.{name}");
+    let mut add = |at: &str, message: String| mistakes.add(root.locate(at), at, message);
+    let known = || vectors.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let mut check_using = |using: VectorName, at: &str| {
+        if !vectors.contains_key(&using) {
+            let message = format!(
+                "this pipeline keeps no vector '{using}': one of {} is expected, or add it under vectors",
+                known()
+            );
+            add(&format!("{at}.using"), message);
+        }
+    };
+    let mut depth = 0;
+    let prefetch = stages(&wire.prefetch, &path, 1, &mut depth, &mut check_using);
+    let rerank = wire.rerank.as_ref().map(|rerank| {
+        check_using(rerank.using, &format!("{path}.rerank"));
+        Rerank { using: rerank.using, params: params(&rerank.params), candidates: rerank.candidates }
+    });
+    if depth > MAX_PREFETCH_DEPTH {
+        add(&format!("{path}.prefetch"), format!("stages nest {depth} deep: Qdrant takes {MAX_PREFETCH_DEPTH}"));
+    }
+    if wire.prefetch.is_empty() && rerank.is_none() {
+        add(&path, "nothing is searched: a 'prefetch' or a 'rerank' is expected".into());
+    }
+    if wire.prefetch.len() > 1 && rerank.is_none() && wire.fusion.is_none() {
+        add(
+            &path,
+            format!("nothing orders the {} prefetch stages: a 'fusion' or a 'rerank' is expected", wire.prefetch.len()),
+        );
+    }
+    if wire.fusion.is_some() && wire.prefetch.is_empty() {
+        add(&format!("{path}.fusion"), "there is nothing to merge: 'prefetch' stages are expected".into());
+    }
+    if wire.fusion.is_none() && rerank.as_ref().is_some_and(|rerank| rerank.candidates.is_some()) {
+        let at = format!("{path}.rerank.candidates");
+        add(&at, "counts fused candidates, and there is no 'fusion': set the 'limit' of the prefetch stages".into());
+    }
+    let fusion = wire.fusion.as_ref().map(|fusion| match fusion {
+        FusionWire::Rrf { k, weights } => {
+            if !weights.is_empty() && weights.len() != wire.prefetch.len() {
+                let (found, expected) = (weights.len(), wire.prefetch.len());
+                add(
+                    &format!("{path}.fusion.weights"),
+                    format!("found {found} weights, {expected} are expected: one a prefetch stage"),
+                );
+            }
+            if weights.iter().any(|weight| *weight <= 0.0) {
+                add(&format!("{path}.fusion.weights"), "weights above 0 are expected".into());
+            }
+            Fusion::Rrf { k: *k, weights: weights.clone() }
+        }
+        FusionWire::Dbsf {} => Fusion::Dbsf,
+    });
+    Plan { name: name.into(), prefetch, fusion, rerank }
+}
+
+/// Stages below `path`, and the greatest depth they reach.
+fn stages(
+    wire: &[StageWire],
+    path: &str,
+    level: usize,
+    depth: &mut usize,
+    check_using: &mut impl FnMut(VectorName, &str),
+) -> Vec<Stage> {
+    if !wire.is_empty() {
+        *depth = level.max(*depth);
+    }
+    let mut stages_of = |(index, stage): (usize, &StageWire)| {
+        let at = format!("{path}.prefetch[{index}]");
+        check_using(stage.using, &at);
+        Stage {
+            using: stage.using,
+            limit: stage.limit,
+            params: params(&stage.params),
+            score_threshold: stage.score_threshold,
+            prefetch: stages(&stage.prefetch, &at, level + 1, depth, check_using),
+        }
+    };
+    wire.iter().enumerate().map(&mut stages_of).collect()
+}
+
+fn params(wire: &ParamsWire) -> SearchParams {
+    SearchParams {
+        ignore_quantization: wire.ignore_quantization,
+        rescore: wire.rescore,
+        oversampling: wire.oversampling,
+        hnsw_ef: wire.hnsw_ef,
+        exact: wire.exact,
+    }
+}

@@ -1,0 +1,48 @@
+//! `render` as it is written, in the service configuration and in pipelines.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::types::RenderSettings;
+
+/// How pages are drawn, and what drawing them may cost.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "Render")]
+pub(super) struct RenderWire {
+    /// Resolution of PDF pages, in pixels an inch (150). Images keep their own pixels.
+    #[schemars(range(min = 36, max = 600))]
+    dpi: Option<f32>,
+    /// Documents with more pages are rejected (2000).
+    #[schemars(range(min = 1, max = 1_000_000))]
+    max_pages: Option<u32>,
+    /// Larger pages are drawn smaller (25000000).
+    #[schemars(range(min = 10_000, max = 400_000_000))]
+    max_page_pixels: Option<u64>,
+    /// Seconds until a page is given up (30).
+    #[schemars(range(min = 1, max = 3_600))]
+    page_timeout_s: Option<u64>,
+    /// Address space of one worker process, in bytes (2147483648).
+    #[schemars(range(min = 268_435_456))]
+    worker_memory_bytes: Option<u64>,
+    /// A worker process is replaced after this many pages (500).
+    #[schemars(range(min = 1))]
+    worker_pages: Option<u32>,
+    /// Larger files are rejected unread, in bytes (1073741824).
+    #[schemars(range(min = 1))]
+    max_document_bytes: Option<u64>,
+}
+
+impl RenderWire {
+    /// What is written here, and `base` for the rest.
+    pub(super) fn over(&self, base: &RenderSettings) -> RenderSettings {
+        RenderSettings {
+            dpi: self.dpi.unwrap_or(base.dpi),
+            max_pages: self.max_pages.unwrap_or(base.max_pages),
+            max_page_pixels: self.max_page_pixels.unwrap_or(base.max_page_pixels),
+            page_timeout_s: self.page_timeout_s.unwrap_or(base.page_timeout_s),
+            worker_memory_bytes: self.worker_memory_bytes.unwrap_or(base.worker_memory_bytes),
+            worker_pages: self.worker_pages.unwrap_or(base.worker_pages),
+            max_document_bytes: self.max_document_bytes.unwrap_or(base.max_document_bytes),
+        }
+    }
+}

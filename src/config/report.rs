@@ -1,0 +1,113 @@
+//! What is wrong with a configuration: every mistake at once, each with its place, what was found and what is allowed.
+//! Never prints a value that came out of the environment.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// 1-based line and column of the file.
+    Position { line: usize, column: usize },
+    /// An environment variable.
+    Variable(String),
+    /// A command-line flag, with its dashes.
+    Flag(String),
+}
+
+impl Origin {
+    /// The first character of a file.
+    pub const START: Self = Self::Position { line: 1, column: 1 };
+}
+
+/// One thing that must be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    pub origin: Origin,
+    /// Keys from the root, `retrieve.plans.fast.prefetch[0].using`; empty for the file as a whole.
+    pub path: String,
+    /// What was found, what is allowed.
+    pub message: String,
+}
+
+/// All mistakes of one configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    /// The file, as the user named it.
+    file: String,
+    list: Vec<Mistake>,
+}
+
+impl Mistakes {
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), list: Vec::new() }
+    }
+
+    pub fn add(&mut self, origin: &Origin, path: impl Into<String>, message: impl Into<String>) {
+        let mistake = Mistake { origin: origin.clone(), path: path.into(), message: message.into() };
+        if !self.list.contains(&mistake) {
+            self.list.push(mistake);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// `value` where there is no mistake, else one configuration error that lists them all.
+    pub fn into_result<T>(mut self, value: T) -> Result<T, Error> {
+        if self.is_empty() {
+            return Ok(value);
+        }
+        self.list.sort_by(|a, b| a.origin.cmp(&b.origin));
+        Err(Error::configuration(self.to_string()))
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.list.len() == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{}: {} {plural}", self.file, self.list.len())?;
+        for mistake in &self.list {
+            match &mistake.origin {
+                Origin::Position { line, column } => write!(f, "\n  {}:{line}:{column}: ", self.file)?,
+                Origin::Variable(name) => write!(f, "\n  environment variable {name}: ")?,
+                Origin::Flag(name) => write!(f, "\n  {name}: ")?,
+            }
+            if !mistake.path.is_empty() {
+                write!(f, "{}: ", mistake.path)?;
+            }
+            f.write_str(&mistake.message)?;
+        }
+        Ok(())
+    }
+}
+
+/// The known word that `found` was probably meant to be: as near as one edit in three letters.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&found, &word.to_lowercase()), word))
+        .filter(|(distance, word)| *distance <= word.len().max(found.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// `; did you mean 'word'?`, or nothing where no known word is near.
+pub fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(found, known).map(|word| format!("; did you mean '{word}'?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_must_be_near() {
+        assert_eq!(nearest("dataype", ["datatype", "on_disk"]), Some("datatype"));
+        assert_eq!(nearest("Patches", ["patches", "pooled"]), Some("patches"));
+        assert_eq!(nearest("banana", ["datatype", "on_disk"]), None);
+    }
+}

@@ -1,0 +1,81 @@
+//! Checks and conversions that the service configuration and pipelines share.
+
+use std::path::{Path, PathBuf};
+
+use super::env::{self, Environment};
+use super::report::{Mistakes, hint};
+use super::tree::Node;
+use crate::error::Error;
+
+/// Longest name of a collection or a plan.
+const MAX_NAME: usize = 64;
+
+/// A path as it is written: `~/` is the user's folder; a relative path starts at `folder` (of the file it stands in), or
+/// in the current folder where there is none.
+pub(super) fn resolve(text: &str, folder: Option<&Path>, environment: &Environment) -> PathBuf {
+    if let Some(rest) = text.strip_prefix("~/")
+        && let Some(home) = environment.path(env::HOME)
+    {
+        return home.join(rest);
+    }
+    match folder {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.join(text.strip_prefix("./").unwrap_or(text)),
+        _ => PathBuf::from(text),
+    }
+}
+
+/// A model as it is written: a path, where it contains a separator, starts at `folder`; a name stays as it is.
+pub(super) fn resolve_model(text: &str, folder: Option<&Path>, environment: &Environment) -> String {
+    if text.contains(std::path::MAIN_SEPARATOR) {
+        resolve(text, folder, environment).to_string_lossy().into_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Names become folder names, parts of URLs and arguments.
+pub(super) fn check_name(name: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
+    let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
+    if name.is_empty()
+        || name.len() > MAX_NAME
+        || !name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        || !name.chars().all(allowed)
+    {
+        mistakes.add(
+            root.locate(path),
+            path,
+            format!(
+                "this is not a name: 1 to {MAX_NAME} letters, digits, '-', '_' and '.' are expected, a letter or digit first"
+            ),
+        );
+    }
+}
+
+/// Log levels by name; a word alone must be one of them, `target=level` otherwise.
+pub(super) fn check_filter(filter: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    for directive in filter.split(',').map(str::trim) {
+        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+        if !LEVELS.contains(&level.to_lowercase().as_str()) {
+            mistakes.add(
+                root.locate(path),
+                path,
+                format!(
+                    "found '{level}' as a level, one of {} is expected, alone or behind a target as in quire=debug{}",
+                    LEVELS.join(", "),
+                    hint(level, LEVELS)
+                ),
+            );
+        }
+    }
+}
+
+/// A configuration file that can't be read.
+pub(super) fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    let message = match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
+        std::io::ErrorKind::InvalidData => format!("{} is not a text file in UTF-8", path.display()),
+        _ => format!("cannot read {}", path.display()),
+    };
+    Error::configuration(message).with_source(error)
+}
