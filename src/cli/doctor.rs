@@ -10,8 +10,17 @@ use super::output::{Output, bytes};
 use crate::app::{App, Installation};
 use crate::config::Config;
 use crate::embed;
-use crate::error::{Error, Result};
-use crate::render;
+use crate::error::{Error, Result, ResultExt, io_error};
+use crate::render::{Renderer, WorkerCommand};
+
+/// One empty page.
+const PROBE_PDF: &[u8] = b"%PDF-1.4
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
+trailer<</Root 1 0 R>>
+%%EOF
+";
 
 /// Below this an ingest is likely to end in a full disk.
 const LOW_DISK_BYTES: u64 = 1 << 30;
@@ -51,10 +60,7 @@ pub async fn doctor(config: Result<Config>, installation: &Installation, output:
             });
             let runtime_found = onnxruntime.is_ok();
             checks.push(Check::new("onnxruntime", onnxruntime));
-            let pdfium = installation.pdfium(&config).and_then(|path| {
-                render::probe(&path).map(|version| format!("PDFium{version} at {}", path.display()))
-            });
-            checks.push(Check::new("pdfium", pdfium));
+            checks.push(Check::new("pdfium", check_pdfium(&config, installation).await));
             checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
             checks.push(Check::new("disk", free_disk(&config.data_dir)));
             let data_dir = config.data_dir.clone();
@@ -78,6 +84,34 @@ pub async fn doctor(config: Result<Config>, installation: &Installation, output:
     let report = Report { version: env!("CARGO_PKG_VERSION"), checks };
     output.result(&report, |out| write_text(out, &report))?;
     Ok(ExitCode::from(if report.checks.iter().all(|check| check.ok) { 0 } else { 2 }))
+}
+
+/// Draws a page in a worker process, as an ingest would.
+async fn check_pdfium(config: &Config, installation: &Installation) -> Result<String> {
+    let library = installation.pdfium(config)?;
+    let command = WorkerCommand::this_program(library.clone())?;
+    let renderer = Renderer::new(config.render.clone(), 1, command)?;
+    let file = std::env::temp_dir().join(format!("quire-doctor-{}.pdf", std::process::id()));
+    std::fs::write(&file, PROBE_PDF).map_err(|error| io_error("write", &file, error))?;
+    let drawn = async {
+        let document = renderer.open(&file, "the probe").await?;
+        renderer.page(&document, 1).await
+    }
+    .await;
+    renderer.shutdown().await;
+    let _ = std::fs::remove_file(&file);
+    drawn.context("a page could not be drawn")?;
+    Ok(format!("PDFium{} at {}", stamped_version(&library, "pypdfium2"), library.display()))
+}
+
+/// The version that set-up noted beside a library, for PDFium itself does not tell.
+fn stamped_version(library: &Path, package: &str) -> String {
+    let read = || {
+        let text = std::fs::read_to_string(library.parent()?.join("stamp.json")).ok()?;
+        let stamp: serde_json::Value = serde_json::from_str(&text).ok()?;
+        stamp["versions"][package].as_str().map(|version| format!(" ({package} {version})"))
+    };
+    read().unwrap_or_default()
 }
 
 fn check_model(config: &Config, installation: &Installation, runtime_found: bool) -> Result<String> {
