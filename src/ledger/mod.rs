@@ -11,6 +11,8 @@ mod contract;
 #[cfg(test)]
 mod model;
 mod sqlite;
+#[cfg(test)]
+mod testing;
 mod transitions;
 
 pub use sqlite::SqliteLedger;

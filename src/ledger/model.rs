@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::contract::{Backend, HandClock, LEASE, RETRY, generation, submission};
+use super::testing::{Backend, HandClock, LEASE, RETRY, generation, submission};
 use super::*;
 
 const MAX_ATTEMPTS: u32 = 2;

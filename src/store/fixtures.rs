@@ -8,8 +8,8 @@ use crate::types::{
     PointId, RecipeId, Schema, SearchParams, SparseVector, Tenant, VectorKind, VectorName, VectorSpec,
 };
 
-/// Dimension of [`patches`].
-pub const DIM: usize = 8;
+/// Dimension of `patches`. Below 32 the engine multiplies half-precision numbers in half precision.
+pub const DIM: usize = 32;
 /// Dimension of the dense vector.
 pub const FDE_DIM: usize = 16;
 
@@ -17,8 +17,9 @@ pub const FDE_DIM: usize = 16;
 pub struct Noise(u64);
 
 impl Noise {
+    /// Mixed once, or neighbouring seeds would give one stream at two places.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1))
+        Self(Self(seed).next())
     }
 
     pub fn next(&mut self) -> u64 {
@@ -172,7 +173,7 @@ pub fn points(pages: &[Page]) -> Vec<PagePoint> {
 
 /// A question of `rows` made-up token vectors.
 pub fn question(seed: u64, rows: usize) -> Multivector {
-    Multivector::new(DIM, Noise::new(seed ^ 0x5eed).floats(rows * DIM)).unwrap()
+    Multivector::new(DIM, Noise::new(seed ^ 0x5eed_0000).floats(rows * DIM)).unwrap()
 }
 
 /// A stage that scans: no graph, no quantization.

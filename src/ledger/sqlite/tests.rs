@@ -6,7 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::error::Kind;
-use crate::ledger::contract::{Backend, contract_tests, submission};
+use crate::ledger::contract::contract_tests;
+use crate::ledger::testing::{Backend, submission};
 
 /// Ledgers in files of their own.
 #[derive(Default)]

@@ -31,6 +31,8 @@ pub(super) struct Collection {
     writer: Arc<tokio::sync::Mutex<()>>,
     /// A change failed inside the engine, which refuses further changes of that segment until it is opened again.
     damaged: AtomicBool,
+    /// Nothing has changed since an optimisation found nothing more to do.
+    settled: AtomicBool,
     /// Dropped collections must not open what takes their place.
     dropped: AtomicBool,
 }
@@ -45,6 +47,7 @@ impl Collection {
             engine: RwLock::new(None),
             writer: Arc::default(),
             damaged: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
         }
     }
@@ -55,10 +58,6 @@ impl Collection {
 
     pub fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    pub fn tuning(&self) -> &Tuning {
-        &self.tuning
     }
 
     /// Makes the engine's files in a folder of their own.
@@ -86,8 +85,19 @@ impl Collection {
         blocking(move || guarded("read", || this.with_engine(|engine| work(&this, engine))).context(&this.name)).await
     }
 
-    /// Runs `work` while no other change runs.
+    /// Runs `work`, which changes points, while no other change runs.
     pub async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.alone(|this, engine| {
+            this.settled.store(false, Ordering::Release);
+            work(this, engine)
+        })
+        .await
+    }
+
+    async fn alone<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -95,7 +105,7 @@ impl Collection {
         let this = Arc::clone(self);
         blocking(move || {
             let _guard = guard;
-            if this.damaged.load(Ordering::Acquire) {
+            if this.damaged.load(Ordering::Acquire) || layout::optimization_is_open(&this.dir) {
                 this.reopen()?;
                 this.damaged.store(false, Ordering::Release);
             }
@@ -108,9 +118,32 @@ impl Collection {
         .await
     }
 
+    /// Lets the engine rewrite segments where it sees a gain; true where it did. A process that dies meanwhile finds the
+    /// segments as they were before.
+    pub async fn optimize(self: &Arc<Self>) -> Result<bool> {
+        let done = self
+            .alone(|this, engine| {
+                if this.settled.load(Ordering::Acquire) {
+                    return Ok(false);
+                }
+                engine.flush();
+                layout::begin_optimization(&this.dir)?;
+                let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
+                if done {
+                    engine.flush();
+                    layout::sync_tree(&this.dir, true)?;
+                }
+                layout::end_optimization(&this.dir)?;
+                this.settled.store(!done, Ordering::Release);
+                Ok(done)
+            })
+            .await?;
+        Ok(done)
+    }
+
     /// Makes all finished changes durable.
     pub async fn flush(self: &Arc<Self>) -> Result<()> {
-        self.write(|this, engine| {
+        self.alone(|this, engine| {
             engine.flush();
             layout::sync_tree(&this.dir, false)
         })
@@ -150,21 +183,22 @@ impl Collection {
     /// Closes the engine; the next use opens it again.
     pub fn close(&self) -> Result<()> {
         let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        let engine = slot.take();
+        self.close_slot(&mut slot)
+    }
+
+    fn close_slot(&self, slot: &mut Option<EdgeShard>) -> Result<()> {
+        let Some(engine) = slot.take() else { return Ok(()) };
         guarded("close", || {
             drop(engine);
             Ok(())
-        })
+        })?;
+        layout::clear_running(&self.dir)
     }
 
     fn reopen(&self) -> Result<()> {
         let mut slot = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        let engine = slot.take();
         // Closing flushes, which fails again where the disk is the trouble: what was not flushed was never acknowledged.
-        if let Err(error) = guarded("close", || {
-            drop(engine);
-            Ok(())
-        }) {
+        if let Err(error) = self.close_slot(&mut slot) {
             tracing::warn!(collection = %self.name, %error, "the engine did not close cleanly; opening it again");
         }
         *slot = Some(self.load()?);
@@ -191,22 +225,25 @@ impl Collection {
         }
         let config = schema::engine_config(&self.schema, &self.tuning)?;
         layout::before_load(&self.dir)?;
-        let interrupted = layout::was_optimizing(&self.dir);
-        let engine = guarded("open", || {
+        let died = layout::mark_running(&self.dir)?;
+        guarded("open", || {
             let engine = EdgeShard::load(&self.dir, Some(config)).map_err(|error| load_error(&self.dir, error))?;
             // A segment that the engine makes while loading has no indexes; where they exist, this does nothing.
             create_indexes(&engine)?;
-            if interrupted {
-                let copies = remove_copies(&engine)?;
-                tracing::info!(collection = %self.name, copies, "an optimisation was interrupted; copies removed");
-                engine.flush();
+            if died {
+                let copies = remove_older_copies(&engine)?;
+                tracing::info!(collection = %self.name, copies, "opened after a process died with the collection open");
             }
             Ok(engine)
-        })?;
-        if interrupted {
-            layout::clear_optimizing(&self.dir)?;
+        })
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(collection = %self.name, %error, "the collection did not close cleanly");
         }
-        Ok(engine)
     }
 }
 
@@ -242,10 +279,10 @@ pub(super) fn ids(engine: &EdgeShard, filter: Option<&qdrant_edge::Filter>) -> R
     }
 }
 
-/// A process that dies while the engine replaces segments leaves the old and the new, and with them every point of theirs
-/// twice. Queries see it once, counts do not, and document frequencies are off. Setting nothing in a point's payload makes
-/// the engine keep one copy. Returns how many points had several.
-fn remove_copies(engine: &EdgeShard) -> Result<usize> {
+/// A point that changes in an optimised segment moves to an appendable one; a process that dies before the older copy's
+/// removal is on disk leaves both. Queries see the newer, counts see two. Setting nothing in a point's payload makes the
+/// engine remove older copies. Returns how many points had one.
+fn remove_older_copies(engine: &EdgeShard) -> Result<usize> {
     let count =
         |filter| engine.count(CountRequest { filter, exact: true }).map_err(|e| engine_error("count points", e));
     let all = ids(engine, None)?;
@@ -267,7 +304,7 @@ fn remove_copies(engine: &EdgeShard) -> Result<usize> {
     };
     engine
         .update(UpdateOperation::PayloadOperation(PayloadOps::SetPayload(touch)))
-        .map_err(|error| engine_error("remove copies of points", error))?;
+        .map_err(|error| engine_error("remove older copies of points", error))?;
     Ok(several.len())
 }
 

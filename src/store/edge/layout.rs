@@ -12,8 +12,14 @@ use crate::types::Schema;
 /// Held locked as long as the store is open.
 const LOCK_FILE: &str = ".lock";
 const SCHEMA_FILE: &str = "schema.json";
-/// There from before the engine optimises until after: its presence at opening means that a process died in between.
-const OPTIMIZING_FILE: &str = "optimizing";
+/// There while the engine has the collection open: its presence at opening means that a process died.
+const RUNNING_FILE: &str = "running";
+/// The engine's data.
+const SEGMENTS: &str = "segments";
+/// Hard links to all of [`SEGMENTS`] as it was before an optimisation: what counts until that is wholly on disk.
+const SEGMENTS_BEFORE: &str = "segments.before";
+/// Being built, discarded, or replaced: worth nothing.
+const SEGMENTS_LEFTOVERS: [&str; 3] = ["segments.linking", "segments.discarded", "segments.failed"];
 /// Where the engine builds new segments; it never clears what a dead process left there.
 const UNFINISHED_SEGMENTS: &str = "temp_segments";
 const WAL: &str = "wal";
@@ -132,7 +138,7 @@ pub(super) fn unfinished(dir: &Path, collection: &str) -> PathBuf {
 pub(super) fn publish(dir: &Path, collection: &str) -> Result<()> {
     let from = unfinished(dir, collection);
     let to = dir.join(collection);
-    fs::rename(&from, &to).map_err(|error| io_error("rename to its final name", &from, error))?;
+    rename(&from, &to)?;
     sync(dir)
 }
 
@@ -158,17 +164,95 @@ pub(super) fn remove_dir(dir: &Path) -> Result<()> {
     }
 }
 
-/// Readies a collection's folder for the engine: clears what a dead process was building, and all of the engine's log but
-/// its newest closed part. That part keeps the numbering of operations, which must never start again; its contents, like
-/// the rest of the log, are never read (see [`super`]).
+/// Readies a collection's folder for the engine: goes back to before an optimisation that did not end, clears what a dead
+/// process was building, and all of the engine's log but its newest closed part. That part keeps the numbering of
+/// operations, which must never start again; its contents, like the rest of the log, are never read (see [`super`]).
 pub(super) fn before_load(dir: &Path) -> Result<()> {
-    remove_dir(&dir.join(UNFINISHED_SEGMENTS))?;
+    if optimization_is_open(dir) {
+        let [_, _, failed] = SEGMENTS_LEFTOVERS.map(|name| dir.join(name));
+        let segments = dir.join(SEGMENTS);
+        if segments.exists() {
+            remove_dir(&failed)?;
+            rename(&segments, &failed)?;
+        }
+        rename(&dir.join(SEGMENTS_BEFORE), &segments)?;
+        sync(dir)?;
+    }
+    for name in SEGMENTS_LEFTOVERS.into_iter().chain([UNFINISHED_SEGMENTS]) {
+        remove_dir(&dir.join(name))?;
+    }
     let mut closed = closed_wal_parts(dir)?;
     closed.pop();
     for (_, path) in closed {
         fs::remove_file(&path).map_err(|error| io_error("remove", &path, error))?;
     }
     Ok(())
+}
+
+/// Keeps the flushed segments as they are, by a second name, durably. Until [`end_optimization`], the next opening goes
+/// back to them; so nothing may be changed but by the optimisation.
+pub(super) fn begin_optimization(dir: &Path) -> Result<()> {
+    let [linking, ..] = SEGMENTS_LEFTOVERS.map(|name| dir.join(name));
+    remove_dir(&linking)?;
+    link_tree(&dir.join(SEGMENTS), &linking)?;
+    sync_tree(&linking, false)?;
+    rename(&linking, &dir.join(SEGMENTS_BEFORE))?;
+    sync(dir)
+}
+
+/// Makes the optimised segments count; they must be on disk.
+pub(super) fn end_optimization(dir: &Path) -> Result<()> {
+    let [_, discarded, _] = SEGMENTS_LEFTOVERS.map(|name| dir.join(name));
+    remove_dir(&discarded)?;
+    rename(&dir.join(SEGMENTS_BEFORE), &discarded)?;
+    sync(dir)?;
+    remove_dir(&discarded)
+}
+
+pub(super) fn optimization_is_open(dir: &Path) -> bool {
+    dir.join(SEGMENTS_BEFORE).exists()
+}
+
+/// A second name for every file of a folder; a copy where the file system has no hard links.
+fn link_tree(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from) {
+        let failed = || Error::transient(format!("cannot list {}", from.display()));
+        let entry = entry.map_err(|error| failed().with_source(error))?;
+        let below = entry.path().strip_prefix(from).map_err(|error| failed().with_source(error))?;
+        let target = to.join(below);
+        if entry.file_type().is_dir() {
+            fs::create_dir(&target).map_err(|error| io_error("create", &target, error))?;
+        } else {
+            fs::hard_link(entry.path(), &target)
+                .or_else(|_| fs::copy(entry.path(), &target).and_then(|_| File::open(&target)?.sync_all()))
+                .map_err(|error| io_error("write", &target, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|error| io_error(&format!("rename to {}", to.display()), from, error))
+}
+
+/// Says, durably, that the collection is open. True where it said so already: a process died.
+pub(super) fn mark_running(dir: &Path) -> Result<bool> {
+    let path = dir.join(RUNNING_FILE);
+    if path.exists() {
+        return Ok(true);
+    }
+    File::create(&path).map_err(|error| io_error("create", &path, error))?;
+    sync(dir)?;
+    Ok(false)
+}
+
+/// Says that the collection was closed in order.
+pub(super) fn clear_running(dir: &Path) -> Result<()> {
+    let path = dir.join(RUNNING_FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes in parts of the engine's log that [`before_load`] would remove.
@@ -191,25 +275,6 @@ fn closed_wal_parts(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
         .collect();
     parts.sort_unstable();
     Ok(parts)
-}
-
-/// Says, durably, that the engine is about to replace segments.
-pub(super) fn mark_optimizing(dir: &Path) -> Result<()> {
-    let path = dir.join(OPTIMIZING_FILE);
-    File::create(&path).map_err(|error| io_error("create", &path, error))?;
-    sync(dir)
-}
-
-pub(super) fn clear_optimizing(dir: &Path) -> Result<()> {
-    let path = dir.join(OPTIMIZING_FILE);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn was_optimizing(dir: &Path) -> bool {
-    dir.join(OPTIMIZING_FILE).exists()
 }
 
 /// Brings a folder's entries to disk, and those of every folder below it: the engine syncs what is in its files, not that
@@ -284,6 +349,37 @@ mod tests {
         assert_eq!(lock(dir.path()).unwrap_err().kind(), crate::error::Kind::Configuration);
         drop(first);
         assert!(lock(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn an_optimisation_that_did_not_end_is_undone() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let file = dir.join(SEGMENTS).join("one/data");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let replace = || {
+            fs::remove_dir_all(dir.join(SEGMENTS)).unwrap();
+            fs::create_dir(dir.join(SEGMENTS)).unwrap();
+        };
+        fs::write(&file, "old").unwrap();
+        begin_optimization(dir).unwrap();
+        assert!(optimization_is_open(dir));
+        replace();
+        before_load(dir).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+
+        begin_optimization(dir).unwrap();
+        replace();
+        end_optimization(dir).unwrap();
+        before_load(dir).unwrap();
+        assert!(!file.exists());
+        assert_eq!(read_dir(dir).unwrap().len(), 1);
+
+        // A process that died while it went back.
+        fs::rename(dir.join(SEGMENTS), dir.join("segments.failed")).unwrap();
+        fs::create_dir(dir.join(SEGMENTS_BEFORE)).unwrap();
+        before_load(dir).unwrap();
+        assert_eq!(read_dir(dir).unwrap().len(), 1);
     }
 
     #[test]

@@ -9,8 +9,12 @@
 //! and once the closed parts of the log exceed a limit, a flush opens the engine again without them. One closed part always
 //! stays, because the log also numbers operations, and the engine ignores changes numbered below what a point has seen.
 //!
-//! A process that dies while the engine replaces segments leaves points twice. A marker file says that this may have
-//! happened, and the next opening removes the copies.
+//! A process that dies while the engine replaces segments would leave points twice, and one that loses power then could
+//! lose them: the old files go before the new are on disk. So all segments get second names (hard links) before an
+//! optimisation, and until its result is on disk the next opening goes back to them.
+//!
+//! One thing the engine does not guard against: it maps sparse files, and a process that writes to them on a full disk
+//! dies. Writing stops while there is still some space left.
 //!
 //! # Concurrency
 //! Reads run beside each other and beside changes. Changes (writes, deletes, flushes, optimisations) of one collection run
@@ -301,24 +305,7 @@ impl VectorStore for EdgeStore {
     }
 
     async fn optimize(&self, collection: &str) -> Result<bool> {
-        let collection = self.collection(collection).await?;
-        let done = collection
-            .write(|this, engine| {
-                // First, so that the log is never behind the versions that optimised segments bring to disk.
-                engine.flush();
-                layout::mark_optimizing(this.dir())?;
-                let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
-                if done {
-                    layout::sync_tree(this.dir(), true)?;
-                }
-                layout::clear_optimizing(this.dir())?;
-                Ok(done)
-            })
-            .await?;
-        if done {
-            collection.flush().await?;
-        }
-        Ok(done)
+        self.collection(collection).await?.optimize().await
     }
 }
 

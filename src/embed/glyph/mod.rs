@@ -1,0 +1,215 @@
+//! The glyph family: small models that find what is *written* on a page by its shape. A page graph turns a canvas of luma into
+//! one vector a cell and says which cells hold ink worth keeping; a question graph turns the character n-grams of each
+//! word into one vector a word.
+
+mod canvas;
+mod manifest;
+mod words;
+
+pub(super) use canvas::Canvas;
+pub(super) use manifest::GlyphManifest;
+pub(super) use words::WordRules;
+
+use std::path::Path;
+
+use ort::session::Session;
+use ort::value::{TensorElementType, TensorRef};
+
+use super::session::{self, Expected};
+use super::worker::Model;
+use crate::error::{Error, Result};
+use crate::types::{Grid, Multivector, PageEmbedding, QuestionEmbedding, TokenLayout};
+use manifest::{Dtype, PageSpec, QuestionSpec};
+
+/// Canvases to page embeddings.
+pub(super) struct PageModel {
+    session: Session,
+    spec: PageSpec,
+    dim: usize,
+}
+
+/// A question's words to its embedding.
+pub(super) struct QuestionModel {
+    session: Session,
+    spec: QuestionSpec,
+    rules: WordRules,
+    dim: usize,
+}
+
+/// A question, cut into words.
+pub(super) struct Words(pub Vec<String>);
+
+fn element(dtype: Dtype) -> TensorElementType {
+    match dtype {
+        Dtype::Uint8 => TensorElementType::Uint8,
+        Dtype::Int64 => TensorElementType::Int64,
+        Dtype::Float32 => TensorElementType::Float32,
+    }
+}
+
+/// A failure of ONNX Runtime on valid input: memory, mostly.
+fn failed(what: &'static str) -> impl Fn(ort::Error) -> Error {
+    move |error| Error::transient(format!("the {what} model failed")).with_source(error)
+}
+
+impl PageModel {
+    /// # Errors
+    /// Configuration, where the graph does not fit the manifest.
+    pub fn open(graph: &Path, spec: &PageSpec, dim: usize, threads: usize) -> Result<Self> {
+        let session = session::open(graph, threads)?;
+        let (patches, gate) = (&spec.outputs.patches, &spec.outputs.gate);
+        let input = [None, Some(1), None, None];
+        session::check(
+            graph,
+            &session,
+            &[Expected { name: &spec.input.name, dtype: element(spec.input.dtype), shape: &input }],
+            &[
+                Expected { name: &patches.name, dtype: element(patches.dtype), shape: &[None, None, Some(dim as i64)] },
+                Expected { name: &gate.name, dtype: element(gate.dtype), shape: &[None, None] },
+            ],
+        )?;
+        Ok(Self { session, spec: spec.clone(), dim })
+    }
+
+    /// Canvases of one size, in one run.
+    fn run_alike(&mut self, canvases: &[&Canvas]) -> Result<Vec<PageEmbedding>> {
+        let (width, height) = (canvases[0].width, canvases[0].height);
+        let joined;
+        let data = match canvases {
+            [one] => &one.data,
+            several => {
+                joined = several.iter().flat_map(|canvas| &canvas.data).copied().collect::<Vec<u8>>();
+                &joined
+            }
+        };
+        let shape = [canvases.len(), 1, height, width];
+        let input = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed("page"))?;
+        let outputs = self.session.run(ort::inputs![&self.spec.input.name => input]).map_err(failed("page"))?;
+        let output = |name: &str| outputs[name].try_extract_tensor::<f32>().map_err(failed("page"));
+        let (_, patches) = output(&self.spec.outputs.patches.name)?;
+        let (_, gate) = output(&self.spec.outputs.gate.name)?;
+        let grid = Grid { rows: (height / self.spec.cell[1]) as u32, cols: (width / self.spec.cell[0]) as u32 };
+        let cells = (grid.rows * grid.cols) as usize;
+        if gate.len() != cells * canvases.len() || patches.len() != gate.len() * self.dim {
+            return Err(Error::configuration(format!(
+                "the page graph gave {} gates and {} values for {} pages of {cells} cells: its manifest does not fit it",
+                gate.len(),
+                patches.len(),
+                canvases.len()
+            )));
+        }
+        let pages = patches.chunks_exact(cells * self.dim).zip(gate.chunks_exact(cells)).zip(canvases);
+        pages.map(|((patches, gate), canvas)| kept(patches, gate, self.spec.keep.threshold, canvas, grid)).collect()
+    }
+}
+
+/// Cells whose gate is open; the first where none is, so that every page has a vector.
+fn kept(patches: &[f32], gate: &[f32], threshold: f32, canvas: &Canvas, grid: Grid) -> Result<PageEmbedding> {
+    let dim = patches.len() / gate.len();
+    let mut cells: Vec<Option<u32>> = Vec::new();
+    let mut kept = Vec::new();
+    for (cell, patch) in patches.chunks_exact(dim).enumerate() {
+        if gate[cell] >= threshold {
+            cells.push(Some(cell as u32));
+            kept.extend_from_slice(patch);
+        }
+    }
+    if cells.is_empty() {
+        cells.push(Some(0));
+        kept.extend_from_slice(&patches[..dim]);
+    }
+    let (width, height) = (canvas.width as f32, canvas.height as f32);
+    let covered = (canvas.used.0 as f32 / width, canvas.used.1 as f32 / height);
+    Ok(PageEmbedding { patches: Multivector::new(dim, kept)?, layout: TokenLayout { grid, cells, covered } })
+}
+
+impl Model for PageModel {
+    type Input = Canvas;
+    type Output = PageEmbedding;
+
+    /// Portrait and landscape pages take a run each; the answers come in the order of the pages.
+    fn run(&mut self, inputs: &[Canvas]) -> Result<Vec<PageEmbedding>> {
+        let mut made: Vec<Option<PageEmbedding>> = inputs.iter().map(|_| None).collect();
+        let size = |canvas: &Canvas| (canvas.width, canvas.height);
+        while let Some(first) = made.iter().position(Option::is_none) {
+            let alike: Vec<usize> =
+                (first..inputs.len()).filter(|&at| size(&inputs[at]) == size(&inputs[first])).collect();
+            let canvases: Vec<&Canvas> = alike.iter().map(|&at| &inputs[at]).collect();
+            for (at, page) in alike.into_iter().zip(self.run_alike(&canvases)?) {
+                made[at] = Some(page);
+            }
+        }
+        Ok(made.into_iter().flatten().collect())
+    }
+}
+
+impl QuestionModel {
+    /// # Errors
+    /// Configuration, where the graph does not fit the manifest.
+    pub fn open(graph: &Path, spec: &QuestionSpec, rules: WordRules, dim: usize) -> Result<Self> {
+        // A question is a few words: more threads would take longer to wake than to compute.
+        let session = session::open(graph, 1)?;
+        let (ids, mask) = (&spec.inputs.ids, &spec.inputs.mask);
+        session::check(
+            graph,
+            &session,
+            &[
+                Expected { name: &ids.name, dtype: element(ids.dtype), shape: &[None, None] },
+                Expected { name: &mask.name, dtype: element(mask.dtype), shape: &[None, None] },
+            ],
+            &[Expected {
+                name: &spec.output.name,
+                dtype: element(spec.output.dtype),
+                shape: &[None, Some(dim as i64)],
+            }],
+        )?;
+        Ok(Self { session, spec: spec.clone(), rules, dim })
+    }
+
+    fn embed(&mut self, words: &[String]) -> Result<QuestionEmbedding> {
+        let ids: Vec<Vec<u32>> = words.iter().map(|word| self.rules.ids(word)).collect();
+        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        let mut padded = vec![0i64; words.len() * longest];
+        let mut mask = vec![0f32; padded.len()];
+        for (word, ids) in ids.iter().enumerate() {
+            for (at, &id) in ids.iter().enumerate() {
+                padded[word * longest + at] = i64::from(id);
+                mask[word * longest + at] = 1.0;
+            }
+        }
+        let shape = [words.len(), longest];
+        let ids = TensorRef::from_array_view((shape, padded.as_slice())).map_err(failed("question"))?;
+        let mask = TensorRef::from_array_view((shape, mask.as_slice())).map_err(failed("question"))?;
+        let inputs = ort::inputs![&self.spec.inputs.ids.name => ids, &self.spec.inputs.mask.name => mask];
+        let outputs = self.session.run(inputs).map_err(failed("question"))?;
+        let (_, vectors) =
+            outputs[self.spec.output.name.as_str()].try_extract_tensor::<f32>().map_err(failed("question"))?;
+        if vectors.len() != words.len() * self.dim {
+            return Err(Error::configuration(format!(
+                "the question graph gave {} values for {} words of {}: its manifest does not fit it",
+                vectors.len(),
+                words.len(),
+                self.dim
+            )));
+        }
+        Ok(QuestionEmbedding { tokens: Multivector::new(self.dim, vectors.to_vec())?, labels: words.to_vec() })
+    }
+}
+
+impl Model for QuestionModel {
+    type Input = Words;
+    type Output = QuestionEmbedding;
+
+    fn run(&mut self, inputs: &[Words]) -> Result<Vec<QuestionEmbedding>> {
+        inputs.iter().map(|Words(words)| self.embed(words)).collect()
+    }
+}
+
+/// A small manifest of this family, for the tests of this room.
+#[cfg(test)]
+pub(super) const TEST_MANIFEST: &str = include_str!("test_manifest.json");
+
+#[cfg(test)]
+pub(super) fn test_manifest() -> GlyphManifest {
+    GlyphManifest::read(serde_json::from_str(TEST_MANIFEST).unwrap()).unwrap()
+}
