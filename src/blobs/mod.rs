@@ -1,7 +1,7 @@
 //! Page images (and originals, where a source can't be read again) by content hash.
 //!
-//! A key names its content, so writing twice is harmless and nothing is ever changed in place. A blob must be on disk before
-//! anything that points to it is acknowledged: [`BlobStore::put`] returns when it is.
+//! A key names its content, so writing twice is harmless and nothing is ever changed in place. A blob must be on disk
+//! before anything that points to it is acknowledged: [`BlobStore::put`] returns when it is.
 
 #[cfg(test)]
 mod contract;
@@ -39,7 +39,8 @@ pub trait BlobStore: Send + Sync {
     async fn list(&self, prefix: &str) -> Result<Vec<String>>;
 }
 
-/// The folder of a generation's page images. They lie together so that they can go together: `pages/DOCUMENT/GENERATION`.
+/// The folder of a generation's page images. They lie together so that they can go together:
+/// `pages/DOCUMENT/GENERATION`.
 pub fn generation_prefix(document: DocumentId, generation: &Generation) -> String {
     format!("pages/{document}/{generation}")
 }

@@ -1,10 +1,10 @@
 //! The ledger: which documents there are, what people may see of them, and the work that is owed.
 //!
-//! The ledger decides visibility. A page is shown only where its generation is its document's *visible* one, so replacing
-//! and deleting are one transaction each, however long the vectors take to follow.
+//! The ledger decides visibility. A page is shown only where its generation is its document's *visible* one, so
+//! replacing and deleting are one transaction each, however long the vectors take to follow.
 //!
 //! It must never show two generations of one document, and never call a generation garbage that people see.
-//! `contract` holds the suite that every backend passes, [`transitions`] the decisions that backends share.
+//! `contract` holds the suite that every backend passes, `transitions` the decisions that backends share.
 
 #[cfg(test)]
 mod contract;
@@ -35,31 +35,38 @@ pub trait Ledger: Send + Sync {
     /// Inserts or replaces.
     async fn put_collection(&self, record: &CollectionRecord) -> Result<()>;
 
-    /// Says that a version of a document is to be indexed. Where the document is new or differs (content, recipe, tags), a
-    /// job is written that replaces any earlier unfinished one; an unfinished earlier target becomes garbage.
+    /// Says that a version of a document is to be indexed. Where the document is new or differs (content, recipe,
+    /// tags), a job is written that replaces any earlier unfinished one; an unfinished earlier target becomes garbage.
+    /// A version that waits already, or is being worked on, is left alone unless forced.
     async fn submit(&self, submission: &Submission) -> Result<Submitted>;
 
-    /// Takes up to `limit` jobs, oldest first, whose time has come and which nobody holds (or whose lease ran out), adds one
-    /// to their attempts and leases them. A job is not taken while points of its own generation still wait to be removed.
+    /// Takes up to `limit` jobs, oldest first, whose time has come and which nobody holds (or whose lease ran out),
+    /// adds one to their attempts and leases them. A job is not taken while points of its own generation still wait to
+    /// be removed.
     async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Job>>;
 
-    /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over).
+    /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
+    /// then stops and calls [`Self::release`]: any answer about a lost job makes its generation garbage again, unless
+    /// people see it or another job is about to write it, because pages may have come after the removal.
     async fn renew(&self, job: &Job, lease: Duration) -> Result<bool>;
 
-    /// The store has confirmed every page: makes the job's generation the visible one, the earlier one garbage, and removes
-    /// the job. False (and nothing visible changes) where the job is no longer ours.
+    /// The store has confirmed every page: makes the job's generation the visible one, the earlier one garbage, and
+    /// removes the job. False (and nothing visible changes) where the job is no longer ours.
     async fn complete(&self, job: &Job, indexed: &Indexed) -> Result<bool>;
 
-    /// The document can't be indexed as it is. Pages of the attempt become garbage; an earlier visible generation stays.
+    /// The document can't be indexed as it is. Pages of the attempt become garbage; an earlier visible generation
+    /// stays.
     async fn reject(&self, job: &Job, reason: &str) -> Result<bool>;
 
-    /// The attempt failed. Tries again after `retry_after`, or dead-letters where `max_attempts` are used up.
+    /// The attempt failed. Tries again after `retry_after`, or dead-letters where `max_attempts` are used up; then the
+    /// pages of the attempt become garbage as they do for [`Self::reject`].
     async fn fail(&self, job: &Job, reason: &str, max_attempts: u32, retry_after: Duration) -> Result<Fate>;
 
     /// Gives a claimed job back untouched (shutdown): its attempt does not count.
     async fn release(&self, job: &Job) -> Result<()>;
 
-    /// Frees the leases of a process that is gone; returns how many. Only for ledgers that one process owns, at start-up.
+    /// Frees the leases of a process that is gone; returns how many. Their attempts count, so that a document that ends
+    /// the process is given up some day. Only for ledgers that one process owns, at start-up.
     async fn release_all(&self) -> Result<usize>;
 
     /// Hides the document at once and makes its generations garbage; false where there is none. The row goes when the
@@ -79,7 +86,8 @@ pub trait Ledger: Send + Sync {
     async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<DocumentRecord>>;
     /// Documents by state, for one collection or all.
     async fn counts(&self, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
-    /// Earliest moment at which a waiting job may be claimed, in milliseconds from now (0: now); None where no job waits.
+    /// Earliest moment at which a waiting job may be claimed, in milliseconds from now (0: now, or as soon as its
+    /// garbage has been collected); None where no job waits. Jobs whose lease still holds do not wait.
     async fn next_due_ms(&self) -> Result<Option<u64>>;
 }
 
@@ -172,8 +180,8 @@ pub struct Garbage {
     pub generation: Generation,
 }
 
-/// Where a document stands. Its visible generation is a separate matter: while a changed document is queued, processed or
-/// rejected, the version indexed before stays visible.
+/// Where a document stands. Its visible generation is a separate matter: while a changed document is queued, processed
+/// or rejected, the version indexed before stays visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {

@@ -1,5 +1,5 @@
-//! The ledger once more, in memory and as plainly as it can be said, and the comparison of a backend with it over random
-//! sequences of operations.
+//! The ledger once more, in memory and as plainly as it can be said, and the comparison of a backend with it over
+//! random sequences of operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

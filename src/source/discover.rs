@@ -19,8 +19,8 @@ pub const EXTENSIONS: [&str; 7] = ["pdf", "png", "jpg", "jpeg", "webp", "tif", "
 
 /// How folders are walked. Files that were named themselves are always taken.
 ///
-/// Patterns are globs: `*.pdf` means names in any folder, `reports/**/*.pdf` paths below the folder that was named; case
-/// does not matter.
+/// Patterns are globs: `*.pdf` means names in any folder, `reports/**/*.pdf` paths below the folder that was named;
+/// case does not matter.
 #[derive(Debug, Clone, Default)]
 pub struct Discover {
     /// Files to take; empty: those with one of [`EXTENSIONS`].

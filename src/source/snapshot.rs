@@ -36,7 +36,8 @@ impl Drop for Snapshot {
 /// Copies `path` into `spool_folder` (which is created where missing) and hashes it.
 ///
 /// # Errors
-/// Permanent where the file is missing, no regular file, or larger than `max_bytes`; transient where it changed meanwhile.
+/// Permanent where the file is missing, no regular file, or larger than `max_bytes`; transient where it changed
+/// meanwhile.
 pub async fn snapshot(path: &Path, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
     let (path, spool_folder) = (path.to_owned(), spool_folder.to_owned());
     blocking(move || copy(&path, &spool_folder, max_bytes)).await
@@ -56,7 +57,8 @@ pub async fn hash_file(path: &Path) -> Result<ContentHash> {
     .await
 }
 
-/// Removes copies that a process left when it was killed; returns how many. Only for a spool folder that nobody else uses.
+/// Removes copies that a process left when it was killed; returns how many. Only for a spool folder that nobody else
+/// uses.
 ///
 /// # Errors
 /// Where the folder can't be read; one that doesn't exist is empty.
@@ -171,7 +173,8 @@ fn read_through(
     Ok((ContentHash(hasher.finalize().to_hex().to_string()), size))
 }
 
-/// What tells two states of an open file apart: size, times of the last change of content and of status (seconds and ns).
+/// What tells two states of an open file apart: size, times of the last change of content and of status (seconds and
+/// ns).
 #[derive(Debug, PartialEq)]
 struct Stamp {
     size: u64,

@@ -1,8 +1,8 @@
 //! A file's path as text, without loss.
 //!
-//! A path that is UTF-8 stands as it is. A byte that is not part of UTF-8 becomes `%` and two capital hexadecimal digits, and
-//! a `%` in the path becomes `%25` only where it could be mistaken for such an escape: `50%.pdf` and `a%20b.pdf` stay, and
-//! no two paths share a URI.
+//! A path that is UTF-8 stands as it is. A byte that is not part of UTF-8 becomes `%` and two capital hexadecimal
+//! digits, and a `%` in the path becomes `%25` only where it could be mistaken for such an escape: `50%.pdf` and
+//! `a%20b.pdf` stay, and no two paths share a URI.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 
-/// An error met while doing `action`: what may pass (a full disk, a lock, a failed read) is transient, a file that cannot be
-/// used is configuration, a statement that the database refuses is a bug.
+/// An error met while doing `action`: what may pass (a full disk, a lock, a failed read) is transient, a file that
+/// cannot be used is configuration, a statement that the database refuses is a bug.
 pub fn failed(action: &str, error: sqlx::Error) -> Error {
     let message = format!("cannot {action}");
     let wrapped = match &error {

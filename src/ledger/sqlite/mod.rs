@@ -1,7 +1,7 @@
 //! The ledger in one SQLite file: for one process on one machine.
 //!
-//! A transaction is durable when its method returns (WAL, `synchronous = FULL`). Writers take turns on one connection, and
-//! every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock.
+//! A transaction is durable when its method returns (WAL, `synchronous = FULL`). Writers take turns on one connection,
+//! and every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock.
 
 mod error;
 mod open;
@@ -29,7 +29,7 @@ use super::{
 use crate::error::Result;
 use crate::types::{DocumentId, Generation};
 
-/// See the module.
+/// A ledger in one SQLite file, for one process on one machine. Every transaction is on disk when its method returns.
 pub struct SqliteLedger {
     pools: open::Pools,
     clock: Clock,
@@ -39,7 +39,8 @@ impl SqliteLedger {
     /// Opens the ledger, or creates it with the folders above it.
     ///
     /// # Errors
-    /// Configuration where the file is of a newer version than this program knows, or no ledger; it is not touched then.
+    /// Configuration where the file is of a newer version than this program knows, or no ledger; it is not touched
+    /// then.
     pub async fn open(path: &Path) -> Result<Self> {
         Self::open_with_clock(path, Arc::new(|| jiff::Timestamp::now().as_millisecond())).await
     }
@@ -98,8 +99,8 @@ impl Writing {
         row.as_ref().map(rows::standing).transpose()
     }
 
-    /// Attempts so far and the visible generation, where the job is still the worker's. Where it is not, what the worker may
-    /// have written meanwhile is garbage (again), and the transaction ends here.
+    /// Attempts so far and the visible generation, where the job is still the worker's. Where it is not, what the
+    /// worker may have written meanwhile is garbage (again), and the transaction ends here.
     async fn held(mut self, job: &Job) -> Result<Option<(Self, Held)>> {
         if let Some(row) = self.row(sqlx::query(sql::HELD).bind(job.id).bind(job.lease)).await? {
             let held = Held {

@@ -1,4 +1,5 @@
-//! Every statement of the SQLite ledger. Parameters are numbered as PostgreSQL numbers them; lists travel as JSON arrays.
+//! Every statement of the SQLite ledger. Parameters are numbered as PostgreSQL numbers them; lists travel as JSON
+//! arrays.
 
 pub const COLLECTION: &str = "SELECT name, definition, created_at_ms FROM collections WHERE name = $1";
 pub const COLLECTIONS: &str = "SELECT name, definition, created_at_ms FROM collections ORDER BY name";
