@@ -4,12 +4,10 @@
 //!
 //! Only what schemars makes of our wire forms is understood. Objects that list their properties are closed.
 
-use std::sync::LazyLock;
-
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value as Json};
 
-use super::report::{Mistakes, hint};
+use super::report::{Mistakes, hint, nearest};
 use super::tree::{Node, Scalar, Value, join};
 
 /// The JSON Schema (draft 2020-12) of `T`, closed: unknown keys are refused.
@@ -32,8 +30,9 @@ fn close(schema: &mut Json) {
     }
 }
 
-/// Holds `node` against `schema`. What comes back is only meaningful where no mistake was added.
-pub fn check(node: &Node, schema: &Json, mistakes: &mut Mistakes) -> Json {
+/// Holds `node` against `schema`. What comes back leaves out what was wrong, so that the rest can be checked further; None
+/// where nothing is left.
+pub fn check(node: &Node, schema: &Json, mistakes: &mut Mistakes) -> Option<Json> {
     Checker { root: schema, mistakes }.node(node, schema, "")
 }
 
@@ -42,7 +41,7 @@ struct Checker<'a> {
     mistakes: &'a mut Mistakes,
 }
 
-static ABSENT: LazyLock<Json> = LazyLock::new(|| Json::Null);
+static ABSENT: Json = Json::Null;
 
 fn part<'a>(schema: &'a Json, key: &str) -> &'a Json {
     schema.get(key).unwrap_or(&ABSENT)
@@ -87,10 +86,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn node(&mut self, node: &Node, schema: &'a Json, path: &str) -> Json {
+    fn node(&mut self, node: &Node, schema: &'a Json, path: &str) -> Option<Json> {
         let schema = self.resolve(schema);
         if node.is_null() && self.is_nullable(schema) {
-            return Json::Null;
+            return Some(Json::Null);
+        }
+        if matches!(&node.value, Value::Scalar(scalar) if scalar.unresolved) {
+            return None;
         }
         if let Some(choices) = choices(schema) {
             return self.choice(node, &choices, path);
@@ -107,13 +109,13 @@ impl<'a> Checker<'a> {
             Value::Map(entries) if has_type(schema, "object") => {
                 let mut json = Map::new();
                 self.map(node, entries, schema, path, &mut json);
-                Json::Object(json)
+                Some(Json::Object(json))
             }
             Value::List(items) if has_type(schema, "array") => {
                 self.length(node, items.len(), schema, "minItems", "maxItems", "entries", path);
                 let each = part(schema, "items");
                 let items = items.iter().enumerate();
-                items.map(|(index, item)| self.node(item, each, &format!("{path}[{index}]"))).collect()
+                Some(items.filter_map(|(index, item)| self.node(item, each, &format!("{path}[{index}]"))).collect())
             }
             Value::Scalar(scalar) => self.scalar(node, scalar, schema, path),
             _ => self.unexpected(node, schema, path),
@@ -140,7 +142,7 @@ impl<'a> Checker<'a> {
         real.find(fits).or(last)
     }
 
-    fn variant(&mut self, node: &Node, variants: &'a [Json], path: &str) -> Json {
+    fn variant(&mut self, node: &Node, variants: &'a [Json], path: &str) -> Option<Json> {
         let variants: Vec<&Json> = variants.iter().map(|variant| self.resolve(variant)).collect();
         let tags: Vec<(&str, &str)> = variants.iter().copied().filter_map(tag_of).collect();
         let (tag, first) = tags.first().copied().unwrap_or_default();
@@ -151,17 +153,15 @@ impl<'a> Checker<'a> {
                 _ => first,
             };
             self.add(node, path, format!("found {}, a set of keys is expected: {{{tag}: {meant}}}", found(node)));
-            return Json::Null;
+            return None;
         }
         let Some(chosen) = node.get(tag) else {
             self.add(node, path, format!("key '{tag}' is missing: one of {} is expected", known.join(", ")));
-            return Json::Null;
+            return None;
         };
-        let json = self.choice(chosen, &known, &join(path, tag));
-        match variants.iter().find(|variant| tag_of(variant).is_some_and(|(_, value)| json == value)) {
-            Some(variant) => self.node(node, variant, path),
-            None => Json::Null,
-        }
+        let chosen = self.choice(chosen, &known, &join(path, tag))?;
+        let variant = variants.iter().find(|variant| tag_of(variant).is_some_and(|(_, value)| chosen == value))?;
+        self.node(node, variant, path)
     }
 
     fn map(
@@ -176,15 +176,15 @@ impl<'a> Checker<'a> {
         let others = part(schema, "additionalProperties");
         for (key, value) in entries {
             let at = join(path, &key.name);
-            if let Some(schema) = properties.and_then(|properties| properties.get(&key.name)) {
-                into.insert(key.name.clone(), self.node(value, schema, &at));
-            } else if others.is_object() {
-                into.insert(key.name.clone(), self.node(value, others, &at));
+            let schema = properties.and_then(|properties| properties.get(&key.name));
+            if let Some(schema) = schema.or_else(|| others.is_object().then_some(others)) {
+                into.extend(self.node(value, schema, &at).map(|json| (key.name.clone(), json)));
             } else {
                 let known: Vec<&str> =
                     properties.map(|known| known.keys().map(String::as_str).collect()).unwrap_or_default();
-                let hint = hint(&key.name, known.iter().copied());
-                self.mistakes.add(&key.origin, at, format!("unknown key{hint}; known here: {}", known.join(", ")));
+                let hint = nearest(&key.name, known.iter().copied());
+                let hint = hint.map_or_else(|| ".".into(), |word| format!(": did you mean '{word}'?"));
+                self.mistakes.add(&key.origin, at, format!("unknown key{hint} Known here: {}", known.join(", ")));
             }
         }
         for required in list(part(schema, "required")).iter().filter_map(Json::as_str) {
@@ -196,13 +196,13 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn scalar(&mut self, node: &Node, scalar: &Scalar, schema: &'a Json, path: &str) -> Json {
+    fn scalar(&mut self, node: &Node, scalar: &Scalar, schema: &'a Json, path: &str) -> Option<Json> {
         let text = scalar.text.as_str();
         // a value out of the environment has no quotes to tell a number from text
         let plain = scalar.plain || scalar.template.is_some();
         if has_type(schema, "string") && !scalar.is_null() {
             self.length(node, text.chars().count(), schema, "minLength", "maxLength", "characters", path);
-            return Json::from(text);
+            return Some(Json::from(text));
         }
         if has_type(schema, "integer")
             && plain
@@ -219,21 +219,21 @@ impl<'a> Checker<'a> {
         }
         if has_type(schema, "boolean") && plain {
             match text {
-                "true" | "True" | "TRUE" => return Json::Bool(true),
-                "false" | "False" | "FALSE" => return Json::Bool(false),
+                "true" | "True" | "TRUE" => return Some(Json::Bool(true)),
+                "false" | "False" | "FALSE" => return Some(Json::Bool(false)),
                 _ => {}
             }
         }
         self.unexpected(node, schema, path)
     }
 
-    fn number(&mut self, node: &Node, json: Json, number: f64, schema: &'a Json, path: &str) -> Json {
+    fn number(&mut self, node: &Node, json: Json, number: f64, schema: &'a Json, path: &str) -> Option<Json> {
         let above = |key: &str| part(schema, key).as_f64().is_none_or(|limit| number >= limit);
         let below = |key: &str| part(schema, key).as_f64().is_none_or(|limit| number <= limit);
         if !above("minimum") || !below("maximum") {
             return self.unexpected(node, schema, path);
         }
-        json
+        Some(json)
     }
 
     fn length(&mut self, node: &Node, length: usize, schema: &Json, least: &str, most: &str, unit: &str, path: &str) {
@@ -246,10 +246,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn choice(&mut self, node: &Node, choices: &[&str], path: &str) -> Json {
+    fn choice(&mut self, node: &Node, choices: &[&str], path: &str) -> Option<Json> {
         if let Value::Scalar(scalar) = &node.value {
             if let Some(choice) = choices.iter().find(|choice| **choice == scalar.text) {
-                return Json::from(*choice);
+                return Some(Json::from(*choice));
             }
             let hint =
                 if scalar.template.is_none() { hint(&scalar.text, choices.iter().copied()) } else { String::new() };
@@ -257,13 +257,13 @@ impl<'a> Checker<'a> {
         } else {
             self.add(node, path, format!("found {}, one of {} is expected", found(node), choices.join(", ")));
         }
-        Json::Null
+        None
     }
 
-    fn unexpected(&mut self, node: &Node, schema: &'a Json, path: &str) -> Json {
+    fn unexpected(&mut self, node: &Node, schema: &'a Json, path: &str) -> Option<Json> {
         let expected = self.expected(schema);
         self.add(node, path, format!("found {}, {expected} is expected", found(node)));
-        Json::Null
+        None
     }
 
     fn add(&mut self, node: &Node, path: &str, message: String) {

@@ -55,6 +55,14 @@ impl Mistakes {
         self.list.is_empty()
     }
 
+    /// Whether anything is wrong at `path` or below it.
+    pub fn touch(&self, path: &str) -> bool {
+        self.list.iter().any(|mistake| {
+            let rest = mistake.path.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
     /// `value` where there is no mistake, else one configuration error that lists them all.
     pub fn into_result<T>(mut self, value: T) -> Result<T, Error> {
         if self.is_empty() {

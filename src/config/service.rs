@@ -305,12 +305,10 @@ impl Config {
             root.set(&keys, Node::scalar(Origin::Flag(flag.name.to_owned()), flag.value.clone()));
         }
         let json = check(&root, &schema_of::<Wire>(), &mut mistakes);
-        let wire = match (mistakes.is_empty(), serde_json::from_value::<Wire>(json)) {
-            (true, Ok(wire)) => wire,
-            (true, Err(error)) => {
-                return Err(Error::bug("the schema of the configuration lets wrong values through").with_source(error));
-            }
-            (false, _) => return mistakes.into_result(Self::default()),
+        let wire: Wire = match json.map(serde_json::from_value).unwrap_or_else(|| Ok(Wire::default())) {
+            Ok(wire) => wire,
+            Err(_) if !mistakes.is_empty() => return mistakes.into_result(Self::default()),
+            Err(error) => return Err(Error::bug("the configuration's schema lets wrong values in").with_source(error)),
         };
         check_name(&wire.collection, "collection", &root, &mut mistakes);
         check_filter(&wire.log.filter, "log.filter", &root, &mut mistakes);

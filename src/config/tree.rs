@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::env::Environment;
 use super::report::{Mistakes, Origin};
@@ -43,6 +43,8 @@ pub struct Scalar {
     pub plain: bool,
     /// What the file says, where a variable was put in: this is shown, the value is not.
     pub template: Option<String>,
+    /// A variable is missing: there is no value, and that has been said.
+    pub unresolved: bool,
 }
 
 impl Scalar {
@@ -54,7 +56,10 @@ impl Scalar {
 
 impl Node {
     pub fn scalar(origin: Origin, text: impl Into<String>) -> Self {
-        Self { origin, value: Value::Scalar(Scalar { text: text.into(), plain: true, template: None }) }
+        Self {
+            origin,
+            value: Value::Scalar(Scalar { text: text.into(), plain: true, template: None, unresolved: false }),
+        }
     }
 
     pub fn empty_map(origin: Origin) -> Self {
@@ -96,6 +101,15 @@ impl Node {
     /// Whether anything is written at `path`.
     pub fn has(&self, path: &str) -> bool {
         self.walk(path).1
+    }
+
+    /// The keys of the map at `path`; none where there is no map.
+    pub fn keys(&self, path: &str) -> impl Iterator<Item = &str> {
+        let entries = match self.walk(path) {
+            (Node { value: Value::Map(entries), .. }, true) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, _)| key.name.as_str())
     }
 
     /// The scalar at `path` as the file says it: with the names of variables, not their values.
@@ -141,7 +155,7 @@ pub fn parse(text: &str, mistakes: &mut Mistakes) -> Option<Node> {
     }
     let mut builder = Builder::new(mistakes);
     for event in Parser::new_from_str(text) {
-        let step = event.map_err(|error| (position(*error.marker()), format!("not valid YAML: {}", error.info())));
+        let step = event.map_err(|error| (position(*error.marker()), invalid(&error, text)));
         match step.and_then(|(event, span)| builder.take(event, span)) {
             Ok(()) => {}
             Err((origin, message)) => {
@@ -151,6 +165,12 @@ pub fn parse(text: &str, mistakes: &mut Mistakes) -> Option<Node> {
         }
     }
     Some(builder.root.unwrap_or_else(|| Node::empty_map(Origin::START)))
+}
+
+fn invalid(error: &ScanError, text: &str) -> String {
+    let line = text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
+    let hint = if line.contains("${") { "; inside { } and [ ], a value with ${...} must stand in quotes" } else { "" };
+    format!("not valid YAML: {}{hint}", error.info())
 }
 
 fn position(marker: Marker) -> Origin {
@@ -200,7 +220,7 @@ impl<'m> Builder<'m> {
             },
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
-                let scalar = Scalar { text: text.into_owned(), plain, template: None };
+                let scalar = Scalar { text: text.into_owned(), plain, template: None, unresolved: false };
                 self.place(Node { origin, value: Value::Scalar(scalar) }, anchor)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
@@ -277,6 +297,7 @@ pub fn interpolate(node: &mut Node, environment: &Environment, path: &str, mista
         Value::Scalar(scalar) if scalar.text.contains("${") => {
             let mut wrong = Vec::new();
             let text = expand(&scalar.text, environment, &mut wrong);
+            scalar.unresolved = !wrong.is_empty();
             for message in wrong {
                 mistakes.add(&node.origin, path, message);
             }

@@ -41,11 +41,13 @@ pub(super) fn check_name(name: &str, path: &str, root: &Node, mistakes: &mut Mis
         || !name.starts_with(|first: char| first.is_ascii_alphanumeric())
         || !name.chars().all(allowed)
     {
+        let found = root.written(path).unwrap_or(name);
         mistakes.add(
             root.locate(path),
             path,
             format!(
-                "this is not a name: 1 to {MAX_NAME} letters, digits, '-', '_' and '.' are expected, a letter or digit first"
+                "found '{found}', a name is expected: 1 to {MAX_NAME} letters, digits, '-', '_' and '.', a letter or \
+                 digit first"
             ),
         );
     }

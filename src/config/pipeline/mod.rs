@@ -93,12 +93,12 @@ impl Pipeline {
         };
         tree::interpolate(&mut root, environment, "", &mut mistakes);
         let json = check(&root, &schema_of::<PipelineWire>(), &mut mistakes);
-        match (mistakes.is_empty(), serde_json::from_value::<PipelineWire>(json)) {
-            (true, Ok(wire)) => pipeline.with(wire, path.parent(), &root, environment, mistakes),
-            (true, Err(error)) => {
-                Err(Error::bug("the schema of pipelines lets wrong values through").with_source(error))
+        match json.map(|json| serde_json::from_value::<PipelineWire>(sound(json, &mistakes))) {
+            Some(Ok(wire)) => pipeline.with(wire, path.parent(), &root, environment, mistakes),
+            Some(Err(error)) if mistakes.is_empty() => {
+                Err(Error::bug("the schema of pipelines lets wrong values in").with_source(error))
             }
-            (false, _) => mistakes.into_result(pipeline),
+            _ => mistakes.into_result(pipeline),
         }
     }
 
@@ -111,7 +111,9 @@ impl Pipeline {
         environment: &Environment,
         mut mistakes: Mistakes,
     ) -> Result<Self> {
-        check_name(&wire.name, "name", root, &mut mistakes);
+        if root.has("name") && !mistakes.touch("name") {
+            check_name(&wire.name, "name", root, &mut mistakes);
+        }
         if let Some(collection) = &wire.collection {
             check_name(collection, "collection", root, &mut mistakes);
         }
@@ -134,7 +136,7 @@ impl Pipeline {
         }
         if let Some(written) = &wire.vectors {
             (self.derive, self.storage) = vectors::from_wire(written);
-            if self.storage.is_empty() {
+            if self.storage.is_empty() && !mistakes.touch("vectors") {
                 let known = VectorName::ALL.map(VectorName::as_str).join(", ");
                 mistakes.add(
                     root.locate("vectors"),
@@ -145,14 +147,18 @@ impl Pipeline {
         }
         self.check_fde(root, &mut mistakes);
         self.plans = plans::shipped(&self.storage);
+        // where a vector's name is misspelt, nobody can say which vectors a plan may read
+        let vectors_known = root.keys("vectors").all(|name| name.parse::<VectorName>().is_ok());
+        let plans_known = vectors_known && !mistakes.touch("retrieve.plans");
         for (name, plan) in &wire.retrieve.plans {
             check_name(name, &format!("retrieve.plans.{name}"), root, &mut mistakes);
-            let plan = plans::from_wire(name, plan, &self.storage, root, &mut mistakes);
+            let kept = vectors_known.then_some(&self.storage);
+            let plan = plans::from_wire(name, plan, kept, root, &mut mistakes);
             self.plans.retain(|shipped| shipped.name != *name);
             self.plans.push(plan);
         }
         let path = "retrieve.default_plan";
-        if wire.retrieve.default_plan.as_ref().is_some_and(|name| self.plan(name).is_err()) {
+        if plans_known && wire.retrieve.default_plan.as_ref().is_some_and(|name| self.plan(name).is_err()) {
             mistakes.add(root.locate(path), path, self.no_plan(root.written(path).unwrap_or_default()));
         }
         self.default_plan = wire.retrieve.default_plan;
@@ -197,6 +203,25 @@ impl Pipeline {
         let known = known.join(", ");
         format!("there is no plan '{name}' for the vectors of this pipeline, one of {known} is expected{hint}")
     }
+}
+
+/// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a mistake
+/// goes, and what must be there is put in. None of it leaves this file.
+fn sound(mut json: Json, mistakes: &Mistakes) -> Json {
+    let Some(pipeline) = json.as_object_mut().filter(|_| !mistakes.is_empty()) else {
+        return json;
+    };
+    pipeline.entry("version").or_insert(json!(1));
+    pipeline.entry("name").or_insert(json!("unnamed"));
+    if mistakes.touch("source") {
+        pipeline.remove("source");
+    }
+    if let Some(plans) = pipeline.get_mut("retrieve").and_then(|retrieve| retrieve.get_mut("plans"))
+        && let Some(plans) = plans.as_object_mut()
+    {
+        plans.retain(|name, _| !mistakes.touch(&format!("retrieve.plans.{name}")));
+    }
+    json
 }
 
 impl Default for Pipeline {

@@ -73,17 +73,21 @@ pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
     plans
 }
 
-/// The validated form of a plan that a pipeline writes.
-pub(super) fn from_wire(name: &str, wire: &PlanWire, vectors: &Vectors, root: &Node, mistakes: &mut Mistakes) -> Plan {
+/// The validated form of a plan that a pipeline writes. `kept` are the pipeline's vectors; None where they are not known.
+pub(super) fn from_wire(
+    name: &str,
+    wire: &PlanWire,
+    kept: Option<&Vectors>,
+    root: &Node,
+    mistakes: &mut Mistakes,
+) -> Plan {
     let path = format!("retrieve.plans.{name}");
     let mut add = |at: &str, message: String| mistakes.add(root.locate(at), at, message);
-    let known = || vectors.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     let mut check_using = |using: VectorName, at: &str| {
-        if !vectors.contains_key(&using) {
-            let message = format!(
-                "this pipeline keeps no vector '{using}': one of {} is expected, or add it under vectors",
-                known()
-            );
+        if let Some(kept) = kept.filter(|kept| !kept.contains_key(&using)) {
+            let kept = kept.keys().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            let message =
+                format!("this pipeline keeps no vector '{using}': one of {kept} is expected, or add it under vectors");
             add(&format!("{at}.using"), message);
         }
     };

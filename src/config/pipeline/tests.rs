@@ -65,8 +65,8 @@ fn a_vector_with_nothing_behind_it_has_its_defaults() {
     let plans: Vec<&str> = pipeline.plans.iter().map(|plan| plan.name.as_str()).collect();
     assert_eq!(plans, ["pooled", "hybrid"]);
     assert!(pipeline.plan("pooled").unwrap().prefetch.is_empty());
-    let error = pipeline.plan("exakt").unwrap_err().to_string();
-    assert_eq!(error, "there is no plan 'exakt' for the vectors of this pipeline, one of pooled, hybrid is expected");
+    let error = pipeline.plan("exact").unwrap_err().to_string();
+    assert_eq!(error, "there is no plan 'exact' for the vectors of this pipeline, one of pooled, hybrid is expected");
 }
 
 #[test]
@@ -160,8 +160,12 @@ vectors:
   patches: {dataype: float16, quantization: {type: binry}}
   pooled: {factor: '3', hnsw: 16}
   anchor: {}
-  text: {b: ${SECRET}}
-  fde: {quantization: scalar}
+  text: {b: '${SECRET}'}
+  fde: {k_sim: 12, quantization: scalar}
+retrieve:
+  plans:
+    broken: {prefetch: [{using: words}]}
+    empty: {}
 "
     ));
 }
@@ -210,6 +214,7 @@ fn what_a_person_sees_of_missing_variables_and_broken_yaml() {
         "version: 1\nname: ${TEAM}\ncollection: ${HOME}${COLLECTION}\ntags: {a: '${A', b: x}\n"
     ));
     insta::assert_snapshot!(report("version: 1\nname: [a\nsource: }\n"));
+    insta::assert_snapshot!(report("version: 1\nname: a\ntags: {team: ${TEAM}}\n"));
     insta::assert_snapshot!(report("- version: 1\n"));
     insta::assert_snapshot!(report(""));
 }
