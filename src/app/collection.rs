@@ -40,7 +40,7 @@ impl Definition {
             )));
         }
         let plans = pipeline.plans.clone();
-        let default_plan = default_plan(pipeline, &info.default_plan)?;
+        let default_plan = default_plan(pipeline, info.default_plan.as_deref())?;
         let recipe = recipe(model, &pipeline.render, &derive);
         Ok(Self {
             model: pipeline.model.clone(),
@@ -87,12 +87,13 @@ fn recipe(model: &Embedder, render: &RenderSettings, derive: &DeriveSettings) ->
 }
 
 /// The pipeline's choice, else the model's where its vectors exist, else exact search.
-fn default_plan(pipeline: &Pipeline, models_choice: &str) -> Result<String> {
+fn default_plan(pipeline: &Pipeline, models_choice: Option<&str>) -> Result<String> {
     let has = |name: &str| pipeline.plans.iter().any(|plan| plan.name == name);
     if let Some(chosen) = &pipeline.default_plan {
         return Ok(chosen.clone());
     }
-    [models_choice, "hybrid", "pooled", "exact"].into_iter().find(|name| has(name)).map(str::to_owned).ok_or_else(|| {
+    let fallbacks = ["hybrid", "pooled", "exact"];
+    models_choice.into_iter().chain(fallbacks).find(|name| has(name)).map(str::to_owned).ok_or_else(|| {
         Error::configuration(format!("pipeline '{}' stores no vectors that any plan could search", pipeline.name))
     })
 }

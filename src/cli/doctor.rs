@@ -119,8 +119,12 @@ fn check_model(config: &Config, installation: &Installation, runtime_found: bool
     if !runtime_found {
         return Err(Error::configuration(format!("{} is there; without ONNX Runtime it can't be tried", folder.display())));
     }
-    let report = embed::check(&folder)?;
-    Ok(format!("{} at {}", report.info.name(), folder.display()))
+    let report = embed::check(&folder);
+    for check in report.checks {
+        check.outcome.context(check.name)?;
+    }
+    let name = report.model.map_or_else(String::new, |info| info.name());
+    Ok(format!("{name} at {}", folder.display()))
 }
 
 /// Free space where the data folder is, or will be.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::output::Output;
+use super::output::{Output, bytes};
 use crate::app::Installation;
 use crate::config::Config;
 use crate::embed::{self, ModelInfo};
@@ -40,6 +40,70 @@ struct Listed {
     default: bool,
 }
 
+/// A model as `show` prints it.
+#[derive(Debug, Serialize)]
+struct InfoView {
+    id: String,
+    revision: String,
+    family: String,
+    dim: usize,
+    license: String,
+    default_plan: Option<String>,
+    has_codebook: bool,
+    manifest_sha256: String,
+    bytes: u64,
+    folder: String,
+}
+
+impl From<&ModelInfo> for InfoView {
+    fn from(info: &ModelInfo) -> Self {
+        Self {
+            id: info.id.clone(),
+            revision: info.revision.clone(),
+            family: info.family.to_string(),
+            dim: info.dim,
+            license: info.license.clone(),
+            default_plan: info.default_plan.clone(),
+            has_codebook: info.has_codebook,
+            manifest_sha256: info.manifest_sha256.clone(),
+            bytes: info.bytes,
+            folder: info.folder.display().to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct CheckReport {
+    ok: bool,
+    model: Option<String>,
+    checks: Vec<CheckView>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckView {
+    name: &'static str,
+    ok: bool,
+    message: String,
+}
+
+impl From<embed::Report> for CheckReport {
+    fn from(report: embed::Report) -> Self {
+        Self {
+            ok: report.is_ok(),
+            model: report.model.as_ref().map(ModelInfo::name),
+            checks: report
+                .checks
+                .into_iter()
+                .map(|check| CheckView {
+                    name: check.name,
+                    ok: check.outcome.is_ok(),
+                    message: check.outcome.unwrap_or_else(|error| error.to_string()),
+                })
+                .collect(),
+        }
+    }
+}
+
 pub fn model(command: ModelCommand, config: &Config, installation: &Installation, output: Output) -> Result<ExitCode> {
     match command {
         ModelCommand::List => {
@@ -62,15 +126,19 @@ pub fn model(command: ModelCommand, config: &Config, installation: &Installation
         ModelCommand::Show { model } => {
             let folder = installation.model(model.as_deref().unwrap_or(&config.model))?;
             let info = embed::read_info(&folder)?;
-            output.result(&info, |out| write_info(out, &info))?;
+            let view = InfoView::from(&info);
+            output.result(&view, |out| write_info(out, &info))?;
         }
         ModelCommand::Check { model } => {
             let folder = installation.model(model.as_deref().unwrap_or(&config.model))?;
             embed::runtime::init(&installation.onnxruntime(config)?)?;
-            let report = embed::check(&folder)?;
+            let report = CheckReport::from(embed::check(&folder));
             output.result(&report, |out| {
-                writeln!(out, "{} is whole: files, graphs and a run of each side are as its manifest says", folder.display())
+                report.checks.iter().try_for_each(|check| {
+                    writeln!(out, "{} {:<10} {}", if check.ok { "ok    " } else { "FAILED" }, check.name, check.message)
+                })
             })?;
+            return Ok(ExitCode::from(if report.ok { 0 } else { 2 }));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -81,5 +149,7 @@ fn write_info(out: &mut dyn Write, info: &ModelInfo) -> io::Result<()> {
     writeln!(out, "  family       {}", info.family)?;
     writeln!(out, "  dimensions   {}", info.dim)?;
     writeln!(out, "  licence      {}", info.license)?;
-    writeln!(out, "  default plan {}", info.default_plan)
+    writeln!(out, "  folder       {}", info.folder.display())?;
+    writeln!(out, "  size         {}", bytes(info.bytes))?;
+    writeln!(out, "  default plan {}", info.default_plan.as_deref().unwrap_or("exact"))
 }

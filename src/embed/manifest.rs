@@ -52,6 +52,21 @@ pub struct ModelInfo {
     pub folder: PathBuf,
 }
 
+impl ModelInfo {
+    /// `id@revision`: names the model in payloads and definitions.
+    pub fn name(&self) -> String {
+        format!("{}@{}", self.id, self.revision)
+    }
+}
+
+/// Reads what a model folder says of itself; its files are not looked at.
+///
+/// # Errors
+/// Configuration, where there is no manifest or it can't be read.
+pub fn read_info(model_dir: &Path) -> Result<ModelInfo> {
+    Ok(Manifest::read(model_dir)?.info)
+}
+
 /// A manifest as it was read. Its files are not checked yet: see [`Manifest::check_files`].
 pub(super) struct Manifest {
     pub info: ModelInfo,

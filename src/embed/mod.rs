@@ -13,7 +13,7 @@ mod session;
 mod worker;
 
 pub use check::{Check, Report, check};
-pub use manifest::{Family, ModelInfo};
+pub use manifest::{Family, ModelInfo, read_info};
 
 use std::path::Path;
 use std::sync::Arc;

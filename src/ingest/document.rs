@@ -39,11 +39,9 @@ pub async fn ingest(shared: &Shared, job: &Job) -> Result<Outcome> {
     let title = title_of(&document, job);
     let mut failed_pages = Vec::new();
     // As many pages of one document at once as all documents may have together: a single large file uses every worker.
+    let (document, title_ref) = (&document, title.as_str());
     let mut pages = stream::iter(1..=page_count)
-        .map(|number| {
-            let (document, title) = (&document, title.as_str());
-            async move { (number, page(shared, job, document, title, number).await) }
-        })
+        .map(|number| async move { (number, page(shared, job, document, title_ref, number).await) })
         .buffer_unordered(pipeline.settings.pages_in_flight);
     while let Some((number, outcome)) = pages.next().await {
         match outcome {
@@ -60,6 +58,7 @@ pub async fn ingest(shared: &Shared, job: &Job) -> Result<Outcome> {
             Err(error) => return Err(error.context(format!("page {number}"))),
         }
     }
+    drop(pages);
     failed_pages.sort_by_key(|failure| failure.page);
     if failed_pages.len() == page_count as usize {
         let first = failed_pages.first().map_or("it has none", |failure| failure.reason.as_str());

@@ -124,6 +124,14 @@ async fn run_job(shared: &Shared, job: Job) -> Result<()> {
     let started = Instant::now();
     let pipeline = &shared.pipeline;
     (pipeline.progress)(Event::Started { source: job.source.clone() });
+    if job.attempt > pipeline.settings.max_attempts {
+        // Claimed too often and never ended: whatever it does to this process, it is not given another chance.
+        let reason = "every attempt at it ended the process";
+        pipeline.ledger.fail(&job, reason, pipeline.settings.max_attempts, Duration::ZERO).await?;
+        telemetry::document(telemetry::Outcome::Dead);
+        (pipeline.progress)(Event::Dead { source: job.source, reason: reason.into() });
+        return Ok(());
+    }
     let renewal = keep_lease(pipeline.ledger.clone(), job.clone());
     let outcome = document::ingest(shared, &job).await;
     let event = match outcome {
