@@ -1,5 +1,5 @@
-//! Where the native libraries and the models are. A setting wins, then a variable, then the usual places; where nothing is
-//! found, the error lists what was tried.
+//! Where the native libraries and the models are. A setting wins, then a variable, then the usual places; where nothing
+//! is found, the error lists what was tried.
 
 use std::path::{Path, PathBuf};
 
@@ -88,9 +88,8 @@ impl Places {
     /// The path of a library: `setting`, the library's variable, beside the binary, `native/` in the usual places. The
     /// current folder is none of them: code is not taken from a folder that somebody only wanted to search.
     ///
-    /// # Errors
-    /// Configuration, with all that was tried, where there is none; a setting or a variable that names a missing file is
-    /// not silently passed over.
+    /// # Errors Configuration, with all that was tried, where there is none; a setting or a variable that names a
+    /// missing file is not silently passed over.
     pub fn library(&self, library: Library, setting: Option<&Path>, environment: &Environment) -> Result<PathBuf> {
         let named = setting
             .map(|path| (format!("native.{}", library.key()), path.to_path_buf()))

@@ -84,7 +84,8 @@ impl Pipeline {
         Self::parse(&text, path, config, environment)
     }
 
-    /// [`Self::load`] of a text that stands in the file `path`, which only gives names and the folder of relative paths.
+    /// [`Self::load`] of a text that stands in the file `path`, which only gives names and the folder of relative
+    /// paths.
     pub fn parse(text: &str, path: &Path, config: &Config, environment: &Environment) -> Result<Self> {
         let mut mistakes = Mistakes::new(path.display().to_string());
         let pipeline = Self::of_config(config);
@@ -205,8 +206,8 @@ impl Pipeline {
     }
 }
 
-/// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a mistake
-/// goes, and what must be there is put in. None of it leaves this file.
+/// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a
+/// mistake goes, and what must be there is put in. None of it leaves this file.
 fn sound(mut json: Json, mistakes: &Mistakes) -> Json {
     let Some(pipeline) = json.as_object_mut().filter(|_| !mistakes.is_empty()) else {
         return json;
