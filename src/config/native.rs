@@ -137,10 +137,11 @@ impl Places {
             self.model_folders(environment).into_iter().map(|folder| folder.join(model)).collect();
         candidates.iter().find(|path| is_model(path)).cloned().ok_or_else(|| {
             let known = self.models(environment).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-            let known = if known.is_empty() { "none was found".to_owned() } else { format!("there are: {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "none was found".into() } else { format!("there are: {}", known.join(", ")) };
             Error::configuration(format!(
-                "there is no model '{model}' ({known}): name one of them, the path of a model's folder, or set {} to the \
-                 folder that holds it; looked at {}",
+                "there is no model '{model}' ({known}): name one of them, the path of a model's folder, or set {} to \
+                 the folder that holds it; looked at {}",
                 env::MODELS,
                 listed(&candidates)
             ))

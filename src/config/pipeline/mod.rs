@@ -170,8 +170,8 @@ impl Pipeline {
         let fde = &self.derive.fde;
         if self.storage.contains_key(&VectorName::Fde) && fde.len() > MAX_DENSE_DIM {
             let message = format!(
-                "r_reps {} x 2^k_sim {} x dim_proj {} gives {} dimensions, at most {MAX_DENSE_DIM} are expected: lower one \
-                 of them, or set final_dim",
+                "r_reps {} x 2^k_sim {} x dim_proj {} gives {} dimensions, at most {MAX_DENSE_DIM} are expected: lower \
+                 one of them, or set final_dim",
                 fde.r_reps,
                 fde.k_sim,
                 fde.dim_proj,
