@@ -121,7 +121,8 @@ def check_glibc():
 def check_macos():
     version = platform.mac_ver()[0]
     if version and int(version.split(".")[0]) < OLDEST_MACOS:
-        raise Problem(f"macOS {version} is too old for onnxruntime {ONNXRUNTIME}: macOS {OLDEST_MACOS} or later is needed")
+        raise Problem(f"macOS {version} is too old for onnxruntime {ONNXRUNTIME}: macOS {OLDEST_MACOS} or later is"
+                      " needed")
 
 
 def sha256_of(path):
@@ -173,7 +174,8 @@ def pip_command():
         if run.returncode == 0:
             return candidate
     raise Problem("pip is needed to fetch the native libraries and was not found: install it"
-                  " (Debian and Ubuntu: apt-get install python3-pip; elsewhere: python3 -m ensurepip), then run `make setup` again")
+                  " (Debian and Ubuntu: apt-get install python3-pip; elsewhere: python3 -m ensurepip), then run"
+                  " `make setup` again")
 
 
 def fetch(wheel, folder):
@@ -208,7 +210,7 @@ def reason(output):
     """What pip said, as one clause."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     unreachable = [line for line in lines if "connection" in line.lower() or "retrying" in line.lower()]
-    errors = [line[len("ERROR: "):] for line in lines if line.startswith("ERROR: ")]
+    errors = [line[len("ERROR: "):].split(" (from versions")[0] for line in lines if line.startswith("ERROR: ")]
     if unreachable:
         return "the package index can't be reached: check the network, or the proxy and index in pip's configuration"
     return errors[0] if errors else (lines[-1] if lines else "it ended without a word")
@@ -218,14 +220,14 @@ def licences(wheel, names):
     """(name in the wheel, path under native/) of everything that must travel with the library."""
     folder = f"licenses/{wheel.project}"
     for name in names:
-        if name.startswith("onnxruntime/") and name.count("/") == 1 and name.endswith(("/LICENSE", "/ThirdPartyNotices.txt")):
+        if name in ("onnxruntime/LICENSE", "onnxruntime/ThirdPartyNotices.txt"):
             yield name, f"{folder}/{name.split('/')[-1]}"
         elif ".dist-info/licenses/" in name and not name.endswith("/"):
             yield name, f"{folder}/{name.split('.dist-info/licenses/')[1]}"
 
 
 def unpack(wheels, into):
-    """Library and licences of each (wheel, path) into native/: each file appears whole or not at all, the stamp last."""
+    """Library and licences of each (wheel, path) into native/: a file appears whole or not at all, the stamp last."""
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=str(into)) as temporary:
         staged = []

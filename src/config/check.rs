@@ -1,6 +1,6 @@
-//! Holds a tree of YAML against the JSON Schema of a wire form, and gives the JSON value that serde then reads. Serde alone
-//! would stop at the first mistake and know no lines; the schema already says everything that is allowed, so it is the one
-//! place where that is written, and editors complete from the same.
+//! Holds a tree of YAML against the JSON Schema of a wire form, and gives the JSON value that serde then reads. Serde
+//! alone would stop at the first mistake and know no lines; the schema already says everything that is allowed, so it
+//! is the one place where that is written, and editors complete from the same.
 //!
 //! Only what schemars makes of our wire forms is understood. Objects that list their properties are closed.
 
@@ -30,8 +30,8 @@ fn close(schema: &mut Json) {
     }
 }
 
-/// Holds `node` against `schema`. What comes back leaves out what was wrong, so that the rest can be checked further; None
-/// where nothing is left.
+/// Holds `node` against `schema`. What comes back leaves out what was wrong, so that the rest can be checked further;
+/// None where nothing is left.
 pub fn check(node: &Node, schema: &Json, mistakes: &mut Mistakes) -> Option<Json> {
     Checker { root: schema, mistakes }.node(node, schema, "")
 }
@@ -78,6 +78,16 @@ fn tag_of(variant: &Json) -> Option<(&str, &str)> {
         .find_map(|(key, schema)| part(schema, "const").as_str().map(|value| (key.as_str(), value)))
 }
 
+/// The words of a schema about how many there may be of something.
+struct Count {
+    least: &'static str,
+    most: &'static str,
+    unit: &'static str,
+}
+
+const ENTRIES: Count = Count { least: "minItems", most: "maxItems", unit: "entries" };
+const CHARACTERS: Count = Count { least: "minLength", most: "maxLength", unit: "characters" };
+
 impl<'a> Checker<'a> {
     fn resolve(&self, schema: &'a Json) -> &'a Json {
         match part(schema, "$ref").as_str().and_then(|reference| reference.strip_prefix('#')) {
@@ -112,7 +122,7 @@ impl<'a> Checker<'a> {
                 Some(Json::Object(json))
             }
             Value::List(items) if has_type(schema, "array") => {
-                self.length(node, items.len(), schema, "minItems", "maxItems", "entries", path);
+                self.length(node, items.len(), schema, &ENTRIES, path);
                 let each = part(schema, "items");
                 let items = items.iter().enumerate();
                 Some(items.filter_map(|(index, item)| self.node(item, each, &format!("{path}[{index}]"))).collect())
@@ -201,7 +211,7 @@ impl<'a> Checker<'a> {
         // a value out of the environment has no quotes to tell a number from text
         let plain = scalar.plain || scalar.template.is_some();
         if has_type(schema, "string") && !scalar.is_null() {
-            self.length(node, text.chars().count(), schema, "minLength", "maxLength", "characters", path);
+            self.length(node, text.chars().count(), schema, &CHARACTERS, path);
             return Some(Json::from(text));
         }
         if has_type(schema, "integer")
@@ -236,13 +246,13 @@ impl<'a> Checker<'a> {
         Some(json)
     }
 
-    fn length(&mut self, node: &Node, length: usize, schema: &Json, least: &str, most: &str, unit: &str, path: &str) {
-        let least = part(schema, least).as_u64().unwrap_or(0);
-        let most = part(schema, most).as_u64().unwrap_or(u64::MAX);
+    fn length(&mut self, node: &Node, length: usize, schema: &Json, count: &Count, path: &str) {
+        let least = part(schema, count.least).as_u64().unwrap_or(0);
+        let most = part(schema, count.most).as_u64().unwrap_or(u64::MAX);
         if (length as u64) < least {
-            self.add(node, path, format!("found {length} {unit}, at least {least} expected"));
+            self.add(node, path, format!("found {length} {}, at least {least} expected", count.unit));
         } else if length as u64 > most {
-            self.add(node, path, format!("found {length} {unit}, at most {most} expected"));
+            self.add(node, path, format!("found {length} {}, at most {most} expected", count.unit));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Every environment variable that Quire reads, and the one place where they are read: once, at the edge of the program.
-//! Everything below takes an [`Environment`], so that a test brings its own.
+//! Every environment variable that Quire reads, and the one place where they are read: once, at the edge of the
+//! program. Everything below takes an [`Environment`], so that a test brings its own.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

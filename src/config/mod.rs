@@ -1,6 +1,6 @@
-//! What the user decides: the service configuration (`quire.yaml`, variables, flags) and pipelines. A *wire form* says what
-//! may be written and is where the JSON Schemas come from; the *validated form* is what the rest of Quire sees. Whoever
-//! makes mistakes hears of all of them at once, each with its line.
+//! What the user decides: the service configuration (`quire.yaml`, variables, flags) and pipelines. A *wire form* says
+//! what may be written and is where the JSON Schemas come from; the *validated form* is what the rest of Quire sees.
+//! Whoever makes mistakes hears of all of them at once, each with its line.
 //!
 //! Read `service.rs` and `pipeline/mod.rs` first. `tree.rs`, `check.rs` and `report.rs` serve both.
 

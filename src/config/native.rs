@@ -1,5 +1,5 @@
-//! Where the native libraries and the models are. A setting wins, then a variable, then the usual places; where nothing is
-//! found, the error lists what was tried.
+//! Where the native libraries and the models are. A setting wins, then a variable, then the usual places; where nothing
+//! is found, the error lists what was tried.
 
 use std::path::{Path, PathBuf};
 
@@ -88,9 +88,8 @@ impl Places {
     /// The path of a library: `setting`, the library's variable, beside the binary, `native/` in the usual places. The
     /// current folder is none of them: code is not taken from a folder that somebody only wanted to search.
     ///
-    /// # Errors
-    /// Configuration, with all that was tried, where there is none; a setting or a variable that names a missing file is
-    /// not silently passed over.
+    /// # Errors Configuration, with all that was tried, where there is none; a setting or a variable that names a
+    /// missing file is not silently passed over.
     pub fn library(&self, library: Library, setting: Option<&Path>, environment: &Environment) -> Result<PathBuf> {
         let named = setting
             .map(|path| (format!("native.{}", library.key()), path.to_path_buf()))
@@ -138,10 +137,11 @@ impl Places {
             self.model_folders(environment).into_iter().map(|folder| folder.join(model)).collect();
         candidates.iter().find(|path| is_model(path)).cloned().ok_or_else(|| {
             let known = self.models(environment).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-            let known = if known.is_empty() { "none was found".to_owned() } else { format!("there are: {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "none was found".into() } else { format!("there are: {}", known.join(", ")) };
             Error::configuration(format!(
-                "there is no model '{model}' ({known}): name one of them, the path of a model's folder, or set {} to the \
-                 folder that holds it; looked at {}",
+                "there is no model '{model}' ({known}): name one of them, the path of a model's folder, or set {} to \
+                 the folder that holds it; looked at {}",
                 env::MODELS,
                 listed(&candidates)
             ))

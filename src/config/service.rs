@@ -1,5 +1,5 @@
-//! The service configuration: `quire.yaml`, over it `QUIRE__A__B` variables, over them flags. Every part has a default, so
-//! that nothing needs to be written.
+//! The service configuration: `quire.yaml`, over it `QUIRE__A__B` variables, over them flags. Every part has a default,
+//! so that nothing needs to be written.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -268,8 +268,8 @@ impl Default for LogWire {
 }
 
 impl Config {
-    /// Reads the file that `--config` or `QUIRE_CONFIG` names, or `./quire.yaml` where there is one; over it the variables;
-    /// over them the flags.
+    /// Reads the file that `--config` or `QUIRE_CONFIG` names, or `./quire.yaml` where there is one; over it the
+    /// variables; over them the flags.
     ///
     /// # Errors
     /// Configuration, listing every mistake, with file and line, or the variable or flag it came from.

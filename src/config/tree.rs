@@ -1,5 +1,5 @@
-//! YAML as a tree in which every value knows where it was written, so that a mistake can be shown in its place. Values of
-//! the environment are put in after parsing: whatever a variable holds, it can't change the structure of the file.
+//! YAML as a tree in which every value knows where it was written, so that a mistake can be shown in its place. Values
+//! of the environment are put in after parsing: whatever a variable holds, it can't change the structure of the file.
 
 use std::collections::BTreeMap;
 
@@ -280,8 +280,8 @@ fn count(node: &Node) -> usize {
     }
 }
 
-/// Puts variables in: `${VAR}`, `${VAR:-default}`; `$${` stands for `${`. In values only, never in keys or comments. Every
-/// variable that is missing is reported.
+/// Puts variables in: `${VAR}`, `${VAR:-default}`; `$${` stands for `${`. In values only, never in keys or comments.
+/// Every variable that is missing is reported.
 pub fn interpolate(node: &mut Node, environment: &Environment, path: &str, mistakes: &mut Mistakes) {
     match &mut node.value {
         Value::List(items) => {

@@ -10,8 +10,8 @@ use crate::error::Error;
 /// Longest name of a collection or a plan.
 const MAX_NAME: usize = 64;
 
-/// A path as it is written: `~/` is the user's folder; a relative path starts at `folder` (of the file it stands in), or
-/// in the current folder where there is none.
+/// A path as it is written: `~/` is the user's folder; a relative path starts at `folder` (of the file it stands in),
+/// or in the current folder where there is none.
 pub(super) fn resolve(text: &str, folder: Option<&Path>, environment: &Environment) -> PathBuf {
     if let Some(rest) = text.strip_prefix("~/")
         && let Some(home) = environment.path(env::HOME)

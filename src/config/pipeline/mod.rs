@@ -84,7 +84,8 @@ impl Pipeline {
         Self::parse(&text, path, config, environment)
     }
 
-    /// [`Self::load`] of a text that stands in the file `path`, which only gives names and the folder of relative paths.
+    /// [`Self::load`] of a text that stands in the file `path`, which only gives names and the folder of relative
+    /// paths.
     pub fn parse(text: &str, path: &Path, config: &Config, environment: &Environment) -> Result<Self> {
         let mut mistakes = Mistakes::new(path.display().to_string());
         let pipeline = Self::of_config(config);
@@ -169,8 +170,8 @@ impl Pipeline {
         let fde = &self.derive.fde;
         if self.storage.contains_key(&VectorName::Fde) && fde.len() > MAX_DENSE_DIM {
             let message = format!(
-                "r_reps {} x 2^k_sim {} x dim_proj {} gives {} dimensions, at most {MAX_DENSE_DIM} are expected: lower one \
-                 of them, or set final_dim",
+                "r_reps {} x 2^k_sim {} x dim_proj {} gives {} dimensions, at most {MAX_DENSE_DIM} are expected: lower \
+                 one of them, or set final_dim",
                 fde.r_reps,
                 fde.k_sim,
                 fde.dim_proj,
@@ -205,8 +206,8 @@ impl Pipeline {
     }
 }
 
-/// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a mistake
-/// goes, and what must be there is put in. None of it leaves this file.
+/// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a
+/// mistake goes, and what must be there is put in. None of it leaves this file.
 fn sound(mut json: Json, mistakes: &Mistakes) -> Json {
     let Some(pipeline) = json.as_object_mut().filter(|_| !mistakes.is_empty()) else {
         return json;

@@ -16,8 +16,8 @@ const OVERSAMPLING: f64 = 4.0;
 
 type Vectors = BTreeMap<VectorName, Storage>;
 
-/// The plans that come with Quire and whose vectors are among `vectors`. Where patches are not kept, pooled vectors rank;
-/// where neither is, the prefetch's own order stands.
+/// The plans that come with Quire and whose vectors are among `vectors`. Where patches are not kept, pooled vectors
+/// rank; where neither is, the prefetch's own order stands.
 pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
     use VectorName::{Anchors, Cols, Fde, Patches, Pooled, Rows, Text};
     let has = |name: VectorName| vectors.contains_key(&name);
@@ -73,7 +73,8 @@ pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
     plans
 }
 
-/// The validated form of a plan that a pipeline writes. `kept` are the pipeline's vectors; None where they are not known.
+/// The validated form of a plan that a pipeline writes. `kept` are the pipeline's vectors; None where they are not
+/// known.
 pub(super) fn from_wire(
     name: &str,
     wire: &PlanWire,

@@ -222,7 +222,8 @@ fn what_a_person_sees_of_missing_variables_and_broken_yaml() {
 #[test]
 fn a_value_out_of_the_environment_is_never_printed() {
     let text = "version: 1\nname: ${SECRET}/\ncollection: '!${SECRET}'\nvectors: {text: {k1: '${SECRET}'}}\n\
-                source: {prune: '${SECRET}', paths: '${SECRET}'}\nretrieve: {default_plan: '${SECRET}'}\nrender: '${SECRET}'\n";
+                source: {prune: '${SECRET}', paths: '${SECRET}'}\n\
+                retrieve: {default_plan: '${SECRET}'}\nrender: '${SECRET}'\n";
     let printed = report(text);
     assert!(!printed.contains("hunter2"), "{printed}");
     let text = "version: 1\nname: a/${SECRET}\ncollection: '!${SECRET}'\nretrieve: {default_plan: '${SECRET}'}\n";

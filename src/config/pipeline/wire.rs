@@ -1,5 +1,5 @@
-//! A pipeline as it is written. Comments here are what editors show, and serde never sees a key that is not listed here:
-//! the check against the schema has refused it before.
+//! A pipeline as it is written. Comments here are what editors show, and serde never sees a key that is not listed
+//! here: the check against the schema has refused it before.
 
 use std::collections::BTreeMap;
 
