@@ -170,8 +170,9 @@ impl Muvera {
 
     /// Decides again, in f64, what f32 can't.
     fn in_doubt(&self, row: &[f32], column: usize, sums: &[f32; WIDTH], margin: f32, mut word: u32) -> u32 {
-        for c in 0..WIDTH.min(self.panels.columns() - column) {
-            if sums[c].abs() <= margin * self.norms[column + c] {
+        let planes = self.panels.columns() - column;
+        for (c, sum) in sums.iter().enumerate().take(planes) {
+            if sum.abs() <= margin * self.norms[column + c] {
                 let plane = &self.planes[(column + c) * self.dim..][..self.dim];
                 let exact: f64 = row.iter().zip(plane).map(|(&value, plane)| f64::from(value) * plane).sum();
                 word = word & !(1 << c) | u32::from(exact > 0.0) << c;

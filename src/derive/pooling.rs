@@ -4,6 +4,7 @@
 //! distances between the *rows* of the cosine-distance matrix, cut by scipy's `fcluster(criterion="maxclust")`.
 
 use super::linkage::{Tree, ward_of_points};
+use super::simd::for_this_processor;
 use crate::error::{Error, Result};
 use crate::types::{Multivector, PageEmbedding};
 
@@ -73,29 +74,38 @@ fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
         return (gram, n);
     }
     let factor = cholesky(second_moments(&wide, dim), dim);
-    let mut points = vec![0.0; n * dim];
-    for (row, point) in wide.chunks_exact(dim).zip(points.chunks_exact_mut(dim)) {
-        // `L^T e`: row k of L, times e_k, added up; entries above the diagonal are 0.
-        for (k, &value) in row.iter().enumerate() {
-            for (sum, &l) in point[..=k].iter_mut().zip(&factor[k * dim..]) {
-                *sum += value * l;
-            }
-        }
-    }
-    (points, dim)
+    (transformed(&wide, &factor, dim), dim)
 }
 
-/// `E^T E`, `[dim, dim]`.
-fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
-    let mut moments = vec![0.0; dim * dim];
-    for row in rows.chunks_exact(dim) {
-        for (line, &a) in moments.chunks_exact_mut(dim).zip(row) {
-            for (sum, &b) in line.iter_mut().zip(row) {
-                *sum += a * b;
+for_this_processor! {
+    /// `L^T e` of every row e.
+    fn transformed(rows: &[f64], factor: &[f64], dim: usize) -> Vec<f64> {
+        let mut points = vec![0.0; rows.len()];
+        for (row, point) in rows.chunks_exact(dim).zip(points.chunks_exact_mut(dim)) {
+            // Row k of L, times e_k, added up; entries above the diagonal are left out.
+            for (k, &value) in row.iter().enumerate() {
+                for (sum, &l) in point[..=k].iter_mut().zip(&factor[k * dim..]) {
+                    *sum += value * l;
+                }
             }
         }
+        points
     }
-    moments
+}
+
+for_this_processor! {
+    /// `E^T E`, `[dim, dim]`.
+    fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
+        let mut moments = vec![0.0; dim * dim];
+        for row in rows.chunks_exact(dim) {
+            for (line, &a) in moments.chunks_exact_mut(dim).zip(row) {
+                for (sum, &b) in line.iter_mut().zip(row) {
+                    *sum += a * b;
+                }
+            }
+        }
+        moments
+    }
 }
 
 /// Lower triangle L of `matrix = L L^T`, `[dim, dim]`. A direction in which the matrix has nothing (up to rounding) becomes a

@@ -105,8 +105,11 @@ mod tests {
         )
     }
 
-    /// Every change of one field, with the vector that must be made for it to count.
-    fn changes() -> Vec<(Option<VectorName>, fn(&mut Recipe))> {
+    /// A change of one field, with the vector that must be made for it to count.
+    type Change = (Option<VectorName>, fn(&mut Recipe));
+
+    /// Every field.
+    fn changes() -> Vec<Change> {
         use VectorName::{Fde, Pooled, Text};
         vec![
             (None, |r| r.model_id.push('x')),
