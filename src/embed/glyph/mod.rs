@@ -213,3 +213,6 @@ pub(super) const TEST_MANIFEST: &str = include_str!("test_manifest.json");
 pub(super) fn test_manifest() -> GlyphManifest {
     GlyphManifest::read(serde_json::from_str(TEST_MANIFEST).unwrap()).unwrap()
 }
+
+#[cfg(test)]
+mod tests;
