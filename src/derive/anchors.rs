@@ -54,12 +54,15 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
         let rows = ROWS.min(entries.len() - entry);
         let least = &mut least[column..column + WIDTH];
         for (r, sums) in block[..rows].iter().enumerate() {
-            // Nearly always nothing exceeds: this comparison of a whole row is one or two instructions.
-            let exceeds = sums.iter().zip(least.iter()).fold(false, |any, (sum, least)| any | (sum > least));
-            if exceeds {
-                for c in (0..WIDTH).filter(|&c| sums[c] > least[c]).collect::<Vec<_>>() {
-                    least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
-                }
+            // A bit for each column that the entry is among the best of: nearly always none, and told in two instructions.
+            let mut exceeds = 0u32;
+            for c in 0..WIDTH {
+                exceeds |= u32::from(sums[c] > least[c]) << c;
+            }
+            while exceeds != 0 {
+                let c = exceeds.trailing_zeros() as usize;
+                least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
+                exceeds &= exceeds - 1;
             }
         }
     });
