@@ -2,8 +2,8 @@
 
 use super::simd::for_this_processor;
 
-/// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`, distances
-/// never descend.
+/// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`,
+/// distances never descend.
 pub(super) struct Tree {
     leaves: usize,
     /// The two nodes of each merge, the smaller first, and the largest distance inside.
@@ -31,8 +31,8 @@ const COLUMNS: usize = 16;
 const ROWS: usize = 4;
 
 for_this_processor! {
-    /// Euclidean distances of all pairs `i < j`, in the order of i, then j. Differences are squared as they are: the shorter
-    /// way over dot products loses the distances of points that nearly coincide.
+    /// Euclidean distances of all pairs `i < j`, in the order of i, then j. Differences are squared as they are: the
+    /// shorter way over dot products loses the distances of points that nearly coincide.
     fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
         let count = points.len() / dim;
         let mut columns = vec![0.0; count.div_ceil(COLUMNS) * COLUMNS * dim];
@@ -72,8 +72,8 @@ for_this_processor! {
 }
 
 impl Tree {
-    /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters, numbered
-    /// in the order in which a walk from the root, smaller child first, meets them.
+    /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters,
+    /// numbered in the order in which a walk from the root, smaller child first, meets them.
     pub fn cut(&self, clusters: usize) -> Vec<usize> {
         if self.leaves == 1 {
             return vec![0];
@@ -115,8 +115,8 @@ impl Tree {
         labels
     }
 
-    /// Calls `cluster` with the top node of each cluster. As in scipy, a leaf beside a split subtree is numbered after the
-    /// subtree, whichever is the smaller child: leaves are met on the way back up.
+    /// Calls `cluster` with the top node of each cluster. As in scipy, a leaf beside a split subtree is numbered after
+    /// the subtree, whichever is the smaller child: leaves are met on the way back up.
     fn walk(&self, height: f64, mut cluster: impl FnMut(usize)) {
         enum Visit {
             Node(usize),

@@ -1,8 +1,8 @@
 //! The part of numpy's random generator that FastEmbed's MUVERA draws from: `default_rng(seed)` with `normal` and
 //! `choice([-1, 1])`. Sources: numpy's `bit_generator.pyx` (SeedSequence), `pcg64.h`, `distributions.c` (ziggurat).
 //!
-//! Integers are numpy's bit for bit. The ziggurat's tables are computed here instead of copied, so a normal differs from
-//! numpy's by 2e-14 of its value at most.
+//! Integers are numpy's bit for bit. The ziggurat's tables are computed here instead of copied, so a normal differs
+//! from numpy's by 2e-14 of its value at most.
 
 use std::sync::LazyLock;
 

@@ -1,15 +1,16 @@
 //! Pooled multivectors: means over rows, columns or clusters of patches.
 //!
-//! Hierarchical pooling gives the clusters of colpali-engine's `HierarchicalTokenPooler`: Ward's linkage over the Euclidean
-//! distances between the *rows* of the cosine-distance matrix, cut by scipy's `fcluster(criterion="maxclust")`.
+//! Hierarchical pooling gives the clusters of colpali-engine's `HierarchicalTokenPooler`: Ward's linkage over the
+//! Euclidean distances between the *rows* of the cosine-distance matrix, cut by scipy's
+//! `fcluster(criterion="maxclust")`.
 
 use super::linkage::{Tree, ward_of_points};
 use super::simd::for_this_processor;
 use crate::error::{Error, Result};
 use crate::types::{Multivector, PageEmbedding};
 
-/// Mean of the patches in each row of the grid, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the image
-/// are left out, and so are rows of which no patch is stored.
+/// Mean of the patches in each row of the grid, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the
+/// image are left out, and so are rows of which no patch is stored.
 ///
 /// # Errors
 /// A bug, where layout and patches disagree.
@@ -33,8 +34,9 @@ fn by_cell(page: &PageEmbedding, group: impl Fn(u32) -> u32, groups: u32) -> Res
     means(&page.patches, &labels, groups as usize)
 }
 
-/// Clusters the vectors into at most `n / factor` (at least 1) and averages each, `[clusters, dim]`, of norm 1; the order is
-/// that of scipy's labels. Every token takes part, those that are no part of the image too. A factor of 1 changes nothing.
+/// Clusters the vectors into at most `n / factor` (at least 1) and averages each, `[clusters, dim]`, of norm 1; the
+/// order is that of scipy's labels. Every token takes part, those that are no part of the image too. A factor of 1
+/// changes nothing.
 ///
 /// # Errors
 /// Configuration, where the factor is 0.
@@ -61,8 +63,8 @@ pub(super) fn cluster_labels(vectors: &Multivector, factor: usize) -> Vec<usize>
 
 /// Points `[n, dim']` whose Euclidean distances are those between the rows of `D = 1 - E E^T`.
 ///
-/// `|D_i - D_j|^2 = (e_i - e_j)^T M (e_i - e_j)` with `M = E^T E`; where `M = L L^T`, the points `L^T e_i` have these very
-/// distances in `dim` dimensions instead of `n`. Where there are fewer vectors than dimensions the rows of D do.
+/// `|D_i - D_j|^2 = (e_i - e_j)^T M (e_i - e_j)` with `M = E^T E`; where `M = L L^T`, the points `L^T e_i` have these
+/// very distances in `dim` dimensions instead of `n`. Where there are fewer vectors than dimensions the rows of D do.
 fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
     let (n, dim) = (vectors.len(), vectors.dim());
     let wide: Vec<f64> = vectors.as_slice().iter().map(|&value| f64::from(value)).collect();
@@ -108,8 +110,8 @@ for_this_processor! {
     }
 }
 
-/// Lower triangle L of `matrix = L L^T`, `[dim, dim]`. A direction in which the matrix has nothing (up to rounding) becomes a
-/// zero column: the vectors that it was made of do not differ there.
+/// Lower triangle L of `matrix = L L^T`, `[dim, dim]`. A direction in which the matrix has nothing (up to rounding)
+/// becomes a zero column: the vectors that it was made of do not differ there.
 fn cholesky(mut matrix: Vec<f64>, dim: usize) -> Vec<f64> {
     let largest = (0..dim).map(|i| matrix[i * dim + i]).fold(0.0, f64::max);
     for column in 0..dim {

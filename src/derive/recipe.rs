@@ -1,5 +1,5 @@
-//! The fingerprint of all that shapes a page's vectors. Two pages of equal bytes under one recipe have equal vectors, so a
-//! document is derived again when, and only when, its recipe changes.
+//! The fingerprint of all that shapes a page's vectors. Two pages of equal bytes under one recipe have equal vectors,
+//! so a document is derived again when, and only when, its recipe changes.
 
 use crate::types::{DeriveSettings, FdeSettings, RecipeId, TextSettings, VectorName, length_prefixed};
 

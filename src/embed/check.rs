@@ -31,8 +31,8 @@ impl Report {
     }
 }
 
-/// Reads the manifest, compares every file with it, opens the graphs and embeds a page and a question. Blocking, seconds.
-/// [`super::runtime::init`] comes first.
+/// Reads the manifest, compares every file with it, opens the graphs and embeds a page and a question. Blocking,
+/// seconds. [`super::runtime::init`] comes first.
 pub fn check(model_dir: &Path) -> Report {
     let mut report = Report { model: None, checks: Vec::new() };
     run(model_dir, &mut report);

@@ -1,5 +1,5 @@
-//! The shipped model against what the training code's own reader of it (training/glyph.py) gives: tests/fixtures/glyph, written
-//! by training/make_fixtures.py.
+//! The shipped model against what the training code's own reader of it (training/glyph.py) gives: tests/fixtures/glyph,
+//! written by training/make_fixtures.py.
 
 use std::path::{Path, PathBuf};
 
