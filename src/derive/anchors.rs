@@ -1,12 +1,13 @@
-//! Anchors: late interaction as an inverted index. Each patch votes for its nearest few entries of the model's codebook, a
-//! question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted alike.
+//! Anchors: late interaction as an inverted index. Each patch votes for its nearest few entries of the model's
+//! codebook, a question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted
+//! alike.
 
 use super::simd::{Panels, ROWS, WIDTH};
 use crate::error::{Error, Result};
 use crate::types::{Codebook, Multivector, SparseVector};
 
-/// Sparse vector of a page: for every patch its `page_top` nearest entries, each entry with the largest cosine that any patch
-/// gave it. Votes that are not positive say nothing and are left out.
+/// Sparse vector of a page: for every patch its `page_top` nearest entries, each entry with the largest cosine that any
+/// patch gave it. Votes that are not positive say nothing and are left out.
 ///
 /// # Errors
 /// Configuration, where patches and codebook have different dimensions.
@@ -15,8 +16,8 @@ pub fn page(patches: &Multivector, codebook: &Codebook) -> Result<SparseVector> 
     Ok(SparseVector::from_maxima(votes.into_iter().flatten().filter(|vote| vote.1 > 0.0).collect()))
 }
 
-/// Sparse vector of a question: for every token its `question_top` nearest entries, weighing their cosine to the power of
-/// `question_power`; an entry that several tokens vote for gets the sum.
+/// Sparse vector of a question: for every token its `question_top` nearest entries, weighing their cosine to the power
+/// of `question_power`; an entry that several tokens vote for gets the sum.
 ///
 /// # Errors
 /// Configuration, where tokens and codebook have different dimensions.
@@ -54,19 +55,24 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
         let rows = ROWS.min(entries.len() - entry);
         let least = &mut least[column..column + WIDTH];
         for (r, sums) in block[..rows].iter().enumerate() {
-            // Nearly always nothing exceeds: this comparison of a whole row is one or two instructions.
-            let exceeds = sums.iter().zip(least.iter()).fold(false, |any, (sum, least)| any | (sum > least));
-            if exceeds {
-                for c in (0..WIDTH).filter(|&c| sums[c] > least[c]).collect::<Vec<_>>() {
-                    least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
-                }
+            // A bit for each column that the entry is among the best of: nearly always none, and told in two
+            // instructions.
+            let mut exceeds = 0u32;
+            for c in 0..WIDTH {
+                exceeds |= u32::from(sums[c] > least[c]) << c;
+            }
+            while exceeds != 0 {
+                let c = exceeds.trailing_zeros() as usize;
+                least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
+                exceeds &= exceeds - 1;
             }
         }
     });
     Ok(best)
 }
 
-/// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must exceed.
+/// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must
+/// exceed.
 fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
     let place = best.partition_point(|earlier| earlier.1 >= vote.1);
     best.insert(place, vote);

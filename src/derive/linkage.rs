@@ -2,8 +2,8 @@
 
 use super::simd::for_this_processor;
 
-/// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`, distances
-/// never descend.
+/// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`,
+/// distances never descend.
 pub(super) struct Tree {
     leaves: usize,
     /// The two nodes of each merge, the smaller first, and the largest distance inside.
@@ -26,25 +26,45 @@ pub(super) fn ward_of_points(points: &[f64], dim: usize) -> Tree {
     Tree { leaves, merges }
 }
 
+/// Points that are compared with a few others at once; their sums stay in registers.
+const COLUMNS: usize = 16;
+const ROWS: usize = 4;
+
 for_this_processor! {
-    /// Euclidean distances of all pairs `i < j`, in the order of i, then j.
+    /// Euclidean distances of all pairs `i < j`, in the order of i, then j. Differences are squared as they are: the
+    /// shorter way over dot products loses the distances of points that nearly coincide.
     fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
-        /// Sums side by side, so that the compiler may fill a processor's lanes without changing the order of additions.
-        const LANES: usize = 16;
         let count = points.len() / dim;
-        let mut distances = Vec::with_capacity(count * count.saturating_sub(1) / 2);
-        for (i, a) in points.chunks_exact(dim).enumerate() {
-            for b in points[(i + 1) * dim..].chunks_exact(dim) {
-                let mut sums = [0.0; LANES];
-                let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-                let rest: f64 =
-                    a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
-                for (a, b) in a_lanes.zip(b_lanes) {
-                    for lane in 0..LANES {
-                        sums[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
+        let mut columns = vec![0.0; count.div_ceil(COLUMNS) * COLUMNS * dim];
+        for (column, point) in points.chunks_exact(dim).enumerate() {
+            let panel = &mut columns[column / COLUMNS * COLUMNS * dim..][..COLUMNS * dim];
+            for (at, &value) in point.iter().enumerate() {
+                panel[at * COLUMNS + column % COLUMNS] = value;
+            }
+        }
+        let mut distances = vec![0.0; count * count.saturating_sub(1) / 2];
+        for (number, panel) in columns.chunks_exact(COLUMNS * dim).enumerate() {
+            let first = number * COLUMNS;
+            let end = (first + COLUMNS).min(count);
+            for row in (0..end).step_by(ROWS) {
+                // Rows beyond the end repeat the last one: their sums are not looked at.
+                let rows: [&[f64]; ROWS] =
+                    std::array::from_fn(|r| &points[(row + r).min(count - 1) * dim..][..dim]);
+                let mut sums = [[0.0f64; COLUMNS]; ROWS];
+                for (at, column) in panel.chunks_exact(COLUMNS).enumerate() {
+                    for r in 0..ROWS {
+                        for c in 0..COLUMNS {
+                            let difference = rows[r][at] - column[c];
+                            sums[r][c] += difference * difference;
+                        }
                     }
                 }
-                distances.push((sums.iter().sum::<f64>() + rest).sqrt());
+                for (i, sums) in (row..count).zip(&sums) {
+                    let line = i * (2 * count - i - 1) / 2;
+                    for j in (i + 1).max(first)..end {
+                        distances[line + j - i - 1] = sums[j - first].sqrt();
+                    }
+                }
             }
         }
         distances
@@ -52,8 +72,8 @@ for_this_processor! {
 }
 
 impl Tree {
-    /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters, numbered
-    /// in the order in which a walk from the root, smaller child first, meets them.
+    /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters,
+    /// numbered in the order in which a walk from the root, smaller child first, meets them.
     pub fn cut(&self, clusters: usize) -> Vec<usize> {
         if self.leaves == 1 {
             return vec![0];
@@ -95,8 +115,8 @@ impl Tree {
         labels
     }
 
-    /// Calls `cluster` with the top node of each cluster. As in scipy, a leaf beside a split subtree is numbered after the
-    /// subtree, whichever is the smaller child: leaves are met on the way back up.
+    /// Calls `cluster` with the top node of each cluster. As in scipy, a leaf beside a split subtree is numbered after
+    /// the subtree, whichever is the smaller child: leaves are met on the way back up.
     fn walk(&self, height: f64, mut cluster: impl FnMut(usize)) {
         enum Visit {
             Node(usize),

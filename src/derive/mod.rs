@@ -1,5 +1,6 @@
-//! Everything that is computed from a page's embedding and text, without a model: pooled vectors, MUVERA encodings, anchors,
-//! BM25 terms, and the fingerprint of how it was done. Pure functions; CPU-heavy, so never on the async runtime's threads.
+//! Everything that is computed from a page's embedding and text, without a model: pooled vectors, MUVERA encodings,
+//! anchors, BM25 terms, and the fingerprint of how it was done. Pure functions; CPU-heavy, so never on the async
+//! runtime's threads.
 
 pub mod anchors;
 mod linkage;
@@ -68,8 +69,8 @@ fn page_vector(
     }
 }
 
-/// What a question is compared with under `name`. Multivectors are all compared with the question's tokens. A sparse vector
-/// may be empty, which finds nothing.
+/// What a question is compared with under `name`. Multivectors are all compared with the question's tokens. A sparse
+/// vector may be empty, which finds nothing.
 ///
 /// # Errors
 /// Configuration, as [`derive_page`].
@@ -107,7 +108,8 @@ fn multi(name: VectorName, vectors: Multivector) -> Result<Option<NamedVector>> 
     let floats = vectors.as_slice().len();
     if floats >= MAX_MULTIVECTOR_FLOATS {
         return Err(Error::permanent(format!(
-            "vector '{name}' has {} rows of {} floats, {floats} in all: Qdrant takes fewer than {MAX_MULTIVECTOR_FLOATS}",
+            "vector '{name}' has {} rows of {} floats, {floats} in all: \
+             Qdrant takes fewer than {MAX_MULTIVECTOR_FLOATS}",
             vectors.len(),
             vectors.dim()
         )));

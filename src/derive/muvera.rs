@@ -1,9 +1,9 @@
-//! MUVERA: a multivector as one vector whose dot product with that of a question comes near MaxSim. Equal to FastEmbed's
-//! `Muvera` for the same parameters and seed. Paper: Dhulipala et al., "MUVERA: Multi-Vector Retrieval via Fixed Dimensional
-//! Encodings", 2024.
+//! MUVERA: a multivector as one vector whose dot product with that of a question comes near MaxSim. Equal to
+//! FastEmbed's `Muvera` for the same parameters and seed. Paper: Dhulipala et al., "MUVERA: Multi-Vector Retrieval via
+//! Fixed Dimensional Encodings", 2024.
 //!
-//! A repetition sorts the vectors into `2^k_sim` clusters by the signs of their products with random hyperplanes, takes one
-//! centre a cluster (documents: the mean, questions: the sum) and projects it to `dim_proj` dimensions.
+//! A repetition sorts the vectors into `2^k_sim` clusters by the signs of their products with random hyperplanes, takes
+//! one centre a cluster (documents: the mean, questions: the sum) and projects it to `dim_proj` dimensions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -170,8 +170,9 @@ impl Muvera {
 
     /// Decides again, in f64, what f32 can't.
     fn in_doubt(&self, row: &[f32], column: usize, sums: &[f32; WIDTH], margin: f32, mut word: u32) -> u32 {
-        for c in 0..WIDTH.min(self.panels.columns() - column) {
-            if sums[c].abs() <= margin * self.norms[column + c] {
+        let planes = self.panels.columns() - column;
+        for (c, sum) in sums.iter().enumerate().take(planes) {
+            if sum.abs() <= margin * self.norms[column + c] {
                 let plane = &self.planes[(column + c) * self.dim..][..self.dim];
                 let exact: f64 = row.iter().zip(plane).map(|(&value, plane)| f64::from(value) * plane).sum();
                 word = word & !(1 << c) | u32::from(exact > 0.0) << c;
@@ -205,8 +206,8 @@ fn check(dim: usize, settings: &FdeSettings) -> Result<()> {
     let length = settings.len();
     if length > MAX_DENSE_DIM {
         return wrong(format!(
-            "r_reps x 2^k_sim x dim_proj makes {length} dimensions, and Qdrant takes {MAX_DENSE_DIM}: lower one of them, \
-             or set final_dim"
+            "r_reps x 2^k_sim x dim_proj makes {length} dimensions, and Qdrant takes {MAX_DENSE_DIM}: \
+             lower one of them, or set final_dim"
         ));
     }
     Ok(())
@@ -256,7 +257,8 @@ for_this_processor! {
     }
 }
 
-/// Sums become means; empty clusters take the first vector of the nearest occupied one (fewest different bits, then lowest).
+/// Sums become means; empty clusters take the first vector of the nearest occupied one (fewest different bits, then
+/// lowest).
 fn finish_document(vectors: &Multivector, members: &Members, centres: &mut [f32]) {
     let dim = vectors.dim();
     let occupied: Vec<u32> = (0..members.len() as u32).filter(|&id| members[id as usize].0 > 0).collect();
@@ -270,8 +272,8 @@ fn finish_document(vectors: &Multivector, members: &Members, centres: &mut [f32]
     }
 }
 
-/// The final projection of Google's implementation: each component is added, with a random sign, to one random component of
-/// the result, which keeps dot products in expectation. Drawn from the same kind of stream, `seed + 1`.
+/// The final projection of Google's implementation: each component is added, with a random sign, to one random
+/// component of the result, which keeps dot products in expectation. Drawn from the same kind of stream, `seed + 1`.
 fn count_sketch(length: usize, into: usize, seed: u64) -> Vec<(u32, f32)> {
     let mut rng = NumpyRng::new(seed.wrapping_add(1));
     (0..length).map(|_| (rng.below(into as u32), rng.sign())).collect()

@@ -1,8 +1,8 @@
 //! The part of numpy's random generator that FastEmbed's MUVERA draws from: `default_rng(seed)` with `normal` and
 //! `choice([-1, 1])`. Sources: numpy's `bit_generator.pyx` (SeedSequence), `pcg64.h`, `distributions.c` (ziggurat).
 //!
-//! Integers are numpy's bit for bit. The ziggurat's tables are computed here instead of copied, so a normal differs from
-//! numpy's by 2e-14 of its value at most.
+//! Integers are numpy's bit for bit. The ziggurat's tables are computed here instead of copied, so a normal differs
+//! from numpy's by 2e-14 of its value at most.
 
 use std::sync::LazyLock;
 
@@ -57,7 +57,7 @@ impl NumpyRng {
 
     /// Evenly in `0..bound`, by multiplication of 32 bits; the bias of `bound / 2^32` does not matter where it is used.
     pub fn below(&mut self, bound: u32) -> u32 {
-        (u64::from(self.next_u32()) * u64::from(bound) >> 32) as u32
+        ((u64::from(self.next_u32()) * u64::from(bound)) >> 32) as u32
     }
 
     /// One element of `normal()`: the ziggurat of 256 layers.
@@ -96,7 +96,7 @@ impl NumpyRng {
 }
 
 /// Where the last layer of the ziggurat ends.
-const TAIL_START: f64 = 3.654_152_885_361_008_8;
+const TAIL_START: f64 = 3.654_152_885_361_009;
 /// Area of a layer: `R f(R)` plus the tail.
 const LAYER_AREA: f64 = 0.004_928_673_233_974_655;
 

@@ -1,14 +1,16 @@
 //! Pooled multivectors: means over rows, columns or clusters of patches.
 //!
-//! Hierarchical pooling gives the clusters of colpali-engine's `HierarchicalTokenPooler`: Ward's linkage over the Euclidean
-//! distances between the *rows* of the cosine-distance matrix, cut by scipy's `fcluster(criterion="maxclust")`.
+//! Hierarchical pooling gives the clusters of colpali-engine's `HierarchicalTokenPooler`: Ward's linkage over the
+//! Euclidean distances between the *rows* of the cosine-distance matrix, cut by scipy's
+//! `fcluster(criterion="maxclust")`.
 
 use super::linkage::{Tree, ward_of_points};
+use super::simd::for_this_processor;
 use crate::error::{Error, Result};
 use crate::types::{Multivector, PageEmbedding};
 
-/// Mean of the patches in each row of the grid, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the image
-/// are left out, and so are rows of which no patch is stored.
+/// Mean of the patches in each row of the grid, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the
+/// image are left out, and so are rows of which no patch is stored.
 ///
 /// # Errors
 /// A bug, where layout and patches disagree.
@@ -32,8 +34,9 @@ fn by_cell(page: &PageEmbedding, group: impl Fn(u32) -> u32, groups: u32) -> Res
     means(&page.patches, &labels, groups as usize)
 }
 
-/// Clusters the vectors into at most `n / factor` (at least 1) and averages each, `[clusters, dim]`, of norm 1; the order is
-/// that of scipy's labels. Every token takes part, those that are no part of the image too. A factor of 1 changes nothing.
+/// Clusters the vectors into at most `n / factor` (at least 1) and averages each, `[clusters, dim]`, of norm 1; the
+/// order is that of scipy's labels. Every token takes part, those that are no part of the image too. A factor of 1
+/// changes nothing.
 ///
 /// # Errors
 /// Configuration, where the factor is 0.
@@ -60,8 +63,8 @@ pub(super) fn cluster_labels(vectors: &Multivector, factor: usize) -> Vec<usize>
 
 /// Points `[n, dim']` whose Euclidean distances are those between the rows of `D = 1 - E E^T`.
 ///
-/// `|D_i - D_j|^2 = (e_i - e_j)^T M (e_i - e_j)` with `M = E^T E`; where `M = L L^T`, the points `L^T e_i` have these very
-/// distances in `dim` dimensions instead of `n`. Where there are fewer vectors than dimensions the rows of D do.
+/// `|D_i - D_j|^2 = (e_i - e_j)^T M (e_i - e_j)` with `M = E^T E`; where `M = L L^T`, the points `L^T e_i` have these
+/// very distances in `dim` dimensions instead of `n`. Where there are fewer vectors than dimensions the rows of D do.
 fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
     let (n, dim) = (vectors.len(), vectors.dim());
     let wide: Vec<f64> = vectors.as_slice().iter().map(|&value| f64::from(value)).collect();
@@ -73,33 +76,42 @@ fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
         return (gram, n);
     }
     let factor = cholesky(second_moments(&wide, dim), dim);
-    let mut points = vec![0.0; n * dim];
-    for (row, point) in wide.chunks_exact(dim).zip(points.chunks_exact_mut(dim)) {
-        // `L^T e`: row k of L, times e_k, added up; entries above the diagonal are 0.
-        for (k, &value) in row.iter().enumerate() {
-            for (sum, &l) in point[..=k].iter_mut().zip(&factor[k * dim..]) {
-                *sum += value * l;
-            }
-        }
-    }
-    (points, dim)
+    (transformed(&wide, &factor, dim), dim)
 }
 
-/// `E^T E`, `[dim, dim]`.
-fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
-    let mut moments = vec![0.0; dim * dim];
-    for row in rows.chunks_exact(dim) {
-        for (line, &a) in moments.chunks_exact_mut(dim).zip(row) {
-            for (sum, &b) in line.iter_mut().zip(row) {
-                *sum += a * b;
+for_this_processor! {
+    /// `L^T e` of every row e.
+    fn transformed(rows: &[f64], factor: &[f64], dim: usize) -> Vec<f64> {
+        let mut points = vec![0.0; rows.len()];
+        for (row, point) in rows.chunks_exact(dim).zip(points.chunks_exact_mut(dim)) {
+            // Row k of L, times e_k, added up; entries above the diagonal are left out.
+            for (k, &value) in row.iter().enumerate() {
+                for (sum, &l) in point[..=k].iter_mut().zip(&factor[k * dim..]) {
+                    *sum += value * l;
+                }
             }
         }
+        points
     }
-    moments
 }
 
-/// Lower triangle L of `matrix = L L^T`, `[dim, dim]`. A direction in which the matrix has nothing (up to rounding) becomes a
-/// zero column: the vectors that it was made of do not differ there.
+for_this_processor! {
+    /// `E^T E`, `[dim, dim]`.
+    fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
+        let mut moments = vec![0.0; dim * dim];
+        for row in rows.chunks_exact(dim) {
+            for (line, &a) in moments.chunks_exact_mut(dim).zip(row) {
+                for (sum, &b) in line.iter_mut().zip(row) {
+                    *sum += a * b;
+                }
+            }
+        }
+        moments
+    }
+}
+
+/// Lower triangle L of `matrix = L L^T`, `[dim, dim]`. A direction in which the matrix has nothing (up to rounding)
+/// becomes a zero column: the vectors that it was made of do not differ there.
 fn cholesky(mut matrix: Vec<f64>, dim: usize) -> Vec<f64> {
     let largest = (0..dim).map(|i| matrix[i * dim + i]).fold(0.0, f64::max);
     for column in 0..dim {

@@ -1,5 +1,5 @@
-//! The fingerprint of all that shapes a page's vectors. Two pages of equal bytes under one recipe have equal vectors, so a
-//! document is derived again when, and only when, its recipe changes.
+//! The fingerprint of all that shapes a page's vectors. Two pages of equal bytes under one recipe have equal vectors,
+//! so a document is derived again when, and only when, its recipe changes.
 
 use crate::types::{DeriveSettings, FdeSettings, RecipeId, TextSettings, VectorName, length_prefixed};
 
@@ -105,8 +105,11 @@ mod tests {
         )
     }
 
-    /// Every change of one field, with the vector that must be made for it to count.
-    fn changes() -> Vec<(Option<VectorName>, fn(&mut Recipe))> {
+    /// A change of one field, with the vector that must be made for it to count.
+    type Change = (Option<VectorName>, fn(&mut Recipe));
+
+    /// Every field.
+    fn changes() -> Vec<Change> {
         use VectorName::{Fde, Pooled, Text};
         vec![
             (None, |r| r.model_id.push('x')),

@@ -1,11 +1,12 @@
-//! Many dot products at once, the inner loop of anchors and MUVERA: `entries x columns` blocks of a product of two matrices,
-//! kept in registers.
+//! Many dot products at once, the inner loop of anchors and MUVERA: `entries x columns` blocks of a product of two
+//! matrices, kept in registers.
 //!
-//! Every lane sums its terms in the order of the dimensions with one fused rounding a term, on every processor and in the
-//! plain code, so a result never depends on the machine.
+//! Every lane sums its terms in the order of the dimensions with one fused rounding a term, on every processor and in
+//! the plain code, so a result never depends on the machine.
 
-/// Compiles a plain function for AVX-512 and AVX2 too and takes the widest that the processor has. For loops over slices that
-/// the compiler turns into vector code by itself; the order of additions, and so the result, is the same in all of them.
+/// Compiles a plain function for AVX-512 and AVX2 too and takes the widest that the processor has. For loops over
+/// slices that the compiler turns into vector code by itself; the order of additions, and so the result, is the same in
+/// all of them.
 macro_rules! for_this_processor {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$doc])*
@@ -46,7 +47,8 @@ pub(super) struct Panels {
 
 /// Columns of a panel: two registers of AVX-512, four of AVX2.
 pub(super) const WIDTH: usize = 32;
-/// Rows of the other matrix that one block takes: with [`WIDTH`] columns, the sums fill 12 of the 32 registers of AVX-512.
+/// Rows of the other matrix that one block takes: with [`WIDTH`] columns, the sums fill 12 of the 32 registers of
+/// AVX-512.
 pub(super) const ROWS: usize = 6;
 
 /// Sums of one block, `[ROWS, WIDTH]`.

@@ -1,9 +1,9 @@
-//! BM25 terms of a text layer. Tokens are made here and only here, so that every store backend, and page and question, have
-//! the same ones. The engine multiplies by the inverse document frequency; stop words need no list.
+//! BM25 terms of a text layer. Tokens are made here and only here, so that every store backend, and page and question,
+//! have the same ones. The engine multiplies by the inverse document frequency; stop words need no list.
 //!
-//! Nothing is known about a question's language, so surface forms are always terms; stems are terms of their own beside them,
-//! marked by language. What people look up literally (part numbers, error codes, file names, versions) is a term as a
-//! whole, without its punctuation, and in parts.
+//! Nothing is known about a question's language, so surface forms are always terms; stems are terms of their own beside
+//! them, marked by language. What people look up literally (part numbers, error codes, file names, versions) is a term
+//! as a whole, without its punctuation, and in parts.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,8 @@ fn lower(text: &str) -> String {
         match c {
             '\u{2010}'..='\u{2015}' | '\u{2212}' => lower.push('-'),
             '\u{2018}' | '\u{2019}' | '\u{02bc}' => lower.push('\''),
-            // Invisible: soft hyphen, zero-width characters, byte order mark, and PDFium's mark of a hyphenated line end.
+            // Invisible: soft hyphen, zero-width characters, byte order mark, and PDFium's mark of a hyphenated line
+            // end.
             '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{2}' => {}
             _ => lower.push(c),
         }
@@ -123,8 +124,8 @@ fn lower(text: &str) -> String {
     lower
 }
 
-/// Without the accents of Latin, Greek and Cyrillic letters and the vowel points of Hebrew and Arabic. The signs of other
-/// scripts are vowels that belong to the word.
+/// Without the accents of Latin, Greek and Cyrillic letters and the vowel points of Hebrew and Arabic. The signs of
+/// other scripts are vowels that belong to the word.
 fn fold_accents(text: &str) -> String {
     let accent =
         |c: &char| matches!(c, '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{670}');
@@ -152,8 +153,8 @@ fn fold_letter(c: char) -> impl Iterator<Item = char> {
     [Some(first), second].into_iter().flatten()
 }
 
-/// Calls `visit` with every stretch that has a letter or digit. A word that is hyphenated at the end of a line is visited
-/// joined, as well as in its two parts.
+/// Calls `visit` with every stretch that has a letter or digit. A word that is hyphenated at the end of a line is
+/// visited joined, as well as in its two parts.
 fn each_word(text: &str, visit: &mut impl FnMut(Word)) {
     let mut carried: Option<String> = None;
     for (number, line) in text.lines().enumerate() {

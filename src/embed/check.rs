@@ -31,8 +31,8 @@ impl Report {
     }
 }
 
-/// Reads the manifest, compares every file with it, opens the graphs and embeds a page and a question. Blocking, seconds.
-/// [`super::runtime::init`] comes first.
+/// Reads the manifest, compares every file with it, opens the graphs and embeds a page and a question. Blocking,
+/// seconds. [`super::runtime::init`] comes first.
 pub fn check(model_dir: &Path) -> Report {
     let mut report = Report { model: None, checks: Vec::new() };
     run(model_dir, &mut report);
@@ -100,8 +100,7 @@ fn stripes() -> PageImage {
 fn unit_norms(vectors: &Multivector) -> Result<()> {
     for (at, row) in vectors.rows().enumerate() {
         let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
-        // NaN fails too.
-        if !((norm - 1.0).abs() < 1e-3) {
+        if norm.is_nan() || (norm - 1.0).abs() > 1e-3 {
             return Err(Error::configuration(format!("vector {at} has norm {norm}, expected 1: the graph is damaged")));
         }
     }

@@ -1,5 +1,5 @@
-//! Models: pages and questions become vectors. A model is a folder with a manifest; its graphs run in ONNX Runtime, each on a
-//! thread of its own, behind an [`Embedder`] that may be cloned and used from any task.
+//! Models: pages and questions become vectors. A model is a folder with a manifest; its graphs run in ONNX Runtime,
+//! each on a thread of its own, behind an [`Embedder`] that may be cloned and used from any task.
 //!
 //! Nothing here knows documents, stores or pipelines, and nothing reads the text layer of a page.
 
@@ -97,7 +97,8 @@ impl Embedder {
         Canvas::new(image, &self.0.manifest.page).map(PageInput)
     }
 
-    /// One vector for each patch that holds anything. Waits while a batch is full; pages that wait together run together.
+    /// One vector for each patch that holds anything. Waits while a batch is full; pages that wait together run
+    /// together.
     ///
     /// # Errors
     /// Transient, where the model ran out of memory or has been shut down.

@@ -1,4 +1,5 @@
-//! ONNX Runtime, loaded once from a shared library that is named by its path. Nothing is looked up in the environment here.
+//! ONNX Runtime, loaded once from a shared library that is named by its path. Nothing is looked up in the environment
+//! here.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,5 +1,5 @@
-//! A model on a thread of its own, behind a bounded channel. Whatever happens to the model, every caller gets an answer: a
-//! panic, a failed run or the end of the thread are errors, never a hang.
+//! A model on a thread of its own, behind a bounded channel. Whatever happens to the model, every caller gets an
+//! answer: a panic, a failed run or the end of the thread are errors, never a hang.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -86,7 +86,8 @@ fn serve<M: Model>(mut receiver: mpsc::Receiver<Message<M>>, batch: usize, mut m
     }
 }
 
-/// Runs a batch and answers every job. Where a batch fails, its members run alone, so that one bad input fails only itself.
+/// Runs a batch and answers every job. Where a batch fails, its members run alone, so that one bad input fails only
+/// itself.
 fn run<M: Model>(model: &mut M, jobs: Vec<Job<M>>) {
     let (inputs, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.input, job.reply)).unzip();
     if inputs.is_empty() {

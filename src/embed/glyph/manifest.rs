@@ -1,5 +1,5 @@
-//! The glyph family's part of a manifest. Rules that are code are spelled out in the manifest too; a rule that this code does
-//! not follow is refused instead of guessed at.
+//! The glyph family's part of a manifest. Rules that are code are spelled out in the manifest too; a rule that this
+//! code does not follow is refused instead of guessed at.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The glyph family: small models that find what is *written* on a page by its shape. A page graph turns a canvas of luma into
-//! one vector a cell and says which cells hold ink worth keeping; a question graph turns the character n-grams of each
-//! word into one vector a word.
+//! The glyph family: small models that find what is *written* on a page by its shape. A page graph turns a canvas of
+//! luma into one vector a cell and says which cells hold ink worth keeping; a question graph turns the character
+//! n-grams of each word into one vector a word.
 
 mod canvas;
 mod manifest;
@@ -92,7 +92,8 @@ impl PageModel {
         let cells = (grid.rows * grid.cols) as usize;
         if gate.len() != cells * canvases.len() || patches.len() != gate.len() * self.dim {
             return Err(Error::configuration(format!(
-                "the page graph gave {} gates and {} values for {} pages of {cells} cells: its manifest does not fit it",
+                "the page graph gave {} gates and {} values for {} pages of {cells} cells: \
+                 its manifest does not fit it",
                 gate.len(),
                 patches.len(),
                 canvases.len()
@@ -213,3 +214,6 @@ pub(super) const TEST_MANIFEST: &str = include_str!("test_manifest.json");
 pub(super) fn test_manifest() -> GlyphManifest {
     GlyphManifest::read(serde_json::from_str(TEST_MANIFEST).unwrap()).unwrap()
 }
+
+#[cfg(test)]
+mod tests;

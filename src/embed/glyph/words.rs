@@ -21,7 +21,8 @@ impl WordRules {
         Self { spec, stop_words }
     }
 
-    /// Words that a question is scored by: each once, without stop words and single letters, unless nothing else is left.
+    /// Words that a question is scored by: each once, without stop words and single letters, unless nothing else is
+    /// left.
     pub fn question_words(&self, text: &str) -> Vec<String> {
         let mut seen = HashSet::new();
         let mut words = self.words(text);
@@ -73,7 +74,8 @@ impl WordRules {
     }
 }
 
-/// End of the word that begins at `start`, or `start` where none does: letters and numbers, and one `.` or `,` between digits.
+/// End of the word that begins at `start`, or `start` where none does: letters and numbers, and one `.` or `,` between
+/// digits.
 fn word_end(text: &[char], start: usize) -> usize {
     let mut end = start;
     while end < text.len() {

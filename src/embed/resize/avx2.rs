@@ -1,6 +1,6 @@
-//! The passes with AVX2. A weight of 23 bits and a sign does not fit the 16-bit multiply-add, so each weight is split into
-//! `high * 2^12 + low` with both halves in 16 bits; the halves are summed apart and joined at the end, modulo 2^32, which is
-//! exact since the whole sum fits 32 bits.
+//! The passes with AVX2. A weight of 23 bits and a sign does not fit the 16-bit multiply-add, so each weight is split
+//! into `high * 2^12 + low` with both halves in 16 bits; the halves are summed apart and joined at the end, modulo
+//! 2^32, which is exact since the whole sum fits 32 bits.
 
 use std::arch::x86_64::*;
 
@@ -45,8 +45,8 @@ struct Split {
 }
 
 impl Split {
-    /// Pads every window to whole groups of `group` taps; `order(tap)` says which of the 16 lanes a tap of a group fills.
-    /// None where the line is narrower than a padded window.
+    /// Pads every window to whole groups of `group` taps; `order(tap)` says which of the 16 lanes a tap of a group
+    /// fills. None where the line is narrower than a padded window.
     fn new(axis: &AxisWeights, group: usize, lanes: impl Fn(usize) -> &'static [usize]) -> Option<Self> {
         let groups = axis.taps.div_ceil(group);
         let window = groups * group;

@@ -1,10 +1,10 @@
-//! Pillow's `Image.resize` on 8-bit pixels, bit for bit: the models were trained on its output, and an approximate resize
-//! moves embeddings. Source of the arithmetic: Pillow, `src/libImaging/Resample.c`.
+//! Pillow's `Image.resize` on 8-bit pixels, bit for bit: the models were trained on its output, and an approximate
+//! resize moves embeddings. Source of the arithmetic: Pillow, `src/libImaging/Resample.c`.
 //!
-//! Two separable passes; weights are integers of 22 fraction bits, and the image between the passes is rounded to `u8`, so
-//! neither order nor precision may change. A pass is skipped where its axis keeps its size. Pillow 13 goes horizontally
-//! first unless the height shrinks by more than twice what the width does (found by comparing 8,000 sizes; earlier releases
-//! always went horizontally first).
+//! Two separable passes; weights are integers of 22 fraction bits, and the image between the passes is rounded to `u8`,
+//! so neither order nor precision may change. A pass is skipped where its axis keeps its size. Pillow 13 goes
+//! horizontally first unless the height shrinks by more than twice what the width does (found by comparing 8,000 sizes;
+//! earlier releases always went horizontally first).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,7 +29,8 @@ pub struct Pixels<'a> {
 /// Resizes to `[height, width, channels]`; the aspect ratio is the caller's business.
 ///
 /// # Errors
-/// Permanent, where a side is 0; a bug, where `data` does not have the size that the sides say, or `channels` is not 1 or 3.
+/// Permanent, where a side is 0; a bug, where `data` does not have the size that the sides say, or `channels` is not 1
+/// or 3.
 pub fn resize(image: Pixels<'_>, width: usize, height: usize, filter: Filter) -> Result<Vec<u8>> {
     if image.width == 0 || image.height == 0 || width == 0 || height == 0 {
         return Err(Error::permanent(format!(

@@ -1,0 +1,126 @@
+//! The shipped model against what the training code's own reader of it (training/glyph.py) gives: tests/fixtures/glyph,
+//! written by training/make_fixtures.py.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::*;
+use crate::embed::manifest::{FamilyManifest, Manifest};
+use crate::embed::open_glyph;
+use crate::embed::tests::{init_runtime, model_dir};
+use crate::types::PageImage;
+
+#[derive(Deserialize)]
+struct Fixture {
+    page_graph_sha256: String,
+    pages: Vec<PageCase>,
+    questions: Vec<QuestionCase>,
+}
+
+#[derive(Deserialize)]
+struct PageCase {
+    image: String,
+    canvas: [usize; 2],
+    canvas_sha256: String,
+    rows: u32,
+    cols: u32,
+    kept: Vec<u32>,
+    /// Where the gate is so close to its threshold that another processor may decide otherwise.
+    cells_within_1e3_of_threshold: Vec<u32>,
+    cells: Vec<CellCase>,
+}
+
+#[derive(Deserialize)]
+struct CellCase {
+    cell: u32,
+    vector: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct QuestionCase {
+    question: String,
+    words: Vec<String>,
+    ids: Vec<Vec<u32>>,
+    /// The first three.
+    vectors: Vec<Vec<f32>>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/glyph")
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap()
+}
+
+fn model() -> (GlyphManifest, WordRules, PageModel, QuestionModel) {
+    init_runtime();
+    let manifest = Manifest::read(&model_dir()).unwrap();
+    let FamilyManifest::Glyph(spec) = &manifest.family;
+    let (rules, pages, questions) = open_glyph(&manifest, spec, 1).unwrap();
+    ((**spec).clone(), rules, pages, questions)
+}
+
+fn read(name: &str) -> PageImage {
+    let image = image::open(folder().join(name)).unwrap().to_rgb8();
+    PageImage { width: image.width(), height: image.height(), rgb: image.into_raw() }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn the_fixture_is_of_the_shipped_model() {
+    let graph = std::fs::read(model_dir().join("page.onnx")).unwrap();
+    assert_eq!(hex::encode(Sha256::digest(graph)), fixture().page_graph_sha256, "run training/make_fixtures.py again");
+}
+
+#[test]
+fn pages_equal_the_training_codes() {
+    let (spec, _, mut pages, _) = model();
+    let cases = fixture().pages;
+    assert!(cases.len() >= 5);
+    for case in cases {
+        let canvas = Canvas::new(&read(&case.image), &spec.page).unwrap();
+        assert_eq!([canvas.width, canvas.height], case.canvas, "{}", case.image);
+        assert_eq!(hex::encode(Sha256::digest(&canvas.data)), case.canvas_sha256, "{}", case.image);
+        let page = pages.run(&[canvas]).unwrap().remove(0);
+        assert_eq!(page.layout.grid, Grid { rows: case.rows, cols: case.cols });
+        let cells: Vec<u32> = page.layout.cells.iter().map(|cell| cell.unwrap()).collect();
+        let sure = |cells: &[u32]| -> Vec<u32> {
+            cells.iter().filter(|cell| !case.cells_within_1e3_of_threshold.contains(cell)).copied().collect()
+        };
+        assert_eq!(sure(&cells), sure(&case.kept), "{}", case.image);
+        for expected in case.cells {
+            if let Ok(at) = cells.binary_search(&expected.cell) {
+                let cosine = cosine(page.patches.row(at), &expected.vector);
+                assert!(cosine > 0.9999, "{} cell {}: cosine {cosine}", case.image, expected.cell);
+            }
+        }
+    }
+}
+
+#[test]
+fn questions_equal_the_training_codes() {
+    let (_, rules, _, mut questions) = model();
+    let cases = fixture().questions;
+    assert!(cases.len() >= 10);
+    for case in cases {
+        let words = rules.question_words(&case.question);
+        assert_eq!(words, case.words, "{:?}", case.question);
+        let ids: Vec<Vec<u32>> = words.iter().map(|word| rules.ids(word)).collect();
+        assert_eq!(ids, case.ids, "{:?}", case.question);
+        if words.is_empty() {
+            continue;
+        }
+        let embedded = questions.run(&[Words(words)]).unwrap().remove(0);
+        assert_eq!(embedded.tokens.len(), case.words.len());
+        for (row, expected) in embedded.tokens.rows().zip(&case.vectors) {
+            assert!(cosine(row, expected) > 0.9999, "{:?}", case.question);
+        }
+    }
+}
