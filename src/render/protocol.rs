@@ -149,8 +149,11 @@ pub(super) async fn receive<T: DeserializeOwned, R: AsyncRead + Unpin>(
     let (header_length, body_length) = parse_lengths(bytes, max_body)?;
     let mut header = vec![0; header_length];
     input.read_exact(&mut header).await?;
-    let mut body = vec![0; body_length];
-    input.read_exact(&mut body).await?;
+    // not zeroed first: a page is megabytes, and every one of them is about to be overwritten
+    let mut body = Vec::with_capacity(body_length);
+    if input.take(body_length as u64).read_to_end(&mut body).await? < body_length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok((serde_json::from_slice(&header).map_err(invalid)?, body))
 }
 

@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_frames_that_bites_its_tail_ends() {
+    fn a_chain_of_frames_that_bites_its_tail_is_refused() {
         let mut bytes = by_hand(
             &[
                 (256, SHORT, 1, 1),
@@ -367,6 +367,7 @@ mod tests {
         let next = 8 + 2 + 9 * 12;
         bytes[next..next + 4].copy_from_slice(&8u32.to_le_bytes());
         let file = saved(&bytes);
-        assert!(page_count(file.path(), &RenderSettings::default()).unwrap() >= 1);
+        let refusal = page_count(file.path(), &RenderSettings::default()).unwrap_err();
+        assert!(refusal.to_string().contains("cycle"), "{refusal}");
     }
 }
