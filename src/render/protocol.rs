@@ -51,8 +51,17 @@ pub enum FaultKind {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// `id` is the pool's number for this opening of the file: a path may be used again for other bytes, a number never is.
-    Open { id: u64, path: PathBuf, format: Format },
-    Page { id: u64, path: PathBuf, format: Format, number: u32 },
+    Open {
+        id: u64,
+        path: PathBuf,
+        format: Format,
+    },
+    Page {
+        id: u64,
+        path: PathBuf,
+        format: Format,
+        number: u32,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]

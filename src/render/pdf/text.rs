@@ -71,14 +71,7 @@ impl Shown {
         let (e, f) = to_fraction(0.0, 0.0);
         let (x_x, x_y) = to_fraction(SPAN, 0.0);
         let (y_x, y_y) = to_fraction(0.0, SPAN);
-        Self {
-            a: (x_x - e) / SPAN,
-            b: (x_y - f) / SPAN,
-            c: (y_x - e) / SPAN,
-            d: (y_y - f) / SPAN,
-            e,
-            f,
-        }
+        Self { a: (x_x - e) / SPAN, b: (x_y - f) / SPAN, c: (y_x - e) / SPAN, d: (y_y - f) / SPAN, e, f }
     }
 
     /// The part of a box that is shown, `None` where nothing of it is.
