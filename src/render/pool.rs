@@ -93,7 +93,9 @@ impl Renderer {
         let id = pool.documents.fetch_add(1, Ordering::Relaxed);
         let request = Request::Open { id, path: path.to_owned(), format };
         match pool.ask(id, &request).await? {
-            Ok((Reply::Opened(info), _)) => Ok(OpenDocument { path: path.to_owned(), name: name.into(), format, info, id }),
+            Ok((Reply::Opened(info), _)) => {
+                Ok(OpenDocument { path: path.to_owned(), name: name.into(), format, info, id })
+            }
             Ok((reply, _)) => Err(refusal(reply, name)),
             Err(death) => Err(Error::permanent(match death {
                 Death::TimedOut => format!("opening {name} took longer than {}", pool.time_limit()),
@@ -112,8 +114,7 @@ impl Renderer {
                 document.name, document.info.page_count
             )));
         }
-        let request =
-            Request::Page { id: document.id, path: document.path.clone(), format: document.format, number };
+        let request = Request::Page { id: document.id, path: document.path.clone(), format: document.format, number };
         match pool.ask(document.id, &request).await? {
             Ok((Reply::Page(header), rgb)) => {
                 let expected = u64::from(header.width) * u64::from(header.height) * 3;
@@ -225,7 +226,9 @@ fn refusal(reply: Reply, subject: &str) -> Error {
     match reply {
         Reply::Refused(reason) => Error::permanent(format!("{subject} {reason}")),
         Reply::Unusable(reason) => Error::configuration(reason),
-        Reply::Opened(_) | Reply::Page(_) => Error::bug(format!("a render worker answered another question: {subject}")),
+        Reply::Opened(_) | Reply::Page(_) => {
+            Error::bug(format!("a render worker answered another question: {subject}"))
+        }
     }
 }
 

@@ -78,11 +78,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts a process and tells it its limits. It is killed if this handle is dropped.
-    pub(super) async fn start(
-        command: &WorkerCommand,
-        settings: &RenderSettings,
-        tasks: &TaskTracker,
-    ) -> Result<Self> {
+    pub(super) async fn start(command: &WorkerCommand, settings: &RenderSettings, tasks: &TaskTracker) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let message = format!("cannot start the render worker {}", command.program.display());
             match error.kind() {
@@ -205,7 +201,9 @@ fn verdict(status: Option<ExitStatus>, tail: &str, error: &std::io::Error) -> De
     let last = tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
     Death::Crashed(match status {
         Some(status) => match (status.signal(), status.code()) {
-            (Some(libc::SIGKILL), _) => "signal 9 (SIGKILL): somebody killed it, the kernel does for lack of memory".into(),
+            (Some(libc::SIGKILL), _) => {
+                "signal 9 (SIGKILL): somebody killed it, the kernel does for lack of memory".into()
+            }
             (Some(signal), _) => format!("signal {signal}{}", signal_name(signal)),
             (_, Some(0)) => format!("an unreadable answer: {error}"),
             (_, code) => {

@@ -51,8 +51,17 @@ pub enum FaultKind {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// `id` is the pool's number for this opening of the file: a path may be used again for other bytes, a number never is.
-    Open { id: u64, path: PathBuf, format: Format },
-    Page { id: u64, path: PathBuf, format: Format, number: u32 },
+    Open {
+        id: u64,
+        path: PathBuf,
+        format: Format,
+    },
+    Page {
+        id: u64,
+        path: PathBuf,
+        format: Format,
+        number: u32,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -149,8 +158,11 @@ pub(super) async fn receive<T: DeserializeOwned, R: AsyncRead + Unpin>(
     let (header_length, body_length) = parse_lengths(bytes, max_body)?;
     let mut header = vec![0; header_length];
     input.read_exact(&mut header).await?;
-    let mut body = vec![0; body_length];
-    input.read_exact(&mut body).await?;
+    // not zeroed first: a page is megabytes, and every one of them is about to be overwritten
+    let mut body = Vec::with_capacity(body_length);
+    if input.take(body_length as u64).read_to_end(&mut body).await? < body_length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok((serde_json::from_slice(&header).map_err(invalid)?, body))
 }
 

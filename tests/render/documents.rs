@@ -109,9 +109,8 @@ async fn the_document_tells_its_title_dates_labels_and_outline() {
         // its next entry is its own parent: a knot
         pdf.add("<< /Title <FEFF00DC0062> /Parent 11 0 R /Next 11 0 R /Dest [ 6 0 R /Fit ] >>");
         pdf.add("<< /Title (End) /Parent 10 0 R /A << /S /GoTo /D [ 8 0 R /Fit ] >> >>");
-        let info = pdf.add(
-            "<< /Title (  An  Atlas ) /Author (Ada) /CreationDate (D:20240229134501+02'00') /ModDate (never) >>",
-        );
+        let info = pdf
+            .add("<< /Title (  An  Atlas ) /Author (Ada) /CreationDate (D:20240229134501+02'00') /ModDate (never) >>");
         pdf.trailer(&format!("/Info {info} 0 R"));
         "/Outlines 10 0 R".into()
     });

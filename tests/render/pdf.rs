@@ -71,6 +71,7 @@ pub fn document(pages: &[(&str, &str)], catalog: &str, extra: impl FnOnce(&mut P
 /// A document of `count` small pages, each with its number as text.
 pub fn numbered(count: usize) -> Vec<u8> {
     let contents: Vec<String> = (1..=count).map(|page| format!("BT /F 24 Tf 20 40 Td (page {page}) Tj ET")).collect();
-    let pages: Vec<(&str, &str)> = contents.iter().map(|content| ("/MediaBox [0 0 144 72]", content.as_str())).collect();
+    let pages: Vec<(&str, &str)> =
+        contents.iter().map(|content| ("/MediaBox [0 0 144 72]", content.as_str())).collect();
     document(&pages, "", |_| String::new())
 }

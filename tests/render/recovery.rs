@@ -21,10 +21,8 @@ async fn a_page_that_kills_its_worker_fails_alone_and_says_why() {
     let bench = Bench::with(impatient(), 2, &faults);
     let document = bench.open("eight.pdf", &numbered(8)).await.unwrap();
     let pages = futures::future::join_all((1..=8).map(|number| bench.renderer.page(&document, number))).await;
-    let outcomes: Vec<String> = pages
-        .into_iter()
-        .map(|page| page.map_or_else(|error| error.to_string(), |page| page.text.text))
-        .collect();
+    let outcomes: Vec<String> =
+        pages.into_iter().map(|page| page.map_or_else(|error| error.to_string(), |page| page.text.text)).collect();
     assert_eq!(
         outcomes,
         [

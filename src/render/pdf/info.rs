@@ -18,8 +18,7 @@ pub(super) fn read(document: &PdfDocument) -> DocumentInfo {
 /// An entry of the information dictionary, blank ones left out.
 fn meta(document: &PdfDocument, tag: &str) -> Option<String> {
     // SAFETY: the document is open, and `utf16` passes a buffer of the size it names.
-    let value =
-        utf16(|buffer, size| unsafe { document.library.FPDF_GetMetaText(document.handle, tag, buffer, size) })?;
+    let value = utf16(|buffer, size| unsafe { document.library.FPDF_GetMetaText(document.handle, tag, buffer, size) })?;
     clean(&value)
 }
 

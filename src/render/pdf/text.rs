@@ -71,14 +71,7 @@ impl Shown {
         let (e, f) = to_fraction(0.0, 0.0);
         let (x_x, x_y) = to_fraction(SPAN, 0.0);
         let (y_x, y_y) = to_fraction(0.0, SPAN);
-        Self {
-            a: (x_x - e) / SPAN,
-            b: (x_y - f) / SPAN,
-            c: (y_x - e) / SPAN,
-            d: (y_y - f) / SPAN,
-            e,
-            f,
-        }
+        Self { a: (x_x - e) / SPAN, b: (x_y - f) / SPAN, c: (y_x - e) / SPAN, d: (y_y - f) / SPAN, e, f }
     }
 
     /// The part of a box that is shown, `None` where nothing of it is.
@@ -108,6 +101,8 @@ struct Layer {
     word: Option<(usize, Option<Rect>)>,
     /// The word at hand goes on in the next line: what follows belongs to its text, not to its rectangle.
     continued: bool,
+    /// A hyphen at the end of a line, not yet known to be part of the word or of its breaking.
+    hyphen: bool,
     /// The last character was a soft hyphen.
     soft_hyphen: bool,
     high_surrogate: Option<u32>,
@@ -128,7 +123,10 @@ impl Layer {
         let Some(character) = char::from_u32(unit) else { return };
         let after_soft_hyphen = std::mem::take(&mut self.soft_hyphen);
         match character {
-            JOINING_HYPHEN => self.continued = self.word.is_some(),
+            JOINING_HYPHEN => {
+                self.continued = self.word.is_some();
+                self.hyphen = self.continued;
+            }
             SOFT_HYPHEN => self.soft_hyphen = self.word.is_some(),
             '\r' | '\n' if after_soft_hyphen => self.continued = true,
             // the second half of a line end that a hyphen has swallowed
@@ -145,6 +143,10 @@ impl Layer {
         if alone {
             self.close_word();
         }
+        if self.hyphen && !breaks_word(self.text.chars().next_back(), character) {
+            self.text.push('-');
+        }
+        self.hyphen = false;
         let continued = self.continued;
         let (_, known) = self.word.get_or_insert((self.text.len(), None));
         if !continued {
@@ -175,6 +177,9 @@ impl Layer {
     /// A word of which nothing is shown (it lies outside the crop box) leaves the text again.
     fn close_word(&mut self) {
         self.continued = false;
+        if std::mem::take(&mut self.hyphen) && self.word.is_some() {
+            self.text.push('-');
+        }
         match self.word.take() {
             Some((start, Some(rect))) => {
                 self.words.push(Word { start: start as u32, end: self.text.len() as u32, rect });
@@ -189,6 +194,12 @@ impl Layer {
         self.text.truncate(self.text.trim_end().len());
         TextLayer { text: self.text, words: self.words }
     }
+}
+
+/// Whether a hyphen between these two, at the end of a line, is there for the line's sake: "config-|ure" is, "Anglo-|Saxon"
+/// and "COVID-|19" are not.
+fn breaks_word(before: Option<char>, after: char) -> bool {
+    after.is_lowercase() || after.is_uppercase() && before.is_some_and(char::is_uppercase)
 }
 
 /// Characters that print nothing, or nothing that another font would print too (private use).
@@ -254,6 +265,15 @@ mod tests {
         }
         assert_eq!(text("con\u{ad}fig").text, "config");
         assert_eq!(text("\u{2}x").text, "x");
+    }
+
+    #[test]
+    fn hyphens_that_belong_to_the_word_stay() {
+        for whole in ["COVID\u{2}19", "Anglo\u{2}Saxon", "to be contin\u{2}", "pre\u{2} and"] {
+            assert_eq!(text(whole).text, whole.replace('\u{2}', "-"));
+        }
+        assert_eq!(text("CONFIG\u{2}URE").text, "CONFIGURE");
+        assert_eq!(words(&text("COVID\u{2}19 x")), ["COVID-19", "x"]);
     }
 
     #[test]

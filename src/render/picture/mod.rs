@@ -3,6 +3,7 @@
 //! Sizes are checked from the header before anything is decoded. Pixels are shown as a person would see them on white paper:
 //! upright (EXIF orientation), transparency on white. Nothing is enlarged.
 
+mod fax;
 mod overlay;
 mod tiff;
 

@@ -1,5 +1,5 @@
 //! TIFF: every frame is a page. The `image` crate shows only the first frame and refuses what scanners write most (palettes,
-//! CMYK, YCbCr), so the `tiff` decoder is used directly and its samples are converted here.
+//! CMYK, YCbCr, fax), so the `tiff` decoder is used directly and its samples are converted here.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -12,7 +12,7 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{ByteOrder, Tag};
 
 use super::overlay::Overlay;
-use super::{check_size, decode_budget, open, over_white, unreadable};
+use super::{check_size, decode_budget, fax, open, over_white, unreadable};
 use crate::error::{Error, Result};
 use crate::types::RenderSettings;
 
@@ -49,8 +49,11 @@ pub(super) fn frame(path: &Path, number: u32, settings: &RenderSettings) -> Resu
         return palette_frame(path, index, &mut decoder, settings);
     }
     let orientation = orientation(&mut decoder);
-    let samples = Samples::read(&mut decoder, settings)?;
-    Ok(Frame { image: samples.to_rgb()?, orientation })
+    let image = match fax::frame(path, &mut decoder, settings)? {
+        Some(image) => image,
+        None => Samples::read(&mut decoder, settings)?.to_rgb()?,
+    };
+    Ok(Frame { image, orientation })
 }
 
 fn decoder<R: Read + Seek>(reader: R, settings: &RenderSettings) -> Result<Decoder<R>> {
@@ -66,7 +69,11 @@ fn pages<R: Read + Seek>(decoder: &mut Decoder<R>, most: usize) -> Vec<usize> {
     let mut index = 0;
     loop {
         let kind = decoder.find_tag_unsigned::<u32>(Tag::NewSubfileType).ok().flatten().unwrap_or(0);
-        if kind & NOT_A_PAGE == 0 { pages.push(index) } else { others.push(index) }
+        if kind & NOT_A_PAGE == 0 {
+            pages.push(index)
+        } else {
+            others.push(index)
+        }
         if pages.len() >= most || others.len() >= most || !decoder.more_images() {
             break;
         }
@@ -349,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_frames_that_bites_its_tail_ends() {
+    fn a_chain_of_frames_that_bites_its_tail_is_refused() {
         let mut bytes = by_hand(
             &[
                 (256, SHORT, 1, 1),
@@ -367,6 +374,7 @@ mod tests {
         let next = 8 + 2 + 9 * 12;
         bytes[next..next + 4].copy_from_slice(&8u32.to_le_bytes());
         let file = saved(&bytes);
-        assert!(page_count(file.path(), &RenderSettings::default()).unwrap() >= 1);
+        let refusal = page_count(file.path(), &RenderSettings::default()).unwrap_err();
+        assert!(refusal.to_string().contains("cycle"), "{refusal}");
     }
 }
