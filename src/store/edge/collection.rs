@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use qdrant_edge::{
     CountRequest, CreateIndex, EdgeShard, FieldIndexOperations, OperationError, Payload, PayloadOps,
@@ -33,6 +33,7 @@ pub(super) struct Collection {
     damaged: AtomicBool,
     /// Nothing has changed since an optimisation found nothing more to do.
     settled: AtomicBool,
+    synced: Mutex<layout::SyncedDirs>,
     /// Dropped collections must not open what takes their place.
     dropped: AtomicBool,
 }
@@ -48,6 +49,7 @@ impl Collection {
             writer: Arc::default(),
             damaged: AtomicBool::new(false),
             settled: AtomicBool::new(false),
+            synced: Mutex::default(),
             dropped: AtomicBool::new(false),
         }
     }
@@ -73,7 +75,7 @@ impl Collection {
             Ok(())
         })?;
         layout::write_schema(dir, schema)?;
-        layout::sync_tree(dir, true)
+        layout::sync_tree(dir)
     }
 
     /// Runs `work`, which changes nothing, beside any other.
@@ -121,31 +123,29 @@ impl Collection {
     /// Lets the engine rewrite segments where it sees a gain; true where it did. A process that dies meanwhile finds the
     /// segments as they were before.
     pub async fn optimize(self: &Arc<Self>) -> Result<bool> {
-        let done = self
-            .alone(|this, engine| {
-                if this.settled.load(Ordering::Acquire) {
-                    return Ok(false);
-                }
+        self.alone(|this, engine| {
+            if this.settled.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            engine.flush();
+            layout::begin_optimization(&this.dir)?;
+            let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
+            if done {
                 engine.flush();
-                layout::begin_optimization(&this.dir)?;
-                let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
-                if done {
-                    engine.flush();
-                    layout::sync_tree(&this.dir, true)?;
-                }
-                layout::end_optimization(&this.dir)?;
-                this.settled.store(!done, Ordering::Release);
-                Ok(done)
-            })
-            .await?;
-        Ok(done)
+                layout::sync_tree(&this.dir)?;
+            }
+            layout::end_optimization(&this.dir)?;
+            this.settled.store(!done, Ordering::Release);
+            Ok(done)
+        })
+        .await
     }
 
     /// Makes all finished changes durable.
     pub async fn flush(self: &Arc<Self>) -> Result<()> {
         self.alone(|this, engine| {
             engine.flush();
-            layout::sync_tree(&this.dir, false)
+            layout::sync_dirs(&this.dir, &mut this.synced.lock().unwrap_or_else(PoisonError::into_inner))
         })
         .await?;
         self.trim_log().await

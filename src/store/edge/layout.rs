@@ -1,8 +1,10 @@
 //! What lies in the store's folder, and the few things done to it without the engine: one sub-folder a collection, in it
 //! our `schema.json` and the engine's own files. Folders whose name starts with a dot are half made or half removed.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -195,7 +197,7 @@ pub(super) fn begin_optimization(dir: &Path) -> Result<()> {
     let [linking, ..] = SEGMENTS_LEFTOVERS.map(|name| dir.join(name));
     remove_dir(&linking)?;
     link_tree(&dir.join(SEGMENTS), &linking)?;
-    sync_tree(&linking, false)?;
+    sync_tree(&linking)?;
     rename(&linking, &dir.join(SEGMENTS_BEFORE))?;
     sync(dir)
 }
@@ -224,7 +226,7 @@ fn link_tree(from: &Path, to: &Path) -> Result<()> {
             fs::create_dir(&target).map_err(|error| io_error("create", &target, error))?;
         } else {
             fs::hard_link(entry.path(), &target)
-                .or_else(|_| fs::copy(entry.path(), &target).and_then(|_| File::open(&target)?.sync_all()))
+                .or_else(|_| fs::copy(entry.path(), &target).map(drop))
                 .map_err(|error| io_error("write", &target, error))?;
         }
     }
@@ -277,23 +279,49 @@ fn closed_wal_parts(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
     Ok(parts)
 }
 
-/// Brings a folder's entries to disk, and those of every folder below it: the engine syncs what is in its files, not that
-/// they exist. With `files`, their contents too.
-pub(super) fn sync_tree(dir: &Path, files: bool) -> Result<()> {
-    for entry in walkdir::WalkDir::new(dir) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            // The engine removes replaced files whenever their last reader lets go of them.
-            Err(error) if error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => continue,
-            Err(error) => {
-                return Err(Error::transient(format!("cannot list {}", dir.display())).with_source(error));
+/// Brings a whole folder to disk: contents and entries.
+pub(super) fn sync_tree(dir: &Path) -> Result<()> {
+    walk(dir, |entry| if entry.file_type().is_symlink() { Ok(()) } else { sync(entry.path()) })
+}
+
+/// Folders whose entries are on disk, with the time of their last change then.
+pub(super) type SyncedDirs = HashMap<PathBuf, SystemTime>;
+
+/// Brings the entries of a folder and of all below it to disk, where they have changed: the engine syncs what is in its
+/// files, not that they exist.
+pub(super) fn sync_dirs(dir: &Path, synced: &mut SyncedDirs) -> Result<()> {
+    /// Two changes closer than this may carry the same time.
+    const CLOCK_STEP: Duration = Duration::from_secs(1);
+    walk(dir, |entry| {
+        if !entry.file_type().is_dir() {
+            return Ok(());
+        }
+        let changed = entry.metadata().ok().and_then(|data| data.modified().ok());
+        if changed.is_some() && synced.get(entry.path()) == changed.as_ref() {
+            return Ok(());
+        }
+        sync(entry.path())?;
+        match changed {
+            Some(changed) if changed.elapsed().is_ok_and(|age| age > CLOCK_STEP) => {
+                synced.insert(entry.path().to_owned(), changed);
             }
-        };
-        if entry.file_type().is_dir() || files && entry.file_type().is_file() {
-            match sync(entry.path()) {
+            _ => drop(synced.remove(entry.path())),
+        }
+        Ok(())
+    })
+}
+
+/// Visits `dir` and everything below it. What disappears meanwhile is passed over: the engine removes replaced files
+/// whenever their last reader lets go of them.
+fn walk(dir: &Path, mut visit: impl FnMut(&walkdir::DirEntry) -> Result<()>) -> Result<()> {
+    for entry in walkdir::WalkDir::new(dir) {
+        match entry {
+            Ok(entry) => match visit(&entry) {
                 Err(_) if !entry.path().exists() => {}
                 result => result?,
-            }
+            },
+            Err(error) if error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound) => {}
+            Err(error) => return Err(Error::transient(format!("cannot list {}", dir.display())).with_source(error)),
         }
     }
     Ok(())
