@@ -91,8 +91,7 @@ impl App {
         }
         let folder = self.installation.model(name)?;
         let onnxruntime = self.installation.onnxruntime(&self.config)?;
-        let options =
-            EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
+        let options = EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
         let model = tokio::task::spawn_blocking(move || load_model(&folder, &onnxruntime, &options))
             .await
             .map_err(|error| Error::bug("loading the model panicked").with_source(error))?
@@ -123,7 +122,9 @@ impl App {
         }
         match found.as_slice() {
             [one] => Ok((*one).clone()),
-            [] => Err(Error::permanent(format!("no document is called '{name}': `quire docs list` shows what there is"))),
+            [] => {
+                Err(Error::permanent(format!("no document is called '{name}': `quire docs list` shows what there is")))
+            }
             many => Err(Error::permanent(format!(
                 "'{name}' names {} documents: {}; give the id",
                 many.len(),

@@ -83,7 +83,6 @@ fn every_room_says_what_it_is_for() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&src, &mut files);
-    let silent: Vec<_> =
-        files.iter().filter(|file| !fs::read_to_string(file).unwrap().starts_with("//!")).collect();
+    let silent: Vec<_> = files.iter().filter(|file| !fs::read_to_string(file).unwrap().starts_with("//!")).collect();
     assert!(silent.is_empty(), "these files don't begin with what they are for: {silent:?}");
 }

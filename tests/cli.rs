@@ -48,7 +48,11 @@ fn a_second_process_on_one_data_folder_is_told_who_holds_it() {
     // A worker pool that waits for a document on a pipe would be contrived: an ingest that is under way holds the lock.
     let mut first = quire
         .command()
-        .args(["ingest", demo("scanned-letter.pdf").to_str().unwrap(), demo("annual-report-2025.pdf").to_str().unwrap()])
+        .args([
+            "ingest",
+            demo("scanned-letter.pdf").to_str().unwrap(),
+            demo("annual-report-2025.pdf").to_str().unwrap(),
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -83,7 +87,8 @@ fn doctor_names_what_is_there() {
 #[test]
 fn doctor_names_what_is_missing() {
     let quire = Quire::new();
-    let output = quire.command().args(["doctor", "--json"]).env("QUIRE_PDFIUM", "/no/such/libpdfium.so").output().unwrap();
+    let output =
+        quire.command().args(["doctor", "--json"]).env("QUIRE_PDFIUM", "/no/such/libpdfium.so").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let pdfium = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "pdfium").unwrap().clone();

@@ -15,8 +15,7 @@ fn the_demo_is_indexed_whole_and_its_facts_are_found() {
     assert_eq!(summary["documents"]["failed"], 0);
     assert_eq!(summary["pages"], 43);
 
-    let facts: Vec<Value> =
-        serde_json::from_slice(&fs::read(repository().join("demo/facts.json")).unwrap()).unwrap();
+    let facts: Vec<Value> = serde_json::from_slice(&fs::read(repository().join("demo/facts.json")).unwrap()).unwrap();
     let mut found = 0;
     let mut missed = Vec::new();
     for fact in &facts {
@@ -96,7 +95,10 @@ fn unchanged_is_skipped_changed_is_replaced_gone_is_pruned() {
 
     fs::copy(demo("instrument-manual.pdf"), &invoice).unwrap();
     let changed = quire.ingest();
-    assert_eq!((changed["documents"]["indexed"].as_u64(), changed["documents"]["unchanged"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(
+        (changed["documents"]["indexed"].as_u64(), changed["documents"]["unchanged"].as_u64()),
+        (Some(1), Some(1))
+    );
     assert_eq!(quire.json(&["status"])["collections"][0]["pages"], 12, "one bakery page and the manual's eleven");
 
     fs::remove_file(&invoice).unwrap();
@@ -113,10 +115,11 @@ fn a_deleted_document_is_gone_with_its_pages_and_images() {
     quire.add("invoice-2025-0417.pdf");
     quire.add("invoice-bakery-93.pdf");
     quire.ingest();
-    let image = quire.json(&["search", "bakery bread rolls", "--document", "invoice-bakery-93.pdf"])["hits"][0]["image"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let image =
+        quire.json(&["search", "bakery bread rolls", "--document", "invoice-bakery-93.pdf"])["hits"][0]["image"]
+            .as_str()
+            .unwrap()
+            .to_owned();
     assert!(fs::exists(&image).unwrap());
     quire.json(&["docs", "delete", "invoice-bakery-93.pdf"]);
     assert_eq!(quire.documents().len(), 1);
@@ -162,7 +165,11 @@ fn a_version_that_breaks_does_not_take_the_one_before_away() {
     quire.json_with_code(&["ingest", quire.docs().to_str().unwrap()], 1);
     let document = &quire.documents()[0];
     assert_eq!(document["state"], "rejected");
-    assert_eq!(quire.json(&["search", "invoice"])["hits"].as_array().unwrap().len(), 1, "the indexed version is still found");
+    assert_eq!(
+        quire.json(&["search", "invoice"])["hits"].as_array().unwrap().len(),
+        1,
+        "the indexed version is still found"
+    );
 }
 
 #[test]

@@ -38,13 +38,7 @@ fn killed_fifty_times_every_document_is_complete_once() {
         if ended > 0 {
             arguments.push("--force".into());
         }
-        let mut child = quire
-            .command()
-            .args(&arguments)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = quire.command().args(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         match wait_for(&mut child, whole_run.mul_f64(fraction)) {
             Some(status) => {
                 assert!(status.success(), "an ingest failed after {killed} kills: {status}");

@@ -110,7 +110,8 @@ impl App {
         summary.documents.found = found;
         summary.documents.unchanged = comparison.unchanged as u64;
         summary.documents.pruned = pruned;
-        let unreadable = discovery.problems.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
+        let unreadable =
+            discovery.problems.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
         let refused = comparison.failed.into_iter().map(|(file, reason)| (file.source.uri, reason));
         summary.failures.extend(unreadable.chain(refused).map(|(source, reason)| DocumentFailure { source, reason }));
         summary.failures.sort_by(|a, b| a.source.cmp(&b.source));

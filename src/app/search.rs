@@ -159,9 +159,9 @@ impl App {
                     .map_err(|error| Error::permanent("a stored page image can't be read").with_source(error))?;
                 let mut image = image.into_rgb8();
                 evidence.highlight(&mut image);
-                image.save(&target).map_err(|error| {
-                    Error::permanent(format!("cannot write {}", target.display())).with_source(error)
-                })
+                image
+                    .save(&target)
+                    .map_err(|error| Error::permanent(format!("cannot write {}", target.display())).with_source(error))
             })
             .await
             .map_err(|error| Error::bug("drawing evidence panicked").with_source(error))??;

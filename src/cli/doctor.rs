@@ -55,8 +55,7 @@ pub async fn doctor(config: Result<Config>, installation: &Installation, output:
             checks.push(Check::new("configuration", Ok("valid".into())));
             let onnxruntime = installation.onnxruntime(&config).and_then(|path| {
                 embed::runtime::init(&path)?;
-                let version = embed::runtime::loaded().map_or_else(String::new, |(_, version)| version);
-                Ok(format!("ONNX Runtime {version} at {}", path.display()))
+                Ok(format!("ONNX Runtime{} at {}", stamped_version(&path, "onnxruntime"), path.display()))
             });
             let runtime_found = onnxruntime.is_ok();
             checks.push(Check::new("onnxruntime", onnxruntime));
@@ -104,7 +103,7 @@ async fn check_pdfium(config: &Config, installation: &Installation) -> Result<St
     Ok(format!("PDFium{} at {}", stamped_version(&library, "pypdfium2"), library.display()))
 }
 
-/// The version that set-up noted beside a library, for PDFium itself does not tell.
+/// The version that set-up noted beside a library: PDFium itself does not tell, and ONNX Runtime only at length.
 fn stamped_version(library: &Path, package: &str) -> String {
     let read = || {
         let text = std::fs::read_to_string(library.parent()?.join("stamp.json")).ok()?;
@@ -117,7 +116,10 @@ fn stamped_version(library: &Path, package: &str) -> String {
 fn check_model(config: &Config, installation: &Installation, runtime_found: bool) -> Result<String> {
     let folder = installation.model(&config.model)?;
     if !runtime_found {
-        return Err(Error::configuration(format!("{} is there; without ONNX Runtime it can't be tried", folder.display())));
+        return Err(Error::configuration(format!(
+            "{} is there; without ONNX Runtime it can't be tried",
+            folder.display()
+        )));
     }
     let report = embed::check(&folder);
     for check in report.checks {

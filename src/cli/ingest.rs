@@ -44,7 +44,10 @@ pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) ->
         .collection
         .or_else(|| pipeline.as_ref().map(|pipeline| pipeline.collection.clone()))
         .unwrap_or_else(|| app.config().collection.clone());
-    let discover = pipeline.as_ref().and_then(|pipeline| pipeline.source.as_ref()).map_or_else(Discover::default, discover_options);
+    let discover = pipeline
+        .as_ref()
+        .and_then(|pipeline| pipeline.source.as_ref())
+        .map_or_else(Discover::default, discover_options);
     let request = IngestRequest {
         paths: args.paths,
         discover,

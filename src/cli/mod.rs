@@ -28,8 +28,10 @@ use output::Output;
 /// Ask folders of PDFs, slides and scans a question; get pages, marked where the answer stands.
 #[derive(Debug, Parser)]
 #[command(name = "quire", version, arg_required_else_help = true, propagate_version = true)]
-#[command(after_help = "Begin with:\n  quire ingest ~/Documents\n  quire ask \"when does the warranty of the pump end\"\n\n\
-    Exit codes: 0 done, 1 some documents failed, 2 usage or configuration, 3 unexpected.")]
+#[command(
+    after_help = "Begin with:\n  quire ingest ~/Documents\n  quire ask \"when does the warranty of the pump end\"\n\n\
+    Exit codes: 0 done, 1 some documents failed, 2 usage or configuration, 3 unexpected."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,

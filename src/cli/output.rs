@@ -14,11 +14,7 @@ pub struct Output {
 
 impl Output {
     /// One JSON document, or what `text` writes.
-    pub fn result<T: Serialize>(
-        self,
-        value: &T,
-        text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<()> {
+    pub fn result<T: Serialize>(self, value: &T, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let mut stdout = io::stdout().lock();
         let written = if self.json {
             serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from).and_then(|()| writeln!(stdout))

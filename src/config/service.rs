@@ -263,7 +263,7 @@ struct LogWire {
 
 impl Default for LogWire {
     fn default() -> Self {
-        Self { filter: "warn".into(), format: LogFormat::Auto }
+        Self { filter: "warn,qdrant_edge=error".into(), format: LogFormat::Auto }
     }
 }
 

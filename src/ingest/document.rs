@@ -144,9 +144,7 @@ async fn page(shared: &Shared, job: &Job, document: &OpenDocument, title: &str, 
 
 /// Runs CPU-heavy work on the blocking threads.
 async fn on_cpu<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::bug("work on a page panicked").with_source(error))?
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::bug("work on a page panicked").with_source(error))?
 }
 
 /// Puts the version that the source holds now in the place of the one that was submitted.

@@ -17,17 +17,46 @@ pub fn silent() -> Progress {
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Files were found and compared with the ledger.
-    Compared { source: SourceRef, queued: bool },
+    Compared {
+        source: SourceRef,
+        queued: bool,
+    },
     /// An attempt at a document began.
-    Started { source: SourceRef },
+    Started {
+        source: SourceRef,
+    },
     /// The document was opened.
-    Opened { source: SourceRef, pages: u32 },
+    Opened {
+        source: SourceRef,
+        pages: u32,
+    },
     /// A page is in the store.
-    Page { source: SourceRef, page: u32 },
+    Page {
+        source: SourceRef,
+        page: u32,
+    },
     /// A page can't be had; its document goes on.
-    PageFailed { source: SourceRef, page: u32, reason: String },
-    Indexed { source: SourceRef, pages: u32, failed_pages: Vec<PageFailure>, seconds: f64 },
-    Rejected { source: SourceRef, reason: String },
-    Retrying { source: SourceRef, reason: String },
-    Dead { source: SourceRef, reason: String },
+    PageFailed {
+        source: SourceRef,
+        page: u32,
+        reason: String,
+    },
+    Indexed {
+        source: SourceRef,
+        pages: u32,
+        failed_pages: Vec<PageFailure>,
+        seconds: f64,
+    },
+    Rejected {
+        source: SourceRef,
+        reason: String,
+    },
+    Retrying {
+        source: SourceRef,
+        reason: String,
+    },
+    Dead {
+        source: SourceRef,
+        reason: String,
+    },
 }

@@ -64,10 +64,7 @@ impl Submitter {
                 force: self.force,
             };
             let submitted = self.ledger.submit(&submission).await?;
-            (self.progress)(Event::Compared {
-                source: file.source.clone(),
-                queued: submitted == Submitted::Queued,
-            });
+            (self.progress)(Event::Compared { source: file.source.clone(), queued: submitted == Submitted::Queued });
             match submitted {
                 Submitted::Queued => comparison.queued += 1,
                 Submitted::Unchanged => comparison.unchanged += 1,

@@ -79,8 +79,8 @@ impl Evidence {
             }
             for (into, value) in strength.iter_mut().zip(map) {
                 let value = value.map_or(0.0, |value| (value - mean) / (best - mean));
-                // The upper half of the range counts: below lies what any page would show.
-                *into = into.max(((value - 0.5) * 2.0).clamp(0.0, 1.0) * (best / 0.7).min(1.0));
+                // The upper part of the range counts: below lies what any page would show.
+                *into = into.max(((value - 0.6) / 0.4).clamp(0.0, 1.0) * (best / 0.7).min(1.0));
             }
         }
         strength

@@ -25,9 +25,7 @@ impl PageFilter {
     /// The filter of one tenant's query.
     pub fn to_store(&self, tenant: &Tenant) -> Filter {
         let mut must = vec![Condition::Tenant(tenant.clone())];
-        must.extend(
-            self.tags.iter().map(|(key, value)| Condition::Tag { key: key.clone(), value: value.clone() }),
-        );
+        must.extend(self.tags.iter().map(|(key, value)| Condition::Tag { key: key.clone(), value: value.clone() }));
         match self.documents.as_slice() {
             [] => {}
             [one] => must.push(Condition::Document(*one)),

@@ -173,4 +173,3 @@ fn hit(point: ScoredPoint, question: &str) -> Hit {
         image: payload.image,
     }
 }
-

@@ -24,29 +24,20 @@ pub struct Passage {
 
 /// Cuts a text layer into sentences, table rows and headings, in reading order.
 fn cut(text: &str) -> Vec<String> {
+    let lines: Vec<String> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let full_width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
     let mut paragraphs: Vec<String> = Vec::new();
     let mut open = String::new();
-    let mut width = 0;
-    for line in text.lines() {
-        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        if line.is_empty() || begins_anew(&line) {
-            close(&mut open, &mut paragraphs);
-        }
-        if line.is_empty() {
-            continue;
-        }
-        let length = line.chars().count();
-        width = width.max(length);
-        let runs_on = length * 10 >= width * 6 && !ends_sentence(&line);
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.is_empty()) {
         if !open.is_empty() {
             open.push(' ');
         }
-        open.push_str(&line);
-        if !runs_on {
-            close(&mut open, &mut paragraphs);
+        open.push_str(line);
+        if !runs_on(line, lines.get(index + 1).map_or("", String::as_str), full_width) {
+            paragraphs.push(std::mem::take(&mut open));
         }
     }
-    close(&mut open, &mut paragraphs);
+    paragraphs.extend((!open.is_empty()).then_some(open));
     let mut sentences: Vec<String> = Vec::new();
     for paragraph in &paragraphs {
         for sentence in paragraph.unicode_sentences().map(str::trim).filter(|sentence| !sentence.is_empty()) {
@@ -63,9 +54,17 @@ fn cut(text: &str) -> Vec<String> {
     sentences.into_iter().map(|sentence| shorten(&sentence, MAX_PASSAGE_CHARS)).collect()
 }
 
-fn close(open: &mut String, paragraphs: &mut Vec<String>) {
-    if !open.is_empty() {
-        paragraphs.push(std::mem::take(open));
+/// Whether the sentence of `line` goes on in `next`: a small letter says so, a capital or a digit only where the line was
+/// filled. Rows of tables, headings and list items end where they end.
+fn runs_on(line: &str, next: &str, full_width: usize) -> bool {
+    if ends_sentence(line) || next.is_empty() || begins_anew(next) {
+        return false;
+    }
+    let length = line.chars().count();
+    if next.chars().next().is_some_and(char::is_lowercase) {
+        length * 10 >= full_width * 4 || line.ends_with([',', '-'])
+    } else {
+        length * 100 >= full_width * 88
     }
 }
 
@@ -116,7 +115,10 @@ pub fn passages(pages: &[&str], question: &str) -> Vec<Vec<Passage>> {
             (*term, ((total - holding + 0.5) / (holding + 0.5) + 1.0).ln())
         })
         .collect();
-    let best: f32 = weights.values().sum::<f32>().max(f32::MIN_POSITIVE);
+    // What no passage holds can't be gained.
+    let gainable = |term: &&u32| held.iter().flatten().any(|passage| passage.contains(*term));
+    let best: f32 =
+        asked.iter().filter(gainable).filter_map(|term| weights.get(term)).sum::<f32>().max(f32::MIN_POSITIVE);
     cut_pages
         .into_iter()
         .zip(held)
