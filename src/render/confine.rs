@@ -1,5 +1,5 @@
-//! What a worker does to itself before it touches a document: it takes its pipes away from native code, bounds its memory,
-//! and makes sure that it cannot outlive the pool. Unix only, as the rest of Quire.
+//! What a worker does to itself before it touches a document: it takes its pipes away from native code, bounds its
+//! memory, and makes sure that it cannot outlive the pool. Unix only, as the rest of Quire.
 
 use std::fs::File;
 use std::io;
@@ -43,8 +43,8 @@ fn replace(with: &impl AsFd, descriptor: libc::c_int) -> io::Result<()> {
 }
 
 /// Ends this process as soon as the pool's end of `input` is gone, even in the middle of a page that hangs: no worker
-/// outlives a pool that was killed. (The kernel's own parent-death signal is no use here: it fires when the *thread* that
-/// started us ends, and runtimes end threads whenever they like.)
+/// outlives a pool that was killed. (The kernel's own parent-death signal is no use here: it fires when the *thread*
+/// that started us ends, and runtimes end threads whenever they like.)
 pub(super) fn die_with_parent(input: &File) -> io::Result<()> {
     let input: OwnedFd = input.try_clone()?.into();
     std::thread::Builder::new().name("parent watch".into()).stack_size(64 << 10).spawn(move || {
@@ -87,7 +87,8 @@ pub(super) fn limit_memory(bytes: u64) -> io::Result<()> {
 /// How much a dying process tries to map, to find out whether memory was what it lacked.
 static PROBE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// PDFium aborts without a word when an allocation fails. An eighth of the limit that cannot be mapped says the word for it.
+/// PDFium aborts without a word when an allocation fails. An eighth of the limit that cannot be mapped says the word
+/// for it.
 extern "C" fn on_fatal_signal(signal: libc::c_int) {
     // SAFETY: mmap and write are plain system calls, safe in a signal handler; nothing is read through the mapping.
     unsafe {

@@ -11,8 +11,8 @@ pub(super) struct Fitted {
     pub scaled_down: bool,
 }
 
-/// Fits `width` x `height` pixels (any finite positive numbers) into `max_pixels` and [`MAX_SIDE_PX`], keeping the aspect as
-/// far as a side of at least one pixel allows.
+/// Fits `width` x `height` pixels (any finite positive numbers) into `max_pixels` and [`MAX_SIDE_PX`], keeping the
+/// aspect as far as a side of at least one pixel allows.
 pub(super) fn fit(width: f64, height: f64, max_pixels: u64) -> Fitted {
     let limit = max_pixels.max(1) as f64;
     let side = f64::from(MAX_SIDE_PX);

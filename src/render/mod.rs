@@ -1,11 +1,12 @@
 //! Documents become pages: pixels, text layer, outline.
 //!
-//! PDFium and the image decoders read bytes that strangers wrote, so they run in *worker processes* of this same program
-//! ([`worker::run`], the hidden command `render-worker`) and never in the daemon. [`Renderer`] is the pool of them. A worker
-//! that crashes, hangs or outgrows its memory costs itself and one page; the page's error says why and the rest goes on.
-//! PDFium is not thread-safe: pages are drawn in parallel by several workers, each of which opens the document for itself.
+//! PDFium and the image decoders read bytes that strangers wrote, so they run in *worker processes* of this same
+//! program ([`worker::run`], the hidden command `render-worker`) and never in the daemon. [`Renderer`] is the pool of
+//! them. A worker that crashes, hangs or outgrows its memory costs itself and one page; the page's error says why and
+//! the rest goes on. PDFium is not thread-safe: pages are drawn in parallel by several workers, each of which opens the
+//! document for itself.
 //!
-//! Read [`pool`] for the life of a request, [`protocol`] for what passes over the pipes, [`worker`] for the other end.
+//! Read `pool` for the life of a request, `protocol` for what passes over the pipes, [`worker`] for the other end.
 
 mod confine;
 mod fit;

@@ -72,8 +72,8 @@ impl Renderer {
         Ok(Self { pool: Arc::new(pool) })
     }
 
-    /// Opens the document at `path`, a copy that nobody changes as long as it is in use. Its bytes say what it is; `name` is
-    /// for messages.
+    /// Opens the document at `path`, a copy that nobody changes as long as it is in use. Its bytes say what it is;
+    /// `name` is for messages.
     ///
     /// A permanent error is a rejection and says why: not a format we draw, broken, encrypted, empty, too large, or a
     /// document that takes the renderer down with it.
@@ -158,8 +158,8 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks a worker, one that has the document open if there is one. Outer error: the request never reached a worker that
-    /// could try it. Inner error: the request killed its worker.
+    /// Asks a worker, one that has the document open if there is one. Outer error: the request never reached a worker
+    /// that could try it. Inner error: the request killed its worker.
     async fn ask(&self, document: u64, request: &Request) -> Result<Result<(Reply, Vec<u8>), Death>> {
         let shut_down = || Error::transient("the renderer is shut down");
         let _slot = self.slots.acquire().await.map_err(|_| shut_down())?;
@@ -173,8 +173,8 @@ impl Pool {
         };
         loop {
             let fresh = worker.is_fresh();
-            // if the caller gives up, the worker is dropped here in mid-request, and with that killed: its pipe holds an
-            // answer that nobody waits for
+            // if the caller gives up, the worker is dropped here in mid-request, and with that killed: its pipe holds
+            // an answer that nobody waits for
             let death = match worker.ask(request, limit).await {
                 Ok(answer) => {
                     self.put_back(worker);

@@ -1,7 +1,8 @@
 //! What passes between the pool and a worker over its pipes: frames of a small JSON header and raw bytes.
 //!
-//! Frame: `u32` header length, `u64` body length (both little-endian), header, body. The pool sends one [`Setup`], then one
-//! [`Request`] at a time; each gets one [`Reply`]. The body of a drawn page is its pixels; every other body is empty.
+//! Frame: `u32` header length, `u64` body length (both little-endian), header, body. The pool sends one [`Setup`], then
+//! one [`Request`] at a time; each gets one [`Reply`]. The body of a drawn page is its pixels; every other body is
+//! empty.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -50,7 +51,8 @@ pub enum FaultKind {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// `id` is the pool's number for this opening of the file: a path may be used again for other bytes, a number never is.
+    /// `id` is the pool's number for this opening of the file: a path may be used again for other bytes, a number never
+    /// is.
     Open {
         id: u64,
         path: PathBuf,

@@ -53,10 +53,11 @@ impl std::fmt::Display for Format {
     }
 }
 
-/// The format of a file that begins with `head` (its first [`HEAD_BYTES`], or all of it). `None`: nothing the renderer draws.
+/// The format of a file that begins with `head` (its first [`HEAD_BYTES`], or all of it). `None`: nothing the renderer
+/// draws.
 ///
-/// A file whose name ends in `.pdf` may have junk before its header, as mail gateways and printers leave it; any other name
-/// needs the header at the very start, or every text that mentions `%PDF-` early would count as one.
+/// A file whose name ends in `.pdf` may have junk before its header, as mail gateways and printers leave it; any other
+/// name needs the header at the very start, or every text that mentions `%PDF-` early would count as one.
 pub fn sniff(head: &[u8], name: &str) -> Option<Format> {
     let head = &head[..head.len().min(HEAD_BYTES)];
     if head.starts_with(b"\x89PNG\r\n\x1a\n") {

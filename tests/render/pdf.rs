@@ -45,8 +45,8 @@ impl Pdf {
     }
 }
 
-/// A document of pages that share a Helvetica called `/F`. Each page: its dictionary entries beside the usual ones, and its
-/// content. `catalog` is added to the catalog. Page `n` (1-based) is object `2 + 2n`.
+/// A document of pages that share a Helvetica called `/F`. Each page: its dictionary entries beside the usual ones, and
+/// its content. `catalog` is added to the catalog. Page `n` (1-based) is object `2 + 2n`.
 pub fn document(pages: &[(&str, &str)], catalog: &str, extra: impl FnOnce(&mut Pdf) -> String) -> Vec<u8> {
     let mut pdf = Pdf::default();
     let root = pdf.add("");

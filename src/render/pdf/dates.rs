@@ -2,8 +2,8 @@
 
 use jiff::civil::DateTime;
 
-/// The date as RFC 3339. Missing parts are the earliest possible ones and a missing offset is UTC, as the PDF standard has
-/// it. `None` for anything that is no date.
+/// The date as RFC 3339. Missing parts are the earliest possible ones and a missing offset is UTC, as the PDF standard
+/// has it. `None` for anything that is no date.
 pub(super) fn rfc3339(pdf: &str) -> Option<String> {
     let pdf = pdf.trim();
     let rest = pdf.strip_prefix("D:").unwrap_or(pdf);

@@ -8,7 +8,7 @@ mod info;
 mod outline;
 mod text;
 
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_int, c_ulong, c_void};
 use std::path::Path;
 use std::ptr;
 
@@ -26,8 +26,8 @@ const FLAGS: c_int = 0x01 | 0x10;
 /// `FPDFBitmap_BGR`: three bytes a pixel. With the reversed byte order this is exactly our RGB8.
 const BITMAP_BGR: c_int = 2;
 /// `FPDF_ERR_PASSWORD` and `FPDF_ERR_SECURITY`.
-const ERR_PASSWORD: u64 = 4;
-const ERR_SECURITY: u64 = 5;
+const ERR_PASSWORD: c_ulong = 4;
+const ERR_SECURITY: c_ulong = 5;
 
 /// PDFium, loaded for the rest of the process.
 pub(super) struct Library(Box<dyn PdfiumLibraryBindings>);
@@ -72,7 +72,7 @@ impl PdfDocument {
         unsafe {
             let handle = library.FPDF_LoadDocument(name, None);
             if handle.is_null() {
-                return Err(Error::permanent(match u64::from(library.FPDF_GetLastError()) {
+                return Err(Error::permanent(match library.FPDF_GetLastError() {
                     ERR_PASSWORD => "is encrypted and needs a password to open; add a copy saved without one".into(),
                     ERR_SECURITY => "is encrypted in a way that PDFium does not support".into(),
                     code => format!("{} (PDFium error {code})", damage(path)),
@@ -217,8 +217,9 @@ impl Drop for Page<'_> {
     }
 }
 
-/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled in.
-fn utf16(read: impl Fn(*mut c_void, std::os::raw::c_ulong) -> std::os::raw::c_ulong) -> Option<String> {
+/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled
+/// in.
+fn utf16(read: impl Fn(*mut c_void, c_ulong) -> c_ulong) -> Option<String> {
     /// A title or a label longer than this is not one.
     const MAX_BYTES: usize = 1 << 16;
     let size = usize::try_from(read(ptr::null_mut(), 0)).ok()?;
@@ -226,7 +227,7 @@ fn utf16(read: impl Fn(*mut c_void, std::os::raw::c_ulong) -> std::os::raw::c_ul
         return None;
     }
     let mut units = vec![0u16; size.div_ceil(2)];
-    read(units.as_mut_ptr().cast(), size as std::os::raw::c_ulong);
+    read(units.as_mut_ptr().cast(), size as c_ulong);
     let units: Vec<u16> = units.into_iter().map(u16::from_le).take_while(|unit| *unit != 0).collect();
     Some(String::from_utf16_lossy(&units))
 }

@@ -1,7 +1,8 @@
-//! The outline of a PDF (its bookmarks), flattened in reading order. Outlines are linked lists that anybody can tie into a
-//! knot, so every entry is visited once, and depth and number are bounded.
+//! The outline of a PDF (its bookmarks), flattened in reading order. Outlines are linked lists that anybody can tie
+//! into a knot, so every entry is visited once, and depth and number are bounded.
 
 use std::collections::HashSet;
+use std::os::raw::c_ulong;
 
 use pdfium_render::prelude::FPDF_BOOKMARK;
 
@@ -13,7 +14,7 @@ const MAX_DEPTH: u32 = 32;
 /// Longer titles are cut: some tools make whole paragraphs into bookmarks.
 const MAX_TITLE_CHARS: usize = 300;
 /// `PDFACTION_GOTO`.
-const ACTION_GOTO: u64 = 1;
+const ACTION_GOTO: c_ulong = 1;
 
 pub(super) fn read(document: &PdfDocument) -> Vec<OutlineEntry> {
     let mut entries: Vec<(u32, Option<String>, Option<u32>)> = Vec::new();
@@ -33,8 +34,8 @@ pub(super) fn read(document: &PdfDocument) -> Vec<OutlineEntry> {
     with_pages(entries)
 }
 
-/// Keeps the entries that have a title and lead to a page. One that leads nowhere itself ("Part II" over its chapters) takes
-/// the page of the first entry below it.
+/// Keeps the entries that have a title and lead to a page. One that leads nowhere itself ("Part II" over its chapters)
+/// takes the page of the first entry below it.
 fn with_pages(entries: Vec<(u32, Option<String>, Option<u32>)>) -> Vec<OutlineEntry> {
     let below = |position: usize| {
         let level = entries[position].0;
@@ -64,7 +65,7 @@ fn page(document: &PdfDocument, bookmark: FPDF_BOOKMARK) -> Option<u32> {
         let mut destination = library.FPDFBookmark_GetDest(handle, bookmark);
         if destination.is_null() {
             let action = library.FPDFBookmark_GetAction(bookmark);
-            if action.is_null() || u64::from(library.FPDFAction_GetType(action)) != ACTION_GOTO {
+            if action.is_null() || library.FPDFAction_GetType(action) != ACTION_GOTO {
                 return None;
             }
             destination = library.FPDFAction_GetDest(handle, action);

@@ -109,8 +109,8 @@ struct Layer {
 }
 
 impl Layer {
-    /// Takes one of PDFium's characters: a code point, or half of one as UTF-16. `rect` is its place on the shown page, `None`
-    /// if it is not shown; it is asked for printing characters only.
+    /// Takes one of PDFium's characters: a code point, or half of one as UTF-16. `rect` is its place on the shown page,
+    /// `None` if it is not shown; it is asked for printing characters only.
     fn push(&mut self, unit: u32, rect: impl FnOnce() -> Option<Rect>) {
         let unit = match (self.high_surrogate.take(), unit) {
             (_, 0xd800..0xdc00) => {
@@ -196,8 +196,8 @@ impl Layer {
     }
 }
 
-/// Whether a hyphen between these two, at the end of a line, is there for the line's sake: "config-|ure" is, "Anglo-|Saxon"
-/// and "COVID-|19" are not.
+/// Whether a hyphen between these two, at the end of a line, is there for the line's sake: "config-|ure" is,
+/// "Anglo-|Saxon" and "COVID-|19" are not.
 fn breaks_word(before: Option<char>, after: char) -> bool {
     after.is_lowercase() || after.is_uppercase() && before.is_some_and(char::is_uppercase)
 }

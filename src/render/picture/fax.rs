@@ -1,5 +1,5 @@
-//! Faxes in TIFF: CCITT Group 3 (one-dimensional) and Group 4, in both bit orders. The `tiff` crate knows only Group 4 in the
-//! usual bit order; fax servers write all of them.
+//! Faxes in TIFF: CCITT Group 3 (one-dimensional) and Group 4, in both bit orders. The `tiff` crate knows only Group 4
+//! in the usual bit order; fax servers write all of them.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -81,8 +81,8 @@ pub(super) fn frame(
     Ok(Some(image))
 }
 
-/// Rows of a line that is coded on its own each. Damaged lines are what faxes have: they are shown as far as they go, and the
-/// paper ends where the data does.
+/// Rows of a line that is coded on its own each. Damaged lines are what faxes have: they are shown as far as they go,
+/// and the paper ends where the data does.
 fn group_3(coded: &[u8], rows: u32, paint: &mut impl FnMut(u32, &[u16])) -> Result<()> {
     let mut decoder = Group3Decoder::new(coded.iter().map(|byte| Ok::<u8, std::io::Error>(*byte)))
         .map_err(|_| Error::permanent("cannot be decoded: its fax data does not begin with a line"))?;

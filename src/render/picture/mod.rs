@@ -1,7 +1,7 @@
 //! Images as documents: a PNG, JPEG or WebP is one page, every frame of a TIFF is a page. In a worker process only.
 //!
-//! Sizes are checked from the header before anything is decoded. Pixels are shown as a person would see them on white paper:
-//! upright (EXIF orientation), transparency on white. Nothing is enlarged.
+//! Sizes are checked from the header before anything is decoded. Pixels are shown as a person would see them on white
+//! paper: upright (EXIF orientation), transparency on white. Nothing is enlarged.
 
 mod fax;
 mod overlay;

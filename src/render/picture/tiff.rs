@@ -1,5 +1,5 @@
-//! TIFF: every frame is a page. The `image` crate shows only the first frame and refuses what scanners write most (palettes,
-//! CMYK, YCbCr, fax), so the `tiff` decoder is used directly and its samples are converted here.
+//! TIFF: every frame is a page. The `image` crate shows only the first frame and refuses what scanners write most
+//! (palettes, CMYK, YCbCr, fax), so the `tiff` decoder is used directly and its samples are converted here.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -63,7 +63,8 @@ fn decoder<R: Read + Seek>(reader: R, settings: &RenderSettings) -> Result<Decod
     Ok(Decoder::new(reader).map_err(unreadable)?.with_limits(limits))
 }
 
-/// Indices of the first `most` frames that are pages, not previews or masks. A file of nothing else has its frames as pages.
+/// Indices of the first `most` frames that are pages, not previews or masks. A file of nothing else has its frames as
+/// pages.
 fn pages<R: Read + Seek>(decoder: &mut Decoder<R>, most: usize) -> Vec<usize> {
     let (mut pages, mut others) = (Vec::new(), Vec::new());
     let mut index = 0;
@@ -89,8 +90,8 @@ fn orientation<R: Read + Seek>(decoder: &mut Decoder<R>) -> Orientation {
     tag.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms)
 }
 
-/// The decoder refuses palettes: it is shown the same file with this frame declared to be grey, and the palette is applied to
-/// the numbers that come out.
+/// The decoder refuses palettes: it is shown the same file with this frame declared to be grey, and the palette is
+/// applied to the numbers that come out.
 fn palette_frame(
     path: &Path,
     index: usize,

@@ -1,4 +1,5 @@
-//! Failures on request, so that tests try the recovery from real crashes, hangs and memory blow-ups. Production never asks.
+//! Failures on request, so that tests try the recovery from real crashes, hangs and memory blow-ups. Production never
+//! asks.
 
 use crate::render::protocol::{Fault, FaultKind, Request};
 
@@ -36,8 +37,8 @@ fn crash() -> ! {
 
 /// Takes memory until there is none and then aborts, as PDFium does.
 fn allocate() -> ! {
-    // SAFETY: the blocks are never read, and the process ends here. An allocation that is not looked at may be left out by
-    // the compiler, hence the black box.
+    // SAFETY: the blocks are never read, and the process ends here. An allocation that is not looked at may be left out
+    // by the compiler, hence the black box.
     unsafe {
         while !std::hint::black_box(libc::malloc(BLOCK_BYTES)).is_null() {}
         libc::abort()
