@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use qdrant_edge::{
     CountRequest, CreateIndex, EdgeShard, FieldIndexOperations, OperationError, Payload, PayloadOps,
@@ -19,6 +19,15 @@ use crate::types::Schema;
 /// Points looked at together where a whole collection is walked.
 const WALK_STEP: usize = 1000;
 
+/// What has changed since the engine last looked for something to optimise.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// Bytes of each written point's largest vector.
+    pub written_bytes: usize,
+    /// Points deleted.
+    pub deleted: usize,
+}
+
 pub(super) struct Collection {
     name: String,
     dir: PathBuf,
@@ -31,8 +40,8 @@ pub(super) struct Collection {
     writer: Arc<tokio::sync::Mutex<()>>,
     /// A change failed inside the engine, which refuses further changes of that segment until it is opened again.
     damaged: AtomicBool,
-    /// Nothing has changed since an optimisation found nothing more to do.
-    settled: AtomicBool,
+    /// None: not known what has changed since the last optimisation, as after opening.
+    changes: Mutex<Option<Changes>>,
     synced: Mutex<layout::SyncedDirs>,
     /// Dropped collections must not open what takes their place.
     dropped: AtomicBool,
@@ -48,7 +57,7 @@ impl Collection {
             engine: RwLock::new(None),
             writer: Arc::default(),
             damaged: AtomicBool::new(false),
-            settled: AtomicBool::new(false),
+            changes: Mutex::default(),
             synced: Mutex::default(),
             dropped: AtomicBool::new(false),
         }
@@ -87,16 +96,36 @@ impl Collection {
         blocking(move || guarded("read", || this.with_engine(|engine| work(&this, engine))).context(&this.name)).await
     }
 
-    /// Runs `work`, which changes points, while no other change runs.
-    pub async fn write<T: Send + 'static>(
+    /// Runs `work`, which changes points and says how much, while no other change runs.
+    pub async fn write(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+        work: impl FnOnce(&Self, &EdgeShard) -> Result<Changes> + Send + 'static,
+    ) -> Result<()> {
         self.alone(|this, engine| {
-            this.settled.store(false, Ordering::Release);
-            work(this, engine)
+            let change = work(this, engine)?;
+            if let Some(changes) = this.changes().as_mut() {
+                changes.written_bytes += change.written_bytes;
+                changes.deleted += change.deleted;
+            }
+            Ok(())
         })
         .await
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Option<Changes>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the engine may find something to optimise. Asking it costs the links of [`layout::begin_optimization`].
+    fn pays(&self, engine: &EdgeShard) -> bool {
+        match &*self.changes() {
+            None => true,
+            Some(Changes { written_bytes, deleted }) => {
+                *written_bytes >= self.tuning.indexing_threshold_kb << 10
+                    || *deleted >= self.tuning.vacuum_min_points
+                        && *deleted as f64 >= self.tuning.deleted_ratio * engine.info().points_count as f64
+            }
+        }
     }
 
     async fn alone<T: Send + 'static>(
@@ -124,7 +153,7 @@ impl Collection {
     /// segments as they were before.
     pub async fn optimize(self: &Arc<Self>) -> Result<bool> {
         self.alone(|this, engine| {
-            if this.settled.load(Ordering::Acquire) {
+            if !this.pays(engine) {
                 return Ok(false);
             }
             engine.flush();
@@ -135,7 +164,7 @@ impl Collection {
                 layout::sync_tree(&this.dir)?;
             }
             layout::end_optimization(&this.dir)?;
-            this.settled.store(!done, Ordering::Release);
+            *this.changes() = Some(Changes::default());
             Ok(done)
         })
         .await

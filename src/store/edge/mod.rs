@@ -47,7 +47,7 @@ use qdrant_edge::{
 };
 use tokio::sync::Mutex;
 
-use self::collection::{Collection, blocking, engine_error};
+use self::collection::{Changes, Collection, blocking, engine_error};
 use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore};
 use crate::error::{Error, Result, ResultExt};
 use crate::types::{PagePoint, PointId, Schema, VectorName};
@@ -264,10 +264,14 @@ impl VectorStore for EdgeStore {
         let filter = filter::engine_filter(filter)?.unwrap_or_default();
         collection
             .write(move |_, engine| {
-                let delete = PointOperations::DeletePointsByFilter(filter);
-                engine
-                    .update(UpdateOperation::PointOperation(delete))
-                    .map_err(|error| engine_error("delete points", error))
+                let failed = |error| engine_error("delete points", error);
+                let count = CountRequest { filter: Some(filter.clone()), exact: true };
+                let deleted = engine.count(count).map_err(failed)?;
+                if deleted > 0 {
+                    let delete = PointOperations::DeletePointsByFilter(filter);
+                    engine.update(UpdateOperation::PointOperation(delete)).map_err(failed)?;
+                }
+                Ok(Changes { deleted, ..Changes::default() })
             })
             .await
     }
@@ -309,10 +313,11 @@ impl VectorStore for EdgeStore {
     }
 }
 
-fn upsert(collection: &Collection, engine: &EdgeShard, points: Vec<PagePoint>) -> Result<()> {
+fn upsert(collection: &Collection, engine: &EdgeShard, points: Vec<PagePoint>) -> Result<Changes> {
     // All are checked before the first is written.
     let points =
         points.into_iter().map(|point| points::to_engine(point, collection.schema())).collect::<Result<Vec<_>>>()?;
+    let written_bytes = points.iter().map(|point| point.largest_bytes).sum();
     let mut batch = Batch::default();
     for point in points {
         let floats = point.floats;
@@ -325,7 +330,8 @@ fn upsert(collection: &Collection, engine: &EdgeShard, points: Vec<PagePoint>) -
         }
         batch.points.push(point.point);
     }
-    batch.write(engine)
+    batch.write(engine)?;
+    Ok(Changes { written_bytes, ..Changes::default() })
 }
 
 #[derive(Default)]

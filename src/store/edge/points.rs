@@ -24,6 +24,8 @@ pub(super) struct EnginePoint {
     pub missing: Vec<&'static str>,
     /// Numbers in all its vectors together.
     pub floats: usize,
+    /// Bytes that the largest of them takes in the store.
+    pub largest_bytes: usize,
 }
 
 /// Translates `point`. Empty sparse vectors are left out, as the engine would refuse to count them anyway.
@@ -34,7 +36,7 @@ pub(super) fn to_engine(point: PagePoint, schema: &Schema) -> Result<EnginePoint
     let PagePoint { id, vectors, payload } = point;
     let page = format!("page {} of {}", payload.page, payload.source);
     let mut named = HashMap::with_capacity(vectors.len());
-    let mut floats = 0;
+    let (mut floats, mut largest_bytes) = (0, 0);
     for (name, vector) in vectors {
         let spec = schema.get(name).ok_or_else(|| {
             Error::permanent(format!(
@@ -50,6 +52,11 @@ pub(super) fn to_engine(point: PagePoint, schema: &Schema) -> Result<EnginePoint
             continue;
         }
         floats += count;
+        let width = match spec.datatype {
+            Datatype::Float16 => 2,
+            Datatype::Float32 => 4,
+        };
+        largest_bytes = largest_bytes.max(count * width);
         let vector = check_and_convert(spec, vector).context(&page)?;
         named.insert(name.as_str().to_owned(), vector);
     }
@@ -60,7 +67,7 @@ pub(super) fn to_engine(point: PagePoint, schema: &Schema) -> Result<EnginePoint
         vector: VectorStructPersisted::Named(named),
         payload: Some(to_payload(&payload)?),
     };
-    Ok(EnginePoint { point, missing, floats })
+    Ok(EnginePoint { point, missing, floats, largest_bytes })
 }
 
 fn check_and_convert(spec: &VectorSpec, vector: NamedVector) -> Result<VectorPersisted> {

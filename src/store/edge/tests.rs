@@ -139,8 +139,7 @@ async fn older_copies_go_after_a_crash() {
     store.flush(DOCS).await.unwrap();
     drop(store);
     // Immutable segments as they were before, the appendable one as it is now.
-    let appendable =
-        |dir: &Path| dir.join("id_tracker.mappings").exists() || dir.join("mutable_id_tracker.mappings").exists();
+    let appendable = |dir: &Path| dir.join("mutable_id_tracker.mappings").exists();
     for entry in fs::read_dir(kept.path()).unwrap() {
         let entry = entry.unwrap();
         if !appendable(&entry.path()) {
