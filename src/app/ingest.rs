@@ -74,7 +74,7 @@ impl App {
     /// Only what concerns the run as a whole; documents that fail are in the summary.
     pub async fn ingest(&self, request: IngestRequest, progress: Progress) -> Result<IngestSummary> {
         let started = Instant::now();
-        let (definition, embedder) = self.define(&request).await?;
+        // First of all: a misspelt path must not leave an empty collection behind.
         let discovery = {
             let (paths, mut options) = (request.paths.clone(), request.discover.clone());
             // Our own page images are no documents.
@@ -83,6 +83,7 @@ impl App {
                 .await
                 .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??
         };
+        let (definition, embedder) = self.define(&request).await?;
         let tally = Arc::new(Mutex::new(IngestSummary::default()));
         let progress = counting(tally.clone(), progress);
         let pipeline = Arc::new(self.pipeline(&request.collection, &definition, embedder, progress.clone())?);

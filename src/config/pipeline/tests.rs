@@ -1,3 +1,5 @@
+//! Pipelines as people write them: good ones, shipped ones, and what is said of bad ones.
+
 use super::*;
 use crate::types::{Datatype, Quantization, VectorKind};
 

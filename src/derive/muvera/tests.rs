@@ -1,3 +1,5 @@
+//! Encodings against FastEmbed's own, and what must hold for any.
+
 use super::*;
 
 /// One case of tests/fixtures/muvera/cases.json, written by the make.py beside it with FastEmbed.
