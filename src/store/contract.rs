@@ -557,7 +557,7 @@ pub async fn vectors_come_back_as_stored(place: &dyn Place) {
         );
         assert_eq!(found.vectors[&VectorName::Fde], point.vectors[&VectorName::Fde]);
         assert_eq!(found.vectors[&VectorName::Anchors], point.vectors[&VectorName::Anchors]);
-        assert_eq!(found.vectors.get(&VectorName::Text).is_some(), page.text);
+        assert_eq!(found.vectors.contains_key(&VectorName::Text), page.text);
     }
     let none = store.retrieve(DOCS, &[pages[0].id()], &[]).await.unwrap();
     assert!(none[0].vectors.is_empty());

@@ -137,8 +137,9 @@ impl Page {
             generation: self.generation(),
             source: self.source(),
             title: format!("Document {}", self.document),
-            author: (self.document % 2 == 0).then(|| "Ada".to_owned()),
-            created: (self.document % 3 != 0).then(|| format!("2024-05-{:02}T08:00:00Z", self.document % 28 + 1)),
+            author: self.document.is_multiple_of(2).then(|| "Ada".to_owned()),
+            created: (!self.document.is_multiple_of(3))
+                .then(|| format!("2024-05-{:02}T08:00:00Z", self.document % 28 + 1)),
             section_title: Some("Introduction".into()),
             breadcrumbs: vec!["Part one".into(), "Introduction".into()],
             page: self.page,

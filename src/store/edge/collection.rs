@@ -286,15 +286,15 @@ fn create_indexes(engine: &EdgeShard) -> Result<()> {
     Ok(())
 }
 
-/// Ids of all points that match, ascending, each once.
-pub(super) fn ids(engine: &EdgeShard, filter: Option<&qdrant_edge::Filter>) -> Result<Vec<EngineId>> {
+/// Ids of all points, ascending, each once.
+fn ids(engine: &EdgeShard) -> Result<Vec<EngineId>> {
     let mut ids = Vec::new();
     let mut offset = None;
     loop {
         let request = ScrollRequest {
             offset,
             limit: Some(WALK_STEP),
-            filter: filter.cloned(),
+            filter: None,
             with_payload: Some(WithPayloadInterface::Bool(false)),
             with_vector: WithVector::Bool(false),
             order_by: None,
@@ -314,7 +314,7 @@ pub(super) fn ids(engine: &EdgeShard, filter: Option<&qdrant_edge::Filter>) -> R
 fn remove_older_copies(engine: &EdgeShard) -> Result<usize> {
     let count =
         |filter| engine.count(CountRequest { filter, exact: true }).map_err(|e| engine_error("count points", e));
-    let all = ids(engine, None)?;
+    let all = ids(engine)?;
     if count(None)? == all.len() {
         return Ok(0);
     }

@@ -137,12 +137,17 @@ async fn older_copies_go_after_a_crash() {
     newer.iter_mut().for_each(|point| point.payload.title = "newer".into());
     store.upsert(DOCS, newer).await.unwrap();
     store.flush(DOCS).await.unwrap();
+    let newer = Filter { must: vec![Condition::Title("newer".into())], must_not: vec![] };
+    assert_eq!(store.count(DOCS, &newer).await.unwrap(), 80);
+    drop(store);
+    let store = folder.open().await;
+    assert_eq!(store.count(DOCS, &newer).await.unwrap(), 80);
     drop(store);
     // Immutable segments as they were before, the appendable one as it is now.
     let appendable = |dir: &Path| dir.join("mutable_id_tracker.mappings").exists();
     for entry in fs::read_dir(kept.path()).unwrap() {
         let entry = entry.unwrap();
-        if !appendable(&entry.path()) {
+        if !appendable(&segments.join(entry.file_name())) {
             copy(&entry.path(), &segments.join(entry.file_name()));
         }
     }
@@ -150,7 +155,9 @@ async fn older_copies_go_after_a_crash() {
 
     let store = folder.open().await;
     assert_eq!(store.count(DOCS, &Filter::default()).await.unwrap(), 80);
-    let newer = Filter { must: vec![Condition::Title("newer".into())], must_not: vec![] };
+    let titles: std::collections::BTreeSet<String> =
+        store.scroll(DOCS, &Filter::default(), 100).await.unwrap().into_iter().map(|p| p.payload.title).collect();
+    assert_eq!(titles.into_iter().collect::<Vec<_>>(), ["newer"]);
     assert_eq!(store.count(DOCS, &newer).await.unwrap(), 80);
     for page in &pages {
         let found = store.retrieve(DOCS, &[page.id()], &[VectorName::Fde]).await.unwrap();
