@@ -3,6 +3,7 @@
 
 mod collection;
 mod data_dir;
+mod evaluate;
 mod ingest;
 mod installation;
 mod search;
@@ -15,6 +16,7 @@ use tokio::sync::Mutex;
 
 pub use collection::Definition;
 pub use data_dir::DataDir;
+pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use ingest::{DocumentFailure, IngestRequest, IngestSummary};
 pub use installation::Installation;
 pub use search::{AskResponse, Question, SearchResponse};

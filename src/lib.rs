@@ -7,11 +7,15 @@
 //!    document page by page, acknowledged at the end.
 //! 3. [`app`]: the front door, and the second flow: `question -> embed -> retrieve -> answer`.
 //! 4. The rooms that the flows pass through: [`source`], [`render`] (worker processes), [`embed`] (the model on its own
-//!    thread), [`derive`] (pure functions), [`store`] and [`ledger`] (who sees what, and what is owed), [`blobs`].
+//!    thread), [`mod@derive`] (pure functions), [`store`] and [`ledger`] (who sees what, and what is owed), [`blobs`].
 //! 5. [`retrieve`] and [`answer`]: plans, hits, evidence, citations.
 //! 6. [`config`], [`telemetry`], [`cli`]: the edges.
 //!
 //! Dependencies point down only; `tests/architecture.rs` enforces it.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::dbg_macro, clippy::todo)]
+// Tests find the native libraries and their own settings in the environment.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod answer;
 pub mod app;

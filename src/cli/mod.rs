@@ -5,6 +5,7 @@ mod ask;
 mod bars;
 mod docs;
 mod doctor;
+mod eval;
 mod ingest;
 mod model;
 mod output;
@@ -73,6 +74,8 @@ enum Command {
     /// List, show and delete documents
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// Measure retrieval on a set of questions whose pages are known
+    Eval(eval::EvalArgs),
     /// Show what is indexed and how much room it takes
     Status,
     /// List, show and check page models
@@ -156,6 +159,7 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Search(args) => search::search(app, args, output).await,
         Command::Ask(args) => ask::ask(app, args, output).await,
         Command::Docs(command) => docs::docs(app, command, output).await,
+        Command::Eval(args) => eval::eval(app, args, output, quiet).await,
         Command::Status => status::status(app, output).await,
         other => Err(Error::bug(format!("{other:?} needs no data folder"))),
     }

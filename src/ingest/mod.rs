@@ -110,63 +110,35 @@ impl Pipeline {
                 }
                 continue;
             }
-            if free == 0 || nothing_claimed {
-                if let Some(ended) = running.join_next().await {
-                    ended.map_err(|error| Error::bug("the task of a document panicked").with_source(error))??;
-                }
+            if (free == 0 || nothing_claimed)
+                && let Some(ended) = running.join_next().await
+            {
+                ended.map_err(|error| Error::bug("the task of a document panicked").with_source(error))??;
             }
         }
     }
 }
 
 /// One attempt at one document; its outcome is in the ledger when this returns.
+///
+/// # Errors
+/// Only what concerns every document alike: the ledger can't be written, or the configuration is wrong.
 async fn run_job(shared: &Shared, job: Job) -> Result<()> {
-    let started = Instant::now();
     let pipeline = &shared.pipeline;
     (pipeline.progress)(Event::Started { source: job.source.clone() });
-    if job.attempt > pipeline.settings.max_attempts {
+    let event = if job.attempt > pipeline.settings.max_attempts {
         // Claimed too often and never ended: whatever it does to this process, it is not given another chance.
-        let reason = "every attempt at it ended the process";
-        pipeline.ledger.fail(&job, reason, pipeline.settings.max_attempts, Duration::ZERO).await?;
-        telemetry::document(telemetry::Outcome::Dead);
-        (pipeline.progress)(Event::Dead { source: job.source, reason: reason.into() });
-        return Ok(());
-    }
-    let renewal = keep_lease(pipeline.ledger.clone(), job.clone());
-    let outcome = document::ingest(shared, &job).await;
-    let event = match outcome {
-        Ok(document::Outcome::Indexed(indexed)) => {
-            let event = Event::Indexed {
-                source: job.source.clone(),
-                pages: indexed.page_count,
-                failed_pages: indexed.failed_pages.clone(),
-                seconds: started.elapsed().as_secs_f64(),
-            };
-            // Returns when the store has confirmed and the ledger has committed.
-            shared.acknowledger.acknowledge(job, indexed).await?.then_some(event)
-        }
-        Ok(document::Outcome::Changed) => None,
-        Err(error) if error.is_transient() => {
-            let pause = retry_pause(&pipeline.settings, job.attempt, error.kind());
-            let reason = error.to_string();
-            match pipeline.ledger.fail(&job, &reason, pipeline.settings.max_attempts, pause).await? {
-                Fate::Retry => Some(Event::Retrying { source: job.source, reason }),
-                Fate::DeadLettered => Some(Event::Dead { source: job.source, reason }),
-                Fate::Superseded => None,
-            }
-        }
-        Err(error) if error.kind() == Kind::Permanent => {
-            let reason = error.to_string();
-            let ours = pipeline.ledger.reject(&job, &reason).await?;
-            ours.then_some(Event::Rejected { source: job.source, reason })
-        }
-        Err(error) => {
-            // A wrong configuration or a bug concerns every document alike: the job stays, the run ends.
-            pipeline.ledger.release(&job).await?;
-            return Err(error);
-        }
+        let attempts_used = Error::transient("every attempt at it ended the process");
+        settle(pipeline, &job, &attempts_used).await?
+    } else {
+        let renewal = keep_lease(pipeline.ledger.clone(), job.clone());
+        let event = match attempt(shared, &job).await {
+            Ok(event) => event,
+            Err(error) => settle(pipeline, &job, &error).await?,
+        };
+        drop(renewal);
+        event
     };
-    renewal.abort();
     if let Some(event) = event {
         match &event {
             Event::Indexed { .. } => telemetry::document(telemetry::Outcome::Indexed),
@@ -177,6 +149,45 @@ async fn run_job(shared: &Shared, job: Job) -> Result<()> {
         (pipeline.progress)(event);
     }
     Ok(())
+}
+
+/// Pages into the store, then the acknowledgement. None where the job was replaced meanwhile.
+async fn attempt(shared: &Shared, job: &Job) -> Result<Option<Event>> {
+    let started = Instant::now();
+    let document::Outcome::Indexed(indexed) = document::ingest(shared, job).await? else { return Ok(None) };
+    let event = Event::Indexed {
+        source: job.source.clone(),
+        pages: indexed.page_count,
+        failed_pages: indexed.failed_pages.clone(),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    // Returns when the store has confirmed and the ledger has committed.
+    let ours = shared.acknowledger.acknowledge(job.clone(), indexed).await?;
+    Ok(ours.then_some(event))
+}
+
+/// Writes down what a failed attempt leads to: the kind of the error decides.
+async fn settle(pipeline: &Pipeline, job: &Job, error: &Error) -> Result<Option<Event>> {
+    let (ledger, source, reason) = (&pipeline.ledger, job.source.clone(), error.to_string());
+    match error.kind() {
+        Kind::Permanent => {
+            let ours = ledger.reject(job, &reason).await?;
+            Ok(ours.then_some(Event::Rejected { source, reason }))
+        }
+        Kind::Transient { .. } | Kind::Bug => {
+            let pause = retry_pause(&pipeline.settings, job.attempt, error.kind());
+            Ok(match ledger.fail(job, &reason, pipeline.settings.max_attempts, pause).await? {
+                Fate::Retry => Some(Event::Retrying { source, reason }),
+                Fate::DeadLettered => Some(Event::Dead { source, reason }),
+                Fate::Superseded => None,
+            })
+        }
+        Kind::Configuration => {
+            // It would fail every document alike: the job stays as it was, the run ends.
+            ledger.release(job).await?;
+            Err(error.duplicate().context(&job.source.uri))
+        }
+    }
 }
 
 /// Doubles with each attempt, up to the configured longest; never earlier than the other side asked.
@@ -204,10 +215,6 @@ fn keep_lease(ledger: Arc<dyn Ledger>, job: Job) -> AbortOnDrop {
 }
 
 struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl AbortOnDrop {
-    fn abort(self) {}
-}
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

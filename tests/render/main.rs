@@ -1,5 +1,8 @@
 //! The rendering room through real worker processes and a real PDFium.
 
+#![allow(clippy::disallowed_methods, reason = "tests take the library's path from the environment")]
+#![allow(clippy::new_without_default, reason = "a bench of a test has no sensible default")]
+
 mod documents;
 mod pdf;
 mod recovery;

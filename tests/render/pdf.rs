@@ -37,7 +37,7 @@ impl Pdf {
         let count = self.objects.len() + 1;
         write!(file, "xref\n0 {count}\n0000000000 65535 f \n").unwrap();
         for offset in offsets {
-            write!(file, "{offset:010} 00000 n \n").unwrap();
+            writeln!(file, "{offset:010} 00000 n ").unwrap();
         }
         write!(file, "trailer\n<< /Size {count} /Root {root} 0 R {} >>\nstartxref\n{start}\n%%EOF\n", self.trailer)
             .unwrap();

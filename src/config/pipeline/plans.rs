@@ -9,10 +9,7 @@ use crate::config::tree::Node;
 use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage, VectorName};
 
 /// Candidates of a prefetch stage of the plans that Quire brings.
-const CANDIDATES: usize = 100;
-/// How many times more candidates are scored with the original patches than are asked for. A bit a component is coarse:
-/// ranks move, and even a search for one page must see several.
-const OVERSAMPLING: f64 = 4.0;
+const CANDIDATES: usize = 200;
 
 type Vectors = BTreeMap<VectorName, Storage>;
 
@@ -29,13 +26,10 @@ pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
         prefetch: Vec::new(),
     };
     let quantized = |name: VectorName| vectors.get(&name).is_some_and(|storage| storage.quantization.is_some());
-    let rescored = |name| SearchParams {
-        rescore: quantized(name).then_some(true),
-        oversampling: quantized(name).then_some(OVERSAMPLING),
-        ..SearchParams::default()
-    };
+    // Few enough candidates that scoring the originals at once is cheaper than quantized scores first and originals after.
+    let original = |name| SearchParams { ignore_quantization: quantized(name), ..SearchParams::default() };
     let by = |using, params| Some(Rerank { using, params, candidates: None });
-    let last = || [Patches, Pooled].into_iter().find(|&name| has(name)).and_then(|name| by(name, rescored(name)));
+    let last = || [Patches, Pooled].into_iter().find(|&name| has(name)).and_then(|name| by(name, original(name)));
     let plan = |name: &str, prefetch: &[VectorName], rerank| Plan {
         name: name.into(),
         prefetch: prefetch.iter().map(|&using| stage(using)).collect(),
@@ -62,6 +56,9 @@ pub(super) fn shipped(vectors: &Vectors) -> Vec<Plan> {
     if let (Some(best), true) = (best, has(Text)) {
         let fusion = Some(Fusion::Rrf { k: None, weights: Vec::new() });
         plans.push(Plan { fusion, ..plan("hybrid", &[best, Text], last()) });
+    }
+    if has(Text) {
+        plans.push(plan("text", &[Text], None));
     }
     if has(Fde) {
         plans.push(plan("muvera", &[Fde], last()));
