@@ -9,6 +9,8 @@ const MAX_PASSAGES: usize = 4;
 const MAX_PER_PAGE: usize = 2;
 /// A passage must hold at least this share of the question's weight to be quoted.
 const MIN_SCORE: f32 = 0.25;
+/// Beside a best page without text, only a passage that holds at least this share says more than noise.
+const MIN_SCORE_BESIDE_SCAN: f32 = 0.6;
 /// What a page's standing among the hits is worth beside the words of the passage: the score at rank r is multiplied by
 /// `1 / (1 + RANK_WEIGHT * r)`.
 const RANK_WEIGHT: f32 = 0.15;
@@ -23,9 +25,10 @@ pub fn extract(question: &str, hits: Vec<Hit>) -> Answer {
         };
     }
     let texts: Vec<&str> = hits.iter().map(|hit| hit.detail.text.as_str()).collect();
-    let chosen = choose(passages(&texts, question));
     // A best page without a text layer is evidence that no quotation can replace.
     let silent_best = texts[0].trim().is_empty();
+    let min_score = if silent_best { MIN_SCORE_BESIDE_SCAN } else { MIN_SCORE };
+    let chosen = choose(passages(&texts, question), min_score);
 
     let mut cited: Vec<usize> = Vec::new();
     let mut sentences: Vec<String> = Vec::new();
@@ -65,7 +68,7 @@ pub fn extract(question: &str, hits: Vec<Hit>) -> Answer {
 }
 
 /// The best passages over all pages, best first, none twice.
-fn choose(pages: Vec<Vec<Passage>>) -> Vec<(usize, String)> {
+fn choose(pages: Vec<Vec<Passage>>, min_score: f32) -> Vec<(usize, String)> {
     let mut ranked: Vec<(f32, usize, Passage)> = pages
         .into_iter()
         .enumerate()
@@ -81,7 +84,7 @@ fn choose(pages: Vec<Vec<Passage>>) -> Vec<(usize, String)> {
         let of_this_page = chosen.iter().filter(|(known, _)| *known == page).count();
         let repeated = chosen.iter().any(|(_, text)| *text == passage.text);
         // Far weaker than the best: it would only dilute the answer.
-        if score < MIN_SCORE || score < best * 0.6 || chosen.len() == MAX_PASSAGES {
+        if score < min_score || score < best * 0.6 || chosen.len() == MAX_PASSAGES {
             break;
         }
         if of_this_page < MAX_PER_PAGE && !repeated {
