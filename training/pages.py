@@ -1,0 +1,156 @@
+"""PDF page -> canvas, words with boxes, character label map. Boxes come from PDFium's character boxes.
+
+Traps handled here: a ligature is reported as several characters with one box (its width is shared out evenly); PDFium inserts
+generated spaces and line breaks; hyphenated line ends; pages whose text layer has no usable Unicode are refused.
+"""
+import ctypes
+import unicodedata
+import numpy as np
+import pypdfium2 as pdfium
+import pypdfium2.raw as raw
+from PIL import Image
+from canvas import canvas_of, SHORT, LONG
+from words import fold, spans, MAX_CHARS
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789.,:;-_/()'\"=+*%&@#<>[]{}!?$\\|~^`" + "αβγδεζηθικλμνξοπρστυφχψω" + "абвгдежзийклмнопрстуфхцчшщъыьэюя"
+CHAR_ID = {c: i + 2 for i, c in enumerate(ALPHABET)}       # 0 = nothing, 1 = any other character
+KNOWN = set(ALPHABET)
+MAP_Y, MAP_X = 8, 4                                         # pixels a label of the character map stands for
+
+
+def characters(page, matrix):
+    """Characters of a page with boxes in canvas pixels: list of (char, x0, y0, x1, y1, loose y0, loose y1)."""
+    tp = page.get_textpage()
+    n = raw.FPDFText_CountChars(tp)
+    sx, sy, ox, oy = matrix
+    l, r, b, t = (ctypes.c_double() for _ in range(4))
+    rect = raw.FS_RECTF()
+    out = []
+    for i in range(n):
+        u = raw.FPDFText_GetUnicode(tp, i)
+        if u in (0, 0xFFFE, 0xFFFF):
+            out.append(("\u00ad" if u == 0xFFFE else "\ufffd", None))
+            continue
+        c = chr(u) if u < 0x110000 and not 0xD800 <= u < 0xE000 else "\ufffd"
+        if c.isspace() or raw.FPDFText_IsGenerated(tp, i) == 1:
+            out.append((" ", None))
+            continue
+        if raw.FPDFText_IsHyphen(tp, i) == 1:
+            c = "-"
+        if not raw.FPDFText_GetCharBox(tp, i, l, r, b, t) or not raw.FPDFText_GetLooseCharBox(tp, i, rect):
+            out.append(("\ufffd", None))
+            continue
+        x0, x1 = ox + l.value * sx, ox + r.value * sx
+        y0, y1 = oy + t.value * sy, oy + b.value * sy
+        ly0, ly1 = oy + rect.top * sy, oy + rect.bottom * sy
+        out.append((c, (x0, y0, x1, y1, ly0, ly1)))
+    tp.close()
+    return split_ligatures(out)
+
+
+def split_ligatures(chars):
+    """Neighbours that share one box (a ligature) get an even share of its width each."""
+    i = 0
+    while i < len(chars):
+        j = i + 1
+        box = chars[i][1]
+        while box and j < len(chars) and chars[j][1] and abs(chars[j][1][0] - box[0]) < 0.3 and abs(chars[j][1][2] - box[2]) < 0.3 \
+                and abs(chars[j][1][1] - box[1]) < 0.3:
+            j += 1
+        if box and j - i > 1:
+            w = (box[2] - box[0]) / (j - i)
+            for k in range(i, j):
+                chars[k] = (chars[k][0], (box[0] + w * (k - i), box[1], box[0] + w * (k - i + 1), *box[3:]))
+        i = max(j, i + 1)
+    return chars
+
+
+def words_of(chars, width, height):
+    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False beside a line-end hyphen."""
+    runs, cur = [], []
+    for c, box in chars:
+        if box is None or (cur and not follows(cur[-1][1], box)):
+            if cur:
+                runs.append((cur, box is None and c == "\u00ad"))
+            cur = []
+        if box is not None:
+            cur.append((c, box))
+    if cur:
+        runs.append((cur, False))
+    out, broken = [], False
+    for run, soft in runs:
+        text, boxes = [], []
+        for c, box in run:
+            f = fold(c)
+            text.append(f)
+            boxes += [box] * len(f)
+        text = "".join(text)
+        found = spans(text)
+        detached = any(unicodedata.category(c) == "Sk" and c not in "^`" for c, _ in run)    # an accent drawn apart: "¨u"
+        hyphen = soft or (text.endswith("-") and len(text) > 1 and text[-2].isalpha())
+        for k, (a, b) in enumerate(found):
+            bs = boxes[a:b]
+            x0, x1 = min(q[0] for q in bs), max(q[2] for q in bs)
+            y0, y1 = min(q[1] for q in bs), max(q[3] for q in bs)
+            if any(q not in KNOWN for q in text[a:b]):
+                continue                                    # other scripts are not learned: no false labels
+            if x1 - x0 < 1 or y1 - y0 < 1 or x1 < 0 or y1 < 0 or x0 > width or y0 > height or y1 - y0 > 140:
+                continue
+            whole = not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
+            out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole))
+        broken = hyphen
+    return out
+
+
+def follows(a, b):
+    """Whether box b continues the word of box a on the same line."""
+    h = max(a[3] - a[1], a[5] - a[4], 2.0)
+    mid_a, mid_b = (a[4] + a[5]) / 2, (b[4] + b[5]) / 2
+    return abs(mid_a - mid_b) < 0.6 * h and -0.6 * h < b[0] - a[2] < 0.45 * h
+
+
+def label_map(chars, shape):
+    """u8 [H / 8, W / 4]: which character covers the centre of each 4 x 8 pixel patch (0 = none)."""
+    h, w = shape
+    m = np.zeros((h // MAP_Y, w // MAP_X), np.uint8)
+    for c, box in chars:
+        if box is None:
+            continue
+        f = fold(c)
+        if not f:
+            continue
+        k = CHAR_ID.get(f[0], 1)
+        x0, y0, x1, y1, ly0, ly1 = box
+        ya, yb = min(y0, ly0 + 0.15 * (ly1 - ly0)), max(y1, ly1 - 0.15 * (ly1 - ly0))
+        c0, c1 = int(np.ceil((x0 - 1.9) / MAP_X)), int(np.floor((x1 - 2.0) / MAP_X))
+        r0, r1 = int(np.ceil((ya - 4.0) / MAP_Y)), int(np.floor((yb - 4.0) / MAP_Y))
+        if r1 < r0 and yb - ya > 2:
+            r0 = r1 = int((ya + yb) / 2 / MAP_Y)
+        m[max(r0, 0):max(r1 + 1, 0), max(c0, 0):max(c1 + 1, 0)] = k
+    return m
+
+
+def device_matrix(page, width, height):
+    """(sx, sy, ox, oy): page coordinates -> canvas pixels, from PDFium itself (crop boxes can lie anywhere)."""
+    big = 1_000_000
+    x, y = ctypes.c_int(), ctypes.c_int()
+    points = []
+    for px, py in ((0.0, 0.0), (100.0, 100.0)):
+        raw.FPDF_PageToDevice(page, 0, 0, big, big, 0, px, py, x, y)
+        points.append((x.value / big * width, y.value / big * height))
+    (ax, ay), (bx, by) = points
+    return (bx - ax) / 100, (by - ay) / 100, ax, ay
+
+
+def read_page(page, direct=False, dpi=150):
+    """-> (canvas u8, chars, words) or None for a page of no use. `direct` renders at the canvas size at once (faster, and a
+    slightly different anti-aliasing: used as augmentation); otherwise 150 dpi and Pillow's resize, as Quire does."""
+    w_pt, h_pt = page.get_size()
+    if page.get_rotation() or not 100 < w_pt < 3000 or not 100 < h_pt < 3000:
+        return None
+    cw, ch = (LONG, SHORT) if w_pt > h_pt else (SHORT, LONG)
+    scale = min(cw / w_pt, ch / h_pt) if direct else dpi / 72
+    img = page.render(scale=scale, grayscale=direct).to_pil()
+    canvas, (nw, nh) = canvas_of(img)
+    chars = characters(page, device_matrix(page, nw, nh))
+    return canvas, chars, words_of(chars, nw, nh), img
