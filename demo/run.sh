@@ -3,7 +3,8 @@
 set -euo pipefail
 quire=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
-export QUIRE_DATA_DIR=${QUIRE_DATA_DIR:-$here/../demo-data}
+root=$(dirname "$here")
+export QUIRE_DATA_DIR=${QUIRE_DATA_DIR:-$root/demo-data}
 
 rm -rf "$QUIRE_DATA_DIR"
 echo "Indexing $(find "$here/documents" -type f | wc -l | tr -d ' ') documents (reports, slides, scans, invoices) ..."
