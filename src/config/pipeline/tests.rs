@@ -50,7 +50,7 @@ fn a_short_pipeline_has_the_defaults() {
     assert_eq!(pipeline.derive, default.derive);
     assert_eq!(pipeline.render, default.render);
     let plans: Vec<&str> = pipeline.plans.iter().map(|plan| plan.name.as_str()).collect();
-    assert_eq!(plans, ["exact", "pooled", "anchors", "hybrid", "frugal"]);
+    assert_eq!(plans, ["exact", "pooled", "anchors", "hybrid", "text", "frugal"]);
     let schema = pipeline.schema(128).unwrap();
     let patches = schema.get(VectorName::Patches).unwrap();
     assert_eq!(
@@ -65,10 +65,13 @@ fn a_vector_with_nothing_behind_it_has_its_defaults() {
     let pipeline = parse("version: 1\nname: a\nvectors: {pooled: , text: ~}\n", &[]).unwrap();
     assert_eq!(pipeline.derive.vectors, [VectorName::Pooled, VectorName::Text].into());
     let plans: Vec<&str> = pipeline.plans.iter().map(|plan| plan.name.as_str()).collect();
-    assert_eq!(plans, ["pooled", "hybrid"]);
+    assert_eq!(plans, ["pooled", "hybrid", "text"]);
     assert!(pipeline.plan("pooled").unwrap().prefetch.is_empty());
     let error = pipeline.plan("exact").unwrap_err().to_string();
-    assert_eq!(error, "there is no plan 'exact' for the vectors of this pipeline, one of pooled, hybrid is expected");
+    assert_eq!(
+        error,
+        "there is no plan 'exact' for the vectors of this pipeline, one of pooled, hybrid, text is expected"
+    );
 }
 
 #[test]
