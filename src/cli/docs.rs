@@ -86,8 +86,7 @@ struct Deleted {
 }
 
 fn parse_state(text: &str) -> std::result::Result<State, String> {
-    serde_json::from_value(serde_json::Value::String(text.to_owned()))
-        .map_err(|_| "expected queued, processing, indexed, rejected, dead or deleting".to_owned())
+    State::parse(text).map_err(|error| error.to_string())
 }
 
 pub async fn docs(app: &App, command: DocsCommand, output: Output) -> Result<ExitCode> {
@@ -120,17 +119,6 @@ pub async fn docs(app: &App, command: DocsCommand, output: Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn state_name(state: State) -> &'static str {
-    match state {
-        State::Queued => "queued",
-        State::Processing => "processing",
-        State::Indexed => "indexed",
-        State::Rejected => "rejected",
-        State::Dead => "dead",
-        State::Deleting => "deleting",
-    }
-}
-
 fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
     if listing.documents.is_empty() {
         return writeln!(out, "No documents.");
@@ -141,7 +129,7 @@ fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
             out,
             "{}  {:<10}  {:>10}  {}{reason}",
             view.document_id,
-            state_name(view.state),
+            view.state.as_str(),
             count(u64::from(view.page_count), "page"),
             view.source,
         )?;
@@ -156,7 +144,7 @@ fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
         ("id", view.document_id.to_string()),
         ("source", view.source.clone()),
         ("collection", view.collection.clone()),
-        ("state", state_name(view.state).to_owned()),
+        ("state", view.state.as_str().to_owned()),
         ("reason", view.reason.clone().unwrap_or_default()),
         ("pages", view.page_count.to_string()),
         ("content hash", view.content_hash.to_string()),

@@ -87,7 +87,7 @@ fn write_text(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     for collection in &status.collections {
         writeln!(out, "\ncollection {}: {} pages, model {}", collection.name, collection.pages, collection.model)?;
         for (state, number) in &collection.documents {
-            writeln!(out, "  {number:>7} documents {}", super::docs::state_name(*state))?;
+            writeln!(out, "  {number:>7} documents {}", state.as_str())?;
         }
         writeln!(out, "  vectors {}", collection.vectors.join(", "))?;
         writeln!(out, "  plans   {} (default {})", collection.plans.join(", "), collection.default_plan)?;

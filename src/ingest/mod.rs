@@ -93,7 +93,8 @@ impl Pipeline {
         let mut running: JoinSet<Result<()>> = JoinSet::new();
         loop {
             let free = self.settings.documents_in_flight.saturating_sub(running.len());
-            let claimed = if free > 0 { self.ledger.claim(free, LEASE).await? } else { Vec::new() };
+            let claimed =
+                if free > 0 { self.ledger.claim(Some(&self.collection), free, LEASE).await? } else { Vec::new() };
             let nothing_claimed = claimed.is_empty();
             for job in claimed {
                 let shared = shared.clone();
@@ -104,7 +105,7 @@ impl Pipeline {
                 if self.collect_garbage().await? > 0 {
                     continue;
                 }
-                match self.ledger.next_due_ms().await? {
+                match self.ledger.next_due_ms(Some(&self.collection)).await? {
                     None => return Ok(()),
                     Some(due) => tokio::time::sleep(Duration::from_millis(due.clamp(1, 1000))).await,
                 }

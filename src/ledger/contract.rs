@@ -18,7 +18,7 @@ async fn open(backend: &dyn Backend) -> (Arc<dyn Ledger>, HandClock) {
 }
 
 async fn claim_one(ledger: &dyn Ledger) -> Job {
-    let mut jobs = ledger.claim(1, LEASE).await.unwrap();
+    let mut jobs = ledger.claim(None, 1, LEASE).await.unwrap();
     assert_eq!(jobs.len(), 1, "a job was expected");
     jobs.remove(0)
 }
@@ -53,6 +53,21 @@ pub(super) async fn collections_are_kept(backend: &dyn Backend) {
     assert_eq!(ledger.collection("a").await.unwrap(), Some(record("a", "{\"x\":1}")));
     assert_eq!(ledger.collection("c").await.unwrap(), None);
     assert_eq!(ledger.collections().await.unwrap(), [record("a", "{\"x\":1}"), record("b", "{}")]);
+}
+
+pub(super) async fn jobs_are_handed_out_by_collection(backend: &dyn Backend) {
+    let (ledger, _) = open(backend).await;
+    let left_behind = submission("a", 1);
+    let other = Submission { collection: "elsewhere".into(), ..submission("b", 1) };
+    ledger.submit(&left_behind).await.unwrap();
+    ledger.submit(&other).await.unwrap();
+    assert!(ledger.claim(Some("nowhere"), 10, LEASE).await.unwrap().is_empty());
+    assert_eq!(ledger.next_due_ms(Some("nowhere")).await.unwrap(), None);
+    let jobs = ledger.claim(Some("elsewhere"), 10, LEASE).await.unwrap();
+    assert_eq!(jobs.iter().map(|job| job.document).collect::<Vec<_>>(), [other.document]);
+    assert_eq!(ledger.next_due_ms(Some("elsewhere")).await.unwrap(), None);
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), Some(0));
+    assert_eq!(claim_one(&*ledger).await.document, left_behind.document);
 }
 
 pub(super) async fn a_document_is_indexed(backend: &dyn Backend) {
@@ -90,7 +105,7 @@ pub(super) async fn a_document_is_indexed(backend: &dyn Backend) {
     let stranger = submission("stranger", 1).document;
     assert_eq!(ledger.visible(&[v1.document, stranger]).await.unwrap().len(), 1);
     assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Unchanged);
-    assert!(ledger.claim(10, LEASE).await.unwrap().is_empty());
+    assert!(ledger.claim(None, 10, LEASE).await.unwrap().is_empty());
     assert!(ledger.garbage(10).await.unwrap().is_empty());
 }
 
@@ -168,8 +183,8 @@ pub(super) async fn a_job_waits_for_its_own_garbage(backend: &dyn Backend) {
     index(&*ledger, &v2).await;
     ledger.submit(&v1).await.unwrap();
     assert_eq!(ledger.garbage(10).await.unwrap(), [garbage(&v1)]);
-    assert!(ledger.claim(10, LEASE).await.unwrap().is_empty());
-    assert_eq!(ledger.next_due_ms().await.unwrap(), Some(0));
+    assert!(ledger.claim(None, 10, LEASE).await.unwrap().is_empty());
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), Some(0));
     ledger.collected(&garbage(&v1)).await.unwrap();
     assert_eq!(claim_one(&*ledger).await.generation, generation(&v1));
 }
@@ -202,8 +217,8 @@ pub(super) async fn a_failing_document_is_tried_again_and_then_buried(backend: &
     assert_eq!(ledger.fail(&job, "disk full", 2, RETRY).await.unwrap(), Fate::Superseded);
     let now = record(&*ledger, &v1).await;
     assert_eq!((now.state, now.reason.as_deref(), now.attempts), (State::Queued, Some("disk full"), 1));
-    assert!(ledger.claim(10, LEASE).await.unwrap().is_empty());
-    assert_eq!(ledger.next_due_ms().await.unwrap(), Some(10_000));
+    assert!(ledger.claim(None, 10, LEASE).await.unwrap().is_empty());
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), Some(10_000));
     clock.advance(RETRY);
     let job = claim_one(&*ledger).await;
     assert_eq!(job.attempt, 2);
@@ -211,7 +226,7 @@ pub(super) async fn a_failing_document_is_tried_again_and_then_buried(backend: &
     assert_eq!(ledger.fail(&job, "disk still full", 2, RETRY).await.unwrap(), Fate::DeadLettered);
     let now = record(&*ledger, &v1).await;
     assert_eq!((now.state, now.reason.as_deref()), (State::Dead, Some("disk still full")));
-    assert_eq!(ledger.next_due_ms().await.unwrap(), None);
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), None);
     assert_eq!(ledger.garbage(10).await.unwrap(), [garbage(&v1)], "half a document is of no use");
     assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Queued);
     assert_eq!(record(&*ledger, &v1).await.attempts, 0);
@@ -227,10 +242,10 @@ pub(super) async fn a_lease_that_ran_out_is_taken_over(backend: &dyn Backend) {
     clock.advance(LEASE / 2);
     assert!(ledger.renew(&first, LEASE).await.unwrap());
     clock.advance(LEASE / 2 + Duration::from_millis(1));
-    assert!(ledger.claim(1, LEASE).await.unwrap().is_empty(), "the lease was prolonged");
-    assert_eq!(ledger.next_due_ms().await.unwrap(), None);
+    assert!(ledger.claim(None, 1, LEASE).await.unwrap().is_empty(), "the lease was prolonged");
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), None);
     clock.advance(LEASE / 2);
-    assert_eq!(ledger.next_due_ms().await.unwrap(), Some(0));
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), Some(0));
     let second = claim_one(&*ledger).await;
     assert_eq!(second.attempt, 2);
     assert!(!ledger.renew(&first, LEASE).await.unwrap());
@@ -244,7 +259,7 @@ pub(super) async fn released_jobs_are_free_at_once(backend: &dyn Backend) {
     let (a, b) = (submission("a", 1), submission("b", 1));
     ledger.submit(&a).await.unwrap();
     ledger.submit(&b).await.unwrap();
-    let jobs = ledger.claim(2, LEASE).await.unwrap();
+    let jobs = ledger.claim(None, 2, LEASE).await.unwrap();
     assert_eq!(jobs.iter().map(|job| job.document).collect::<Vec<_>>(), [a.document, b.document], "oldest first");
     ledger.release(&jobs[0]).await.unwrap();
     assert!(!ledger.complete(&jobs[0], &Indexed::default()).await.unwrap());
@@ -252,7 +267,7 @@ pub(super) async fn released_jobs_are_free_at_once(backend: &dyn Backend) {
     assert_eq!(claim_one(&*ledger).await.attempt, 1, "a released attempt does not count");
     assert_eq!(ledger.release_all().await.unwrap(), 2);
     assert_eq!(ledger.counts(None).await.unwrap(), BTreeMap::from([(State::Queued, 2)]));
-    let again = ledger.claim(2, LEASE).await.unwrap();
+    let again = ledger.claim(None, 2, LEASE).await.unwrap();
     assert_eq!(again.iter().map(|job| job.attempt).collect::<Vec<_>>(), [2, 2], "an attempt that was cut off does");
     assert!(!ledger.complete(&jobs[1], &Indexed::default()).await.unwrap());
 }
@@ -299,7 +314,7 @@ pub(super) async fn a_document_comes_back_while_it_is_deleted(backend: &dyn Back
     assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Queued);
     let now = record(&*ledger, &v1).await;
     assert_eq!((now.state, now.visible), (State::Queued, None));
-    assert!(ledger.claim(10, LEASE).await.unwrap().is_empty());
+    assert!(ledger.claim(None, 10, LEASE).await.unwrap().is_empty());
     collect_all(&*ledger).await;
     assert_eq!(record(&*ledger, &v1).await.state, State::Queued);
     index_claimed(&*ledger, &v1).await;
@@ -328,7 +343,7 @@ pub(super) async fn documents_are_listed_by_source(backend: &dyn Backend) {
     assert_eq!(sources(DocumentFilter { limit: Some(1), ..prefix("/inbox/a") }).await, ["a.pdf"]);
     assert!(sources(DocumentFilter { collection: Some("none".into()), ..prefix("") }).await.is_empty());
     assert!(sources(DocumentFilter { state: Some(State::Dead), ..prefix("") }).await.is_empty());
-    ledger.claim(2, LEASE).await.unwrap();
+    ledger.claim(None, 2, LEASE).await.unwrap();
     let counts = BTreeMap::from([(State::Queued, 3), (State::Processing, 2)]);
     assert_eq!(ledger.counts(None).await.unwrap(), counts);
     assert_eq!(ledger.counts(Some("documents")).await.unwrap(), counts);
@@ -348,7 +363,7 @@ pub(super) async fn no_job_is_handed_out_twice(backend: &dyn Backend) {
         tokio::spawn(async move {
             let mut taken = Vec::new();
             loop {
-                let jobs = ledger.claim(1 + worker % 3, LEASE).await.unwrap();
+                let jobs = ledger.claim(None, 1 + worker % 3, LEASE).await.unwrap();
                 if jobs.is_empty() {
                     return taken;
                 }
@@ -376,7 +391,7 @@ macro_rules! contract_tests {
             a_rejected_version_is_not_tried_again, a_failing_document_is_tried_again_and_then_buried,
             a_lease_that_ran_out_is_taken_over, released_jobs_are_free_at_once, a_deleted_document_goes_with_its_garbage,
             a_document_without_points_is_deleted_at_once, a_document_comes_back_while_it_is_deleted,
-            documents_are_listed_by_source, no_job_is_handed_out_twice
+            documents_are_listed_by_source, no_job_is_handed_out_twice, jobs_are_handed_out_by_collection
         }
 
         #[test]

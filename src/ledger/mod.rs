@@ -40,10 +40,10 @@ pub trait Ledger: Send + Sync {
     /// A version that waits already, or is being worked on, is left alone unless forced.
     async fn submit(&self, submission: &Submission) -> Result<Submitted>;
 
-    /// Takes up to `limit` jobs, oldest first, whose time has come and which nobody holds (or whose lease ran out),
+    /// Takes up to `limit` jobs of `collection` (None: of any), oldest first, whose time has come and which nobody holds (or whose lease ran out),
     /// adds one to their attempts and leases them. A job is not taken while points of its own generation still wait to
     /// be removed.
-    async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Job>>;
+    async fn claim(&self, collection: Option<&str>, limit: usize, lease: Duration) -> Result<Vec<Job>>;
 
     /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
     /// then stops and calls [`Self::release`]: any answer about a lost job makes its generation garbage again, unless
@@ -88,7 +88,7 @@ pub trait Ledger: Send + Sync {
     async fn counts(&self, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
     /// Earliest moment at which a waiting job may be claimed, in milliseconds from now (0: now, or as soon as its
     /// garbage has been collected); None where no job waits. Jobs whose lease still holds do not wait.
-    async fn next_due_ms(&self) -> Result<Option<u64>>;
+    async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>>;
 }
 
 /// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.

@@ -288,7 +288,7 @@ async fn step(ledger: &dyn Ledger, model: &mut Model, clock: &HandClock, jobs: &
             assert_eq!(ledger.submit(&new).await.unwrap(), model.submit(&new, now));
         }
         Operation::Claim { limit } => {
-            let claimed = ledger.claim(*limit, LEASE).await.unwrap();
+            let claimed = ledger.claim(None, *limit, LEASE).await.unwrap();
             let said: Vec<_> = claimed.iter().map(|job| (job.document, job.generation.clone(), job.attempt)).collect();
             assert_eq!(said, model.claim(*limit, now));
             jobs.extend(claimed);
@@ -369,5 +369,5 @@ async fn compare(ledger: &dyn Ledger, model: &Model, clock: &HandClock) {
     let waiting = model.documents.values().filter_map(|document| document.job.as_ref());
     let waiting = waiting.filter(|job| job.held.is_none_or(|(_, until)| until <= clock.now()));
     let due = waiting.map(|job| (job.due - clock.now()).max(0) as u64).min();
-    assert_eq!(ledger.next_due_ms().await.unwrap(), due);
+    assert_eq!(ledger.next_due_ms(None).await.unwrap(), due);
 }

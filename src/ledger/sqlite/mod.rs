@@ -210,12 +210,13 @@ impl Ledger for SqliteLedger {
         Ok(Submitted::Queued)
     }
 
-    async fn claim(&self, limit: usize, lease: Duration) -> Result<Vec<Job>> {
+    async fn claim(&self, collection: Option<&str>, limit: usize, lease: Duration) -> Result<Vec<Job>> {
         let now = self.now();
         let mut writing = self.begin().await?;
         let found = sqlx::query(sql::CLAIMABLE)
             .bind(now)
             .bind(to_integer(limit))
+            .bind(collection)
             .fetch_all(&mut *writing.0)
             .await
             .map_err(|error| failed("read the ledger", error))?;
@@ -358,9 +359,9 @@ impl Ledger for SqliteLedger {
         Ok(self.read(query, rows::count).await?.into_iter().collect())
     }
 
-    async fn next_due_ms(&self) -> Result<Option<u64>> {
+    async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>> {
         let now = self.now();
-        let row = self.read_one(sqlx::query(sql::NEXT_DUE).bind(now)).await?;
+        let row = self.read_one(sqlx::query(sql::NEXT_DUE).bind(now).bind(collection.map(str::to_owned))).await?;
         let due: Option<i64> = match row {
             Some(row) => row.try_get(0).map_err(|error| failed("read the ledger", error))?,
             None => None,

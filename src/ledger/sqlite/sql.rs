@@ -24,12 +24,13 @@ pub const PUT_TARGET: &str = "
 pub const INSERT_JOB: &str = "INSERT INTO jobs (document_id, attempts, claims, due_at_ms) VALUES ($1, 0, 0, $2)";
 pub const DELETE_JOB: &str = "DELETE FROM jobs WHERE document_id = $1";
 
-/// Jobs that may be handed out at `$1`, at most `$2`.
+/// Jobs that may be handed out at `$1`, at most `$2`, of collection `$3` or (null) of any.
 pub const CLAIMABLE: &str = "
     SELECT j.id, j.attempts, j.claims, d.document_id, d.tenant, d.collection, d.source_uri, d.source_name,
         d.content_hash, d.recipe, d.generation, d.tags
     FROM jobs j JOIN documents d ON d.document_id = j.document_id
     WHERE j.due_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+        AND ($3 IS NULL OR d.collection = $3)
         AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = d.document_id AND g.generation = d.generation)
     ORDER BY j.id LIMIT $2";
 pub const LEASE_JOB: &str = "UPDATE jobs SET attempts = $2, claims = $3, lease_until_ms = $4 WHERE id = $1";
@@ -45,7 +46,8 @@ pub const FREE_ALL_DOCUMENTS: &str = "
     WHERE document_id IN (SELECT document_id FROM jobs WHERE lease_until_ms IS NOT NULL)";
 pub const FREE_ALL_JOBS: &str = "UPDATE jobs SET lease_until_ms = NULL WHERE lease_until_ms IS NOT NULL";
 pub const NEXT_DUE: &str = "
-    SELECT MIN(due_at_ms) FROM jobs WHERE lease_until_ms IS NULL OR lease_until_ms <= $1";
+    SELECT MIN(j.due_at_ms) FROM jobs j JOIN documents d ON d.document_id = j.document_id
+    WHERE (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1) AND ($2 IS NULL OR d.collection = $2)";
 
 /// Without a new reason the old one stands: a document being tried again says why.
 pub const SET_STATE: &str = "

@@ -47,12 +47,12 @@ async fn everything_is_there_after_reopening() {
     let v1 = submission("a", 1);
     let ledger = SqliteLedger::open(&path).await.unwrap();
     ledger.submit(&v1).await.unwrap();
-    assert_eq!(ledger.claim(1, Duration::from_secs(60)).await.unwrap().len(), 1);
+    assert_eq!(ledger.claim(None, 1, Duration::from_secs(60)).await.unwrap().len(), 1);
     ledger.close().await;
     let ledger = SqliteLedger::open(&path).await.unwrap();
     assert_eq!(ledger.document(v1.document).await.unwrap().unwrap().state, State::Processing);
     assert_eq!(ledger.release_all().await.unwrap(), 1);
-    assert_eq!(ledger.claim(1, Duration::from_secs(60)).await.unwrap().len(), 1);
+    assert_eq!(ledger.claim(None, 1, Duration::from_secs(60)).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
