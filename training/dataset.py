@@ -98,7 +98,8 @@ def crop(canvas, cmap, meta, rng, npr, strength=1.0):
     k = rng.randrange(len(cx))                          # aim at a word, so that crops are where text is
     geometric = rng.random() < 0.45 * strength
     if geometric:
-        s = float(np.exp(rng.uniform(np.log(0.78), np.log(1.35))))
+        large = rng.random() < 0.25                     # lettering of notices and slides
+        s = float(np.exp(rng.uniform(*np.log((1.35, 3.0) if large else (0.78, 1.35)))))
         sx, sy = s * rng.uniform(0.95, 1.05), s * rng.uniform(0.95, 1.05)
         t = np.deg2rad(rng.gauss(0, 1.5) if rng.random() < 0.7 else 0)
     else:
@@ -129,6 +130,8 @@ def crop(canvas, cmap, meta, rng, npr, strength=1.0):
     hw, hh = hw * sx, hh * sy + np.abs(np.sin(t)) * hw
     inside = (p[:, 0] - hw > -3) & (p[:, 0] + hw < CROP_W + 3) & (p[:, 1] - hh > -1) & (p[:, 1] + hh < CROP_H + 1)
     touching = (p[:, 0] + hw > 0) & (p[:, 0] - hw < CROP_W) & (p[:, 1] + hh > 0) & (p[:, 1] - hh < CROP_H)
+    if sx > 1.6 and rng.random() < 0.7:                 # enlarged edges are soft; those of large lettering are not
+        x = (255 / (1 + np.exp((127 - x.astype(np.float32)) / rng.uniform(8, 25)))).astype(np.uint8)
     if rng.random() < 0.5 * strength:
         x = scan(x, rng, npr)
     x = x.copy()
@@ -210,6 +213,8 @@ class Batches(torch.utils.data.IterableDataset):
         bank = set()
         for w in unique:
             bank.add(mutate(w, rng))
+            if rng.random() < 0.5:
+                bank.add(mutate(w, rng))
             if rng.random() < 0.4:
                 for lst, key in ((vocabulary, w), (backwards, w[::-1])):
                     at = bisect_left(lst, key)
