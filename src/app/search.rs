@@ -9,7 +9,7 @@ use super::App;
 use crate::answer::{Answer, extract};
 use crate::derive::derive_question;
 use crate::error::{Error, Result, io_error};
-use crate::retrieve::{DerivedQuestion, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
+use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
 use crate::types::QuestionEmbedding;
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
@@ -27,6 +27,8 @@ pub struct Question {
     pub filter: PageFilter,
     /// Folder to write highlighted page images into.
     pub evidence: Option<PathBuf>,
+    /// Take the query apart as well: every stage runs once more on its own.
+    pub explain: bool,
 }
 
 /// What a search found.
@@ -35,6 +37,8 @@ pub struct SearchResponse {
     pub hits: Vec<Hit>,
     pub plan: String,
     pub timings_ms: SearchTimings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 /// An answer and how long it took.
@@ -44,6 +48,8 @@ pub struct AskResponse {
     pub answer: Answer,
     pub plan: String,
     pub timings_ms: AskTimings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
 }
 
 /// Milliseconds of each stage.
@@ -76,7 +82,7 @@ impl App {
         let start = Instant::now();
         let Found { response, question: embedded } = self.find(question, question.limit.max(ANSWER_PAGES)).await?;
         let answering = Instant::now();
-        let SearchResponse { mut hits, plan, timings_ms } = response;
+        let SearchResponse { mut hits, plan, timings_ms, explain } = response;
         hits.truncate(ANSWER_PAGES);
         let mut answer = extract(&question.text, hits);
         if let Some(folder) = &question.evidence {
@@ -92,7 +98,7 @@ impl App {
             answer: elapsed_ms(answering),
             total: elapsed_ms(start),
         };
-        Ok(AskResponse { answer, plan, timings_ms })
+        Ok(AskResponse { answer, plan, timings_ms, explain })
     }
 
     async fn find(&self, question: &Question, limit: usize) -> Result<Found> {
@@ -136,7 +142,9 @@ impl App {
             }
         }
         let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
-        Ok(Found { response: SearchResponse { hits, plan: plan.name.clone(), timings_ms }, question: embedded })
+        // Measured last: it repeats the work.
+        let explain = if question.explain { Some(self.retriever.explain(&search, &hits).await?) } else { None };
+        Ok(Found { response: SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain }, question: embedded })
     }
 
     /// Writes each hit's page image with the matching places marked, and points the hit at it.

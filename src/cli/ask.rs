@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::Output;
-use super::search::{QuestionArgs, write_hit};
+use super::search::{QuestionArgs, write_explanation, write_hit};
 use crate::answer::Mode;
 use crate::app::{App, AskResponse};
 use crate::error::Result;
@@ -35,5 +35,8 @@ fn write_text(out: &mut dyn Write, response: &AskResponse) -> io::Result<()> {
         writeln!(out)?;
         write_hit(out, &citation.marker, &citation.hit)?;
     }
-    Ok(())
+    match &response.explain {
+        Some(explanation) => write_explanation(out, &response.plan, explanation),
+        None => Ok(()),
+    }
 }

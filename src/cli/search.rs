@@ -10,7 +10,7 @@ use super::output::Output;
 use super::{parse_tag, tags};
 use crate::app::{App, Question, SearchResponse};
 use crate::error::Result;
-use crate::retrieve::{Hit, PageFilter};
+use crate::retrieve::{Explanation, Hit, PageFilter};
 
 /// What `search` and `ask` have in common.
 #[derive(Debug, Args)]
@@ -27,10 +27,37 @@ pub struct QuestionArgs {
     /// Only pages of this document: an id, a path, or the end of one
     #[arg(long, value_name = "DOCUMENT")]
     document: Option<String>,
+    /// Only pages of the document with exactly this source (path or URL)
+    #[arg(long, value_name = "SOURCE")]
+    source: Option<String>,
+    /// Only pages of documents with exactly this title
+    #[arg(long, value_name = "TITLE")]
+    title: Option<String>,
+    /// Only these page numbers: 3, 3-10, 3- or -10
+    #[arg(long, value_name = "FROM-TO", value_parser = parse_pages, allow_hyphen_values = true)]
+    pages: Option<PageRange>,
+    /// Only documents created on this day or later: 2024-05-01, or a moment as RFC 3339 writes it
+    #[arg(long, value_name = "DATE", value_parser = from_date)]
+    created_from: Option<String>,
+    /// Only documents created on this day or earlier
+    #[arg(long, value_name = "DATE", value_parser = to_date)]
+    created_to: Option<String>,
+    /// Only pages indexed on this day or later
+    #[arg(long, value_name = "DATE", value_parser = from_date)]
+    ingested_from: Option<String>,
+    /// Only pages indexed on this day or earlier
+    #[arg(long, value_name = "DATE", value_parser = to_date)]
+    ingested_to: Option<String>,
     /// Write page images with the matching places marked into this folder
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
+    /// Show the stages of the search, their times, and which of them found each page
+    #[arg(long)]
+    explain: bool,
 }
+
+/// First and last page, inclusive.
+type PageRange = (Option<u32>, Option<u32>);
 
 impl QuestionArgs {
     pub async fn question(self, app: &App, text: String, limit: usize) -> Result<Question> {
@@ -43,10 +70,61 @@ impl QuestionArgs {
             collection: self.collection.unwrap_or_else(|| app.config().collection.clone()),
             limit,
             plan: self.plan,
-            filter: PageFilter { tags: tags(&self.tags), documents, ..PageFilter::default() },
+            filter: PageFilter {
+                tags: tags(&self.tags),
+                documents,
+                source: self.source,
+                title: self.title,
+                pages: self.pages.unwrap_or_default(),
+                created: (self.created_from, self.created_to),
+                ingested: (self.ingested_from, self.ingested_to),
+            },
             evidence: self.evidence,
+            explain: self.explain,
         })
     }
+}
+
+fn parse_pages(text: &str) -> std::result::Result<PageRange, String> {
+    let bound = |text: &str| match text.trim() {
+        "" => Ok(None),
+        number => match number.parse::<u32>() {
+            Ok(0) => Err("pages are counted from 1".to_owned()),
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(format!("'{number}' is not a page number: expected 3, 3-10, 3- or -10")),
+        },
+    };
+    let (from, to) = match text.split_once('-') {
+        Some((from, to)) => (bound(from)?, bound(to)?),
+        None => (bound(text)?, bound(text)?),
+    };
+    match (from, to) {
+        (None, None) => Err("no page is named: expected 3, 3-10, 3- or -10".into()),
+        (Some(first), Some(last)) if first > last => Err(format!("the range ends before it begins: {first} to {last}")),
+        range => Ok(range),
+    }
+}
+
+/// The first moment of a day, or the moment itself.
+fn from_date(text: &str) -> Result<String, String> {
+    moment(text, jiff::civil::time(0, 0, 0, 0))
+}
+
+/// The last moment of a day, or the moment itself.
+fn to_date(text: &str) -> Result<String, String> {
+    moment(text, jiff::civil::time(23, 59, 59, 999_999_999))
+}
+
+/// Days are those of UTC, in which documents and the index keep their times.
+fn moment(text: &str, time: jiff::civil::Time) -> Result<String, String> {
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(moment.to_string());
+    }
+    let day: jiff::civil::Date = text.parse().map_err(|_| {
+        format!("'{text}' is neither a day (2024-05-01) nor a moment of RFC 3339 (2024-05-01T08:00:00Z)")
+    })?;
+    let moment = day.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+    Ok(moment.timestamp().to_string())
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +155,31 @@ fn write_text(out: &mut dyn Write, response: &SearchResponse) -> io::Result<()> 
         }
         write_hit(out, &format!("{}.", index + 1), hit)?;
     }
+    match &response.explain {
+        Some(explanation) => write_explanation(out, &response.plan, explanation),
+        None => Ok(()),
+    }
+}
+
+/// The stages as a table, then the way of each hit through them.
+pub fn write_explanation(out: &mut dyn Write, plan: &str, explanation: &Explanation) -> io::Result<()> {
+    writeln!(out, "\nplan {plan}: each stage run once more on its own")?;
+    writeln!(out, "  {:<8} {:<10} {:>7} {:>10} {:>10} {:>10}", "stage", "compares", "limit", "candidates", "ms", "own ms")?;
+    for stage in &explanation.stages {
+        writeln!(
+            out,
+            "  {:<8} {:<10} {:>7} {:>10} {:>10.2} {:>10.2}",
+            stage.stage, stage.using, stage.limit, stage.candidates, stage.ms, stage.own_ms
+        )?;
+    }
+    for (index, hit) in explanation.hits.iter().enumerate() {
+        let way: Vec<String> = hit
+            .found_by
+            .iter()
+            .map(|found| format!("{} {} rank {} ({:.3})", found.stage, found.using, found.rank, found.score))
+            .collect();
+        writeln!(out, "  {}. {}", index + 1, way.join(" -> "))?;
+    }
     Ok(())
 }
 
@@ -92,4 +195,28 @@ pub fn write_hit(out: &mut dyn Write, marker: &str, hit: &Hit) -> io::Result<()>
     }
     writeln!(out, "   {}{}", hit.source, hit.anchor)?;
     writeln!(out, "   {}", hit.image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_ranges() {
+        assert_eq!(parse_pages("3"), Ok((Some(3), Some(3))));
+        assert_eq!(parse_pages("3-10"), Ok((Some(3), Some(10))));
+        assert_eq!(parse_pages("3-"), Ok((Some(3), None)));
+        assert_eq!(parse_pages("-10"), Ok((None, Some(10))));
+        for wrong in ["", "-", "0", "x", "9-3", "1-2-3"] {
+            assert!(parse_pages(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_day_reaches_from_its_first_to_its_last_moment() {
+        assert_eq!(from_date("2024-05-01").unwrap(), "2024-05-01T00:00:00Z");
+        assert_eq!(to_date("2024-05-01").unwrap(), "2024-05-01T23:59:59.999999999Z");
+        assert_eq!(to_date("2024-05-01T08:00:00+02:00").unwrap(), "2024-05-01T06:00:00Z");
+        assert!(from_date("yesterday").unwrap_err().contains("yesterday"));
+    }
 }

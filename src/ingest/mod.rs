@@ -24,7 +24,7 @@ use crate::blobs::BlobStore;
 use crate::config;
 use crate::embed::Embedder;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{Fate, Job, Ledger};
+use crate::ledger::{Fate, Job, Ledger, Submission};
 use crate::render::Renderer;
 use crate::store::VectorStore;
 use crate::telemetry;
@@ -126,6 +126,9 @@ impl Pipeline {
 /// Only what concerns every document alike: the ledger can't be written, or the configuration is wrong.
 async fn run_job(shared: &Shared, job: Job) -> Result<()> {
     let pipeline = &shared.pipeline;
+    if job.recipe != pipeline.recipe {
+        return resubmit(pipeline, &job).await;
+    }
     (pipeline.progress)(Event::Started { source: job.source.clone() });
     let event = if job.attempt > pipeline.settings.max_attempts {
         // Claimed too often and never ended: whatever it does to this process, it is not given another chance.
@@ -150,6 +153,25 @@ async fn run_job(shared: &Shared, job: Job) -> Result<()> {
         (pipeline.progress)(event);
     }
     Ok(())
+}
+
+/// A job that an interrupted run left under an earlier recipe: what it asked for is not wanted any more, the document is.
+async fn resubmit(pipeline: &Pipeline, job: &Job) -> Result<()> {
+    if let Some(record) = pipeline.ledger.document(job.document).await? {
+        let submission = Submission {
+            document: job.document,
+            tenant: job.tenant.clone(),
+            collection: job.collection.clone(),
+            source: job.source.clone(),
+            content_hash: job.content_hash.clone(),
+            recipe: pipeline.recipe.clone(),
+            tags: job.tags.clone(),
+            size_bytes: record.size_bytes,
+            force: false,
+        };
+        pipeline.ledger.submit(&submission).await?;
+    }
+    pipeline.ledger.release(job).await
 }
 
 /// Pages into the store, then the acknowledgement. None where the job was replaced meanwhile.

@@ -40,8 +40,8 @@ pub trait Ledger: Send + Sync {
     /// A version that waits already, or is being worked on, is left alone unless forced.
     async fn submit(&self, submission: &Submission) -> Result<Submitted>;
 
-    /// Takes up to `limit` jobs of `collection` (None: of any), oldest first, whose time has come and which nobody holds (or whose lease ran out),
-    /// adds one to their attempts and leases them. A job is not taken while points of its own generation still wait to
+    /// Takes up to `limit` jobs of `collection` (None: of any), oldest first, whose time has come and which nobody holds
+    /// (or whose lease ran out), adds one to their attempts and leases them. A job is not taken while points of its own generation still wait to
     /// be removed.
     async fn claim(&self, collection: Option<&str>, limit: usize, lease: Duration) -> Result<Vec<Job>>;
 

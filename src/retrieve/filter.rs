@@ -19,6 +19,8 @@ pub struct PageFilter {
     pub pages: (Option<u32>, Option<u32>),
     /// Creation date of the document, RFC 3339, inclusive.
     pub created: (Option<String>, Option<String>),
+    /// When the page was indexed, RFC 3339, inclusive.
+    pub ingested: (Option<String>, Option<String>),
 }
 
 impl PageFilter {
@@ -36,12 +38,10 @@ impl PageFilter {
         if self.pages != (None, None) {
             must.push(Condition::Pages { from: self.pages.0, to: self.pages.1 });
         }
-        if self.created != (None, None) {
-            must.push(Condition::Date {
-                field: DateField::Created,
-                from: self.created.0.clone(),
-                to: self.created.1.clone(),
-            });
+        for (field, (from, to)) in [(DateField::Created, &self.created), (DateField::IngestedAt, &self.ingested)] {
+            if from.is_some() || to.is_some() {
+                must.push(Condition::Date { field, from: from.clone(), to: to.clone() });
+            }
         }
         Filter { must, must_not: Vec::new() }
     }

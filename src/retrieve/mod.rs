@@ -4,6 +4,7 @@
 //! so that a half-written version, a replaced one and a deleted document never show, whatever points still exist.
 
 mod evidence;
+mod explain;
 mod filter;
 mod plan;
 mod snippet;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 pub use evidence::{Evidence, similarity_map};
+pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
 pub use snippet::{Passage, passages, snippet};
 
