@@ -7,6 +7,7 @@ mod evaluate;
 mod ingest;
 mod installation;
 mod search;
+mod vectors;
 
 use std::collections::HashMap;
 use std::path::Path;

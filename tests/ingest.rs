@@ -184,3 +184,82 @@ fn collections_are_apart() {
     let error = quire.fails(&["search", "anything", "--collection", "letters"], 2);
     assert!(error.contains("invoices, manuals"), "{error}");
 }
+
+#[test]
+fn filters_hold_in_every_plan_and_an_explanation_names_who_found_what() {
+    let quire = Quire::new();
+    quire.add("annual-report-2025.pdf");
+    quire.add("instrument-manual.pdf");
+    quire.ingest();
+    let search = |more: &[&str]| {
+        let fixed = ["search", "annual general meeting in the sail loft", "--limit", "40"];
+        quire.json(&[&fixed[..], more].concat())["hits"].as_array().unwrap().clone()
+    };
+    let pages = |hits: &[Value]| {
+        let mut pages: Vec<u64> = hits.iter().map(|hit| hit["page"].as_u64().unwrap()).collect();
+        pages.sort_unstable();
+        pages
+    };
+    let report = quire.docs().join("annual-report-2025.pdf").canonicalize().unwrap();
+    let plans = quire.json(&["status"])["collections"][0]["plans"].as_array().unwrap().clone();
+    assert!(plans.len() >= 5, "{plans:?}");
+    for plan in &plans {
+        let plan = plan.as_str().unwrap();
+        if plan == "text" {
+            continue; // finds only pages that share a word
+        }
+        let hits = search(&["--plan", plan, "--source", report.to_str().unwrap(), "--pages", "3-5"]);
+        assert_eq!(pages(&hits), [3, 4, 5], "{plan}");
+        let title = search(&["--plan", plan])[0]["title"].as_str().unwrap().to_owned();
+        let of_title = search(&["--plan", plan, "--title", &title]);
+        assert!(!of_title.is_empty() && of_title.iter().all(|hit| hit["title"] == title.as_str()), "{plan}");
+        assert_eq!(search(&["--plan", plan, "--ingested-to", "2020-12-31"]).len(), 0, "{plan}");
+        assert_eq!(search(&["--plan", plan, "--ingested-from", "2020-12-31"]).len(), 24, "{plan}");
+    }
+    assert!(quire.fails(&["search", "x", "--pages", "9-3"], 2).contains("9"));
+    assert!(quire.fails(&["search", "x", "--created-from", "yesterday"], 2).contains("yesterday"));
+
+    let response = quire.json(&["search", "sail loft", "--plan", "hybrid", "--limit", "3", "--explain"]);
+    let explain = &response["explain"];
+    let stages: Vec<_> = explain["stages"].as_array().unwrap().iter().map(|stage| stage["using"].clone()).collect();
+    assert_eq!(stages, ["anchors", "text", "rrf", "patches"]);
+    for (hit, way) in response["hits"].as_array().unwrap().iter().zip(explain["hits"].as_array().unwrap()) {
+        assert_eq!(hit["page"], way["page"]);
+        let last = way["found_by"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["stage"], "final");
+        assert!((last["score"].as_f64().unwrap() - hit["score"].as_f64().unwrap()).abs() < 1e-5);
+    }
+    let first = &explain["hits"][0]["found_by"];
+    assert!(first.as_array().unwrap().iter().any(|found| found["using"] == "text" && found["rank"] == 1), "{first}");
+    let text = String::from_utf8(quire.run(&["search", "sail loft", "--explain"]).stdout).unwrap();
+    assert!(text.contains("candidates") && text.contains("final"), "{text}");
+}
+
+#[test]
+fn the_stored_vectors_of_a_page_come_out_as_arrays() {
+    let quire = Quire::new();
+    quire.add("invoice-2025-0417.pdf");
+    quire.ingest();
+    let file = quire.docs().join("../page.npz");
+    let written = quire.json(&["vectors", "invoice-2025-0417.pdf", "1", "--out", file.to_str().unwrap()]);
+    let mut archive = npyz::npz::NpzArchive::open(&file).unwrap();
+    let meta = archive.by_name("meta").unwrap().unwrap();
+    let meta: Value = serde_json::from_str(&meta.into_vec::<String>().unwrap()[0]).unwrap();
+    let patches = archive.by_name("patches").unwrap().unwrap();
+    let (rows, dim) = (patches.shape()[0] as usize, patches.shape()[1] as usize);
+    assert_eq!(written["arrays"]["patches"], serde_json::json!([rows, 128]));
+    assert_eq!(meta["token_layout"]["cells"].as_array().unwrap().len(), rows);
+    assert_eq!((&meta["grid"]["rows"], &meta["grid"]["cols"]), (&72.into(), &52.into()));
+    assert_eq!(meta["pooled"]["factor"], 3);
+    assert!(meta["model"].as_str().unwrap().starts_with("quire-glyph@"));
+    for row in patches.into_vec::<f32>().unwrap().chunks(dim) {
+        let norm: f32 = row.iter().map(|value| value * value).sum();
+        assert!((norm - 1.0).abs() < 2e-3, "a row of norm {norm}");
+    }
+    let pooled = archive.by_name("pooled").unwrap().unwrap().shape()[0] as usize;
+    assert!(pooled <= rows.div_ceil(3), "{pooled} pooled of {rows}");
+    let anchors = archive.by_name("anchors_indices").unwrap().unwrap().into_vec::<i64>().unwrap();
+    assert!(anchors.windows(2).all(|pair| pair[0] < pair[1]));
+    assert!(quire.fails(&["vectors", "invoice-2025-0417.pdf", "2", "--out", "x.npz"], 2).contains("page 2"));
+    assert!(!quire.docs().join("../x.npz").exists());
+}

@@ -21,6 +21,28 @@ fn the_shipped_pipelines_are_valid() {
     assert!(report["files"].as_array().unwrap().iter().all(|file| file["valid"] == true), "{report:#}");
 }
 
+/// Those that a clone can run as it is: `colpali` needs a model that is not in the repository.
+#[test]
+fn the_shipped_pipelines_run_and_their_default_plans_find() {
+    let quire = Quire::new();
+    quire.add("invoice-2025-0417.pdf");
+    quire.add("photo-of-receipt.jpg");
+    for name in ["accurate", "folder", "invoices", "slides", "text-heavy"] {
+        let file = repository().join("pipelines").join(format!("{name}.yaml"));
+        let mut command = quire.command();
+        for variable in ["DOCUMENTS", "INVOICES", "SLIDES", "MANUALS"] {
+            command.env(variable, quire.docs());
+        }
+        let output = command.args(["run", file.to_str().unwrap(), "--json"]).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(summary["pages"].as_u64() >= Some(1), "{name}: {summary}");
+        let collection = summary["collection"].as_str().unwrap();
+        let response = quire.json(&["search", "GripDeck coating", "--collection", collection]);
+        assert_eq!(source_name(&response["hits"][0]), "invoice-2025-0417.pdf", "{name} by {}", response["plan"]);
+    }
+}
+
 #[test]
 fn every_mistake_of_a_pipeline_is_named_at_once_with_its_line() {
     let quire = Quire::new();

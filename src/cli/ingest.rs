@@ -34,6 +34,15 @@ pub struct IngestArgs {
     /// Index again what has not changed
     #[arg(long)]
     force: bool,
+    /// In folders, take only files that match, as in '**/*.pdf'; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// In folders, leave out files and folders that match; may be given more than once
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+    /// In folders, follow symbolic links
+    #[arg(long)]
+    follow_symlinks: bool,
 }
 
 pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
@@ -44,10 +53,15 @@ pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) ->
         .collection
         .or_else(|| pipeline.as_ref().map(|pipeline| pipeline.collection.clone()))
         .unwrap_or_else(|| app.config().collection.clone());
-    let discover = pipeline
+    let mut discover = pipeline
         .as_ref()
         .and_then(|pipeline| pipeline.source.as_ref())
         .map_or_else(Discover::default, discover_options);
+    if !args.include.is_empty() {
+        discover.include = args.include;
+    }
+    discover.exclude.extend(args.exclude);
+    discover.follow_symlinks |= args.follow_symlinks;
     let request = IngestRequest {
         paths: args.paths,
         discover,

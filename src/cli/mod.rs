@@ -14,6 +14,7 @@ mod run;
 mod search;
 mod status;
 mod validate;
+mod vectors;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ enum Command {
     /// List, show and delete documents
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// Write the stored vectors of a page as numpy arrays
+    Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
     Eval(eval::EvalArgs),
     /// Show what is indexed and how much room it takes
@@ -160,6 +163,7 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Search(args) => search::search(app, args, output).await,
         Command::Ask(args) => ask::ask(app, args, output).await,
         Command::Docs(command) => docs::docs(app, command, output).await,
+        Command::Vectors(args) => vectors::vectors(app, args, output).await,
         Command::Eval(args) => eval::eval(app, args, output, quiet).await,
         Command::Status => status::status(app, output).await,
         other => Err(Error::bug(format!("{other:?} needs no data folder"))),

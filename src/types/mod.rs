@@ -19,7 +19,7 @@ pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
-pub use point::{PagePayload, PagePoint};
+pub use point::{PagePayload, PagePoint, StoredPage};
 pub use question::QuestionEmbedding;
 pub use render::RenderSettings;
 pub use schema::{

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContentHash, DocumentId, Generation, Grid, NamedVector, PointId, RecipeId, Tenant, TokenLayout, VectorName,
+    ContentHash, DeriveSettings, DocumentId, Generation, Grid, NamedVector, PointId, RecipeId, Tenant, TokenLayout, VectorName,
 };
 use crate::error::Result;
 
@@ -15,6 +15,15 @@ pub struct PagePoint {
     pub id: PointId,
     pub vectors: BTreeMap<VectorName, NamedVector>,
     pub payload: PagePayload,
+}
+
+/// A page as the store holds it, with the parameters that its vectors were made with.
+#[derive(Debug, Clone)]
+pub struct StoredPage {
+    pub payload: PagePayload,
+    pub vectors: BTreeMap<VectorName, NamedVector>,
+    /// None where the collection has been given other parameters since.
+    pub derive: Option<DeriveSettings>,
 }
 
 /// What a point says about its page. Field names are the payload keys in Qdrant.
