@@ -56,8 +56,8 @@ impl App {
         if abandoned > 0 {
             tracing::info!(jobs = abandoned, "an earlier run was interrupted; its work is taken up again");
         }
-        let vectors = data.vectors();
-        let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors))
+        let (vectors, settings) = (data.vectors(), config.store);
+        let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
             .await
             .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
         let store: Arc<dyn VectorStore> = Arc::new(store);

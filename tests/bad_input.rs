@@ -34,7 +34,8 @@ fn blank_pdf(pages: usize, width: u32, height: u32) -> Vec<u8> {
     let mut objects =
         vec!["<< /Type /Catalog /Pages 2 0 R >>".into(), format!("<< /Type /Pages /Kids [{kids}] /Count {pages} >>")];
     objects.extend(
-        (0..pages).map(|_| format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Resources << >> >>")),
+        (0..pages)
+            .map(|_| format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Resources << >> >>")),
     );
     pdf(&objects)
 }
@@ -62,10 +63,8 @@ fn odd_pdfs_are_refused_with_a_reason_or_indexed_as_far_as_they_go() {
     put("huge-page.pdf", blank_pdf(1, 14_400, 14_400));
     put("ten-thousand-pages.pdf", blank_pdf(10_000, 595, 842));
     // The standard security handler with keys that no empty password fits.
-    let mut objects = vec![
-        "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [] /Count 0 >>".to_owned(),
-    ];
+    let mut objects =
+        vec!["<< /Type /Catalog /Pages 2 0 R >>".to_owned(), "<< /Type /Pages /Kids [] /Count 0 >>".to_owned()];
     objects.push(format!("<< /Filter /Standard /V 1 /R 2 /P -4 /O <{0}> /U <{0}> >>", "ab".repeat(32)));
     let encrypted = String::from_utf8(pdf(&objects)).unwrap();
     put(
@@ -76,10 +75,7 @@ fn odd_pdfs_are_refused_with_a_reason_or_indexed_as_far_as_they_go() {
     );
 
     let folder = quire.docs();
-    let summary = quire.json_with_code(
-        &["ingest", folder.to_str().unwrap(), "--exclude", "ten-thousand-pages.pdf"],
-        1,
-    );
+    let summary = quire.json_with_code(&["ingest", folder.to_str().unwrap(), "--exclude", "ten-thousand-pages.pdf"], 1);
     assert_eq!(summary["documents"]["indexed"], 2, "the invoice and the huge page: {summary:#}");
     assert!(reason(&summary, "no-pages.pdf").contains("page"), "{summary:#}");
     assert!(reason(&summary, "locked.pdf").contains("password"), "{summary:#}");
@@ -98,7 +94,7 @@ fn odd_pdfs_are_refused_with_a_reason_or_indexed_as_far_as_they_go() {
     assert!(reason.contains("10000") && reason.contains("2000"), "{reason}");
 }
 
-/// 30,000 x 30,000 pixels of one colour: 110 KB of file, 2.7 GB of pixels.
+/// 30,000 x 30,000 pixels in a file of some hundred kilobytes: 2.7 GB once unpacked.
 #[test]
 fn a_picture_that_unpacks_to_gigabytes_is_refused_before_it_does() {
     let quire = Quire::new();
@@ -111,11 +107,9 @@ fn a_picture_that_unpacks_to_gigabytes_is_refused_before_it_does() {
     assert!(reason(&summary, "bomb.png").contains("30000"), "{summary:#}");
 }
 
-/// A grey PNG of that size, all black: stored by the encoder of the `image` crate line by line would need the pixels, so its
-/// zlib stream is written by hand out of repeated, equal blocks.
+/// A black PNG of one bit a pixel, written row by row: nothing large is held here.
 fn png_of_zeros(width: u32, height: u32) -> Vec<u8> {
     use std::io::Cursor;
-    // A 1-bit picture packs eight pixels a byte; the encoder takes packed rows, so nothing large is held here.
     let mut bytes = Cursor::new(Vec::new());
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Grayscale);
@@ -150,9 +144,11 @@ fn folders_with_traps_are_walked_once() {
     let names: Vec<String> = quire.documents().iter().map(source_name).collect();
     assert_eq!(names.len(), 3, "{names:?}");
 
-    // Following links walks each folder once, however many ways lead there.
-    let summary = quire.json(&["ingest", docs.to_str().unwrap(), "--collection", "linked", "--follow-symlinks"]);
-    assert_eq!(summary["documents"]["indexed"], 3, "{summary:#}");
+    // Following links walks each folder once, however many ways lead there, and names a link that leads nowhere.
+    let arguments = ["ingest", docs.to_str().unwrap(), "--collection", "linked", "--follow-symlinks"];
+    let summary = quire.json_with_code(&arguments, 1);
+    assert_eq!((&summary["documents"]["indexed"], &summary["documents"]["failed"]), (&3.into(), &1.into()));
+    assert!(!reason(&summary, "dangling.pdf").is_empty(), "{summary:#}");
 }
 
 #[test]
@@ -172,8 +168,7 @@ fn an_unreadable_file_is_named_and_taken_when_it_can_be_read() {
     assert_eq!(quire.ingest()["documents"]["indexed"], 1);
 }
 
-/// A full disk: a file system of 300 MiB in memory holds the data folder, and less than the store wants to keep free is
-/// left. Needs the right to mount one.
+/// A full disk: a small file system in memory holds the data folder and is filled to the brim. Needs the right to mount one.
 #[test]
 fn a_full_disk_stops_the_ingest_and_loses_nothing() {
     let quire = Quire::new();

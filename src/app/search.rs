@@ -144,7 +144,10 @@ impl App {
         let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.retriever.explain(&search, &hits).await?) } else { None };
-        Ok(Found { response: SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain }, question: embedded })
+        Ok(Found {
+            response: SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain },
+            question: embedded,
+        })
     }
 
     /// Writes each hit's page image with the matching places marked, and points the hit at it.

@@ -25,7 +25,9 @@ impl App {
         let point = stored.into_iter().next().ok_or_else(|| {
             let failed = document.failed_pages.iter().find(|failed| failed.page == page);
             Error::permanent(match failed {
-                Some(failed) => format!("page {page} of {} could not be indexed: {}", document.source.uri, failed.reason),
+                Some(failed) => {
+                    format!("page {page} of {} could not be indexed: {}", document.source.uri, failed.reason)
+                }
                 None => format!(
                     "{} has no page {page}: it has {}, counted from 1",
                     document.source.uri, document.page_count
@@ -33,8 +35,7 @@ impl App {
             })
         })?;
         // The definition may have moved on since the page was indexed: then its parameters are not those of the page.
-        let derive: Option<DeriveSettings> =
-            (definition.recipe == point.payload.recipe).then_some(definition.derive);
+        let derive: Option<DeriveSettings> = (definition.recipe == point.payload.recipe).then_some(definition.derive);
         Ok(StoredPage { payload: point.payload, vectors: point.vectors, derive })
     }
 }

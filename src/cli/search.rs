@@ -164,7 +164,11 @@ fn write_text(out: &mut dyn Write, response: &SearchResponse) -> io::Result<()> 
 /// The stages as a table, then the way of each hit through them.
 pub fn write_explanation(out: &mut dyn Write, plan: &str, explanation: &Explanation) -> io::Result<()> {
     writeln!(out, "\nplan {plan}: each stage run once more on its own")?;
-    writeln!(out, "  {:<8} {:<10} {:>7} {:>10} {:>10} {:>10}", "stage", "compares", "limit", "candidates", "ms", "own ms")?;
+    writeln!(
+        out,
+        "  {:<8} {:<10} {:>7} {:>10} {:>10} {:>10}",
+        "stage", "compares", "limit", "candidates", "ms", "own ms"
+    )?;
     for stage in &explanation.stages {
         writeln!(
             out,

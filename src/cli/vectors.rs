@@ -121,11 +121,7 @@ fn meta(page: &StoredPage) -> Result<Meta<'_>> {
         recipe: &payload.recipe.0,
         model: &payload.model,
         grid: payload.grid,
-        token_layout: Layout {
-            runs: &payload.cells,
-            cells: payload.layout()?.cells,
-            covered: payload.covered,
-        },
+        token_layout: Layout { runs: &payload.cells, cells: payload.layout()?.cells, covered: payload.covered },
         fde: derive.filter(|_| has(VectorName::Fde)).map(|derive| derive.fde),
         pooled: derive.filter(|_| has(VectorName::Pooled)).map(|derive| Pooled { factor: derive.pooled_factor }),
     })

@@ -17,4 +17,4 @@ mod values;
 pub use env::Environment;
 pub use native::{Library, Places};
 pub use pipeline::{Pipeline, Source, json_schema};
-pub use service::{Answer, Config, Embed, Flag, Flags, Ingest, Log, LogFormat};
+pub use service::{Answer, Config, Embed, Flag, Flags, Ingest, Log, LogFormat, Store};

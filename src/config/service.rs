@@ -34,6 +34,7 @@ pub struct Config {
     pub workers: usize,
     pub embed: Embed,
     pub ingest: Ingest,
+    pub store: Store,
     pub answer: Answer,
     pub log: Log,
 }
@@ -63,6 +64,19 @@ pub struct Ingest {
     pub image_quality: u8,
     /// Characters of a page's text layer that are stored beside its vectors.
     pub text_chars: usize,
+}
+
+/// How the vector store keeps itself in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Store {
+    /// A segment whose largest vector takes as much (KB) is indexed and quantized; smaller ones are scanned as they are.
+    pub indexing_threshold_kb: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { indexing_threshold_kb: StoreWire::default().indexing_threshold_kb }
+    }
 }
 
 /// How questions are answered.
@@ -137,6 +151,7 @@ struct Wire {
     render: RenderWire,
     embed: EmbedWire,
     ingest: IngestWire,
+    store: StoreWire,
     answer: AnswerWire,
     log: LogWire,
 }
@@ -153,6 +168,7 @@ impl Default for Wire {
             render: RenderWire::default(),
             embed: EmbedWire::default(),
             ingest: IngestWire::default(),
+            store: StoreWire::default(),
             answer: AnswerWire::default(),
             log: LogWire::default(),
         }
@@ -228,6 +244,24 @@ impl Default for IngestWire {
             image_quality: 85,
             text_chars: 20_000,
         }
+    }
+}
+
+/// How the vector store keeps itself in order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(rename = "Store")]
+struct StoreWire {
+    /// Kilobytes of its largest vector from which a segment is indexed and quantized; smaller ones are scanned as they
+    /// are, which is exact and fast.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    indexing_threshold_kb: usize,
+}
+
+impl Default for StoreWire {
+    /// 180 pages of 700 patches in half precision.
+    fn default() -> Self {
+        Self { indexing_threshold_kb: 32_000 }
     }
 }
 
@@ -350,6 +384,7 @@ impl Config {
                 image_quality: wire.ingest.image_quality,
                 text_chars: wire.ingest.text_chars,
             },
+            store: Store { indexing_threshold_kb: wire.store.indexing_threshold_kb },
             answer: Answer { pages: wire.answer.pages, sentences: wire.answer.sentences },
             log: Log { filter: wire.log.filter, format: wire.log.format },
         }

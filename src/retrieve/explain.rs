@@ -90,9 +90,7 @@ impl Retriever {
                 params: node.params,
                 score_threshold: node.score_threshold,
             });
-            ranks.push(
-                found.iter().enumerate().map(|(index, point)| (point.id, (index + 1, point.score))).collect(),
-            );
+            ranks.push(found.iter().enumerate().map(|(index, point)| (point.id, (index + 1, point.score))).collect());
         }
         let hits = hits
             .iter()

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContentHash, DeriveSettings, DocumentId, Generation, Grid, NamedVector, PointId, RecipeId, Tenant, TokenLayout, VectorName,
+    ContentHash, DeriveSettings, DocumentId, Generation, Grid, NamedVector, PointId, RecipeId, Tenant, TokenLayout,
+    VectorName,
 };
 use crate::error::Result;
 

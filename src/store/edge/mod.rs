@@ -49,6 +49,7 @@ use tokio::sync::Mutex;
 
 use self::collection::{Changes, Collection, blocking, engine_error};
 use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore};
+use crate::config;
 use crate::error::{Error, Result, ResultExt};
 use crate::types::{PagePoint, PointId, Schema, VectorName};
 
@@ -80,8 +81,7 @@ struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            // 180 pages of 700 patches in half precision: until then scanning the appendable segment costs nothing.
-            indexing_threshold_kb: 32_000,
+            indexing_threshold_kb: config::Store::default().indexing_threshold_kb,
             max_segment_kb: 2_000_000,
             segments: 4,
             deleted_ratio: 0.2,
@@ -108,8 +108,8 @@ impl EdgeStore {
     ///
     /// # Errors
     /// Configuration, where another process has the folder open.
-    pub fn open(dir: &Path) -> Result<Self> {
-        Self::open_with(dir, Tuning::default())
+    pub fn open(dir: &Path, settings: config::Store) -> Result<Self> {
+        Self::open_with(dir, Tuning { indexing_threshold_kb: settings.indexing_threshold_kb, ..Tuning::default() })
     }
 
     fn open_with(dir: &Path, tuning: Tuning) -> Result<Self> {

@@ -61,11 +61,11 @@ async fn a_second_store_in_the_folder_is_refused() {
     let folder = Folder::new(Tuning::default());
     let store = folder.open().await;
     store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
-    let error = EdgeStore::open(folder.path()).err().unwrap();
+    let error = EdgeStore::open(folder.path(), Default::default()).err().unwrap();
     assert_eq!(error.kind(), Kind::Configuration);
     assert!(error.to_string().contains("in use by another process"), "{error}");
     drop(store);
-    EdgeStore::open(folder.path()).unwrap();
+    EdgeStore::open(folder.path(), Default::default()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -222,7 +222,7 @@ async fn quantized_patches_rescore_to_exact_scores() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_flushes() {
     let folder = Folder::new(Tuning::default());
-    let store = EdgeStore::open(folder.path()).unwrap();
+    let store = EdgeStore::open(folder.path(), Default::default()).unwrap();
     store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
     store.upsert(DOCS, vec![Page::new(1, 1).point()]).await.unwrap();
     store.close().await.unwrap();
