@@ -131,6 +131,7 @@ impl App {
             plan: Some(plan.to_owned()),
             filter: PageFilter::default(),
             evidence: None,
+            extractive: true,
         };
         Ok(self.search(&question).await?.hits.iter().position(|hit| known.is_answered_by(hit)))
     }

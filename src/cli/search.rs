@@ -45,6 +45,7 @@ impl QuestionArgs {
             plan: self.plan,
             filter: PageFilter { tags: tags(&self.tags), documents, ..PageFilter::default() },
             evidence: self.evidence,
+            extractive: false,
         })
     }
 }
