@@ -126,7 +126,8 @@ impl CitationFilter {
 
 /// Control characters other than line end and tab, and those that turn the direction of writing around.
 pub(super) fn is_hostile(char: char) -> bool {
-    (char.is_control() && !matches!(char, '\n' | '\t')) || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    (char.is_control() && !matches!(char, '\n' | '\t'))
+        || matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The numbers of a marker as they are written; None where the brackets hold something else.

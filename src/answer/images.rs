@@ -132,9 +132,7 @@ mod tests {
     fn page(width: u16, height: u16) -> Bytes {
         let rgb: Vec<u8> = (0..usize::from(width) * usize::from(height) * 3).map(|i| (i * i / 7 % 251) as u8).collect();
         let mut bytes = Vec::new();
-        jpeg_encoder::Encoder::new(&mut bytes, 90)
-            .encode(&rgb, width, height, jpeg_encoder::ColorType::Rgb)
-            .unwrap();
+        jpeg_encoder::Encoder::new(&mut bytes, 90).encode(&rgb, width, height, jpeg_encoder::ColorType::Rgb).unwrap();
         Bytes::from(bytes)
     }
 

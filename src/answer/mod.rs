@@ -72,7 +72,8 @@ impl Answer {
     /// The answer that `model` composed from `pages`, with everything in it that a reader must be told.
     pub fn composed(model: &AnswerModel, composed: Composed, pages: Vec<SentPage>) -> Self {
         let Composed { finished, sent, notes } = composed;
-        let citations = pages.into_iter().take(sent).zip(1..).filter(|(_, number)| finished.report.cited.contains(number));
+        let citations =
+            pages.into_iter().take(sent).zip(1..).filter(|(_, number)| finished.report.cited.contains(number));
         let citations =
             citations.map(|(page, number)| Citation { marker: format!("[{number}]"), hit: page.hit }).collect();
         let mut answer = Self::new(Mode::Vlm, finished.text, citations);

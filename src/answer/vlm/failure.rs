@@ -88,8 +88,10 @@ fn innermost(error: &dyn std::error::Error) -> String {
 pub fn of_refusal(vlm: &Vlm, refused: &Refused) -> Failure {
     let status = refused.status;
     let words = format!("{} {}", refused.code, refused.message).to_lowercase();
-    // servers disagree on the status of this one: 400, 413, 422, 500
-    if status == StatusCode::PAYLOAD_TOO_LARGE || TOO_LONG.iter().any(|known| words.contains(known)) {
+    // servers disagree on the status of this one: 400, 413, 422, 500; these never mean it
+    let other = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND, StatusCode::TOO_MANY_REQUESTS];
+    let too_long = !other.contains(&status) && TOO_LONG.iter().any(|known| words.contains(known));
+    if status == StatusCode::PAYLOAD_TOO_LARGE || too_long {
         return Failure::TooLong(said(vlm, &refused.to_string()));
     }
     let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
@@ -139,4 +141,66 @@ pub fn silence(vlm: &Vlm, what: &str, waited: Duration, key: &str) -> Error {
         name(vlm),
         waited.as_millis()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Environment, Flags};
+    use crate::error::Kind;
+
+    fn vlm() -> Vlm {
+        let variables = [
+            ("QUIRE__ANSWER__VLM__BASE_URL", "http://localhost:8000/v1"),
+            ("QUIRE__ANSWER__VLM__MODEL", "m"),
+            ("OPENAI_API_KEY", "sk-secret"),
+        ];
+        let environment: Environment = variables.into_iter().collect();
+        Config::load(&Flags::default(), &environment).unwrap().answer.vlm.unwrap()
+    }
+
+    #[test]
+    fn every_status_has_a_kind() {
+        let cases = [
+            (400, "", "temperature is not supported", "configuration"),
+            (400, "context_length_exceeded", "", "too long"),
+            (400, "", "The decoder prompt (length 5000) is longer than the maximum model length of 4096", "too long"),
+            (400, "exceed_context_size_error", "exceeds the available context size", "too long"),
+            (401, "", "no", "configuration"),
+            (404, "", "no", "configuration"),
+            (413, "", "", "too long"),
+            (422, "", "Unexpected fields", "configuration"),
+            (429, "rate_limit_exceeded", "slow down", "transient"),
+            (429, "insufficient_quota", "pay", "configuration"),
+            (500, "", "context window exceeded", "too long"),
+            (500, "", "sk-secret", "transient"),
+            (503, "", "loading", "transient"),
+        ];
+        for (status, code, message, expected) in cases {
+            let status = StatusCode::from_u16(status).unwrap();
+            let refused = Refused { status, code: code.into(), message: message.into(), retry_after: None };
+            let (found, said) = match of_refusal(&vlm(), &refused) {
+                Failure::TooLong(message) => ("too long", message),
+                Failure::Other(error) => match error.kind() {
+                    Kind::Transient { .. } => ("transient", error.to_string()),
+                    Kind::Configuration => ("configuration", error.to_string()),
+                    kind => panic!("{kind:?}"),
+                },
+            };
+            assert_eq!(found, expected, "{status} {code} {message}");
+            assert!(said.contains("'m' at http://localhost:8000/v1") && !said.contains("sk-secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn an_error_in_the_stream_is_as_good_as_its_code() {
+        let kind = |event: serde_json::Value| match of_event(&vlm(), &event) {
+            Failure::TooLong(_) => "too long",
+            Failure::Other(error) if error.is_transient() => "transient",
+            Failure::Other(_) => "final",
+        };
+        assert_eq!(kind(serde_json::json!("CUDA out of memory")), "transient");
+        assert_eq!(kind(serde_json::json!({ "message": "no such field", "code": 400 })), "final");
+        assert_eq!(kind(serde_json::json!({ "message": "maximum context length is 5", "code": null })), "too long");
+    }
 }

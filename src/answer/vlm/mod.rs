@@ -65,7 +65,8 @@ impl AnswerModel {
     /// Configuration, where a prompt template can't be used.
     pub fn new(vlm: &Vlm) -> Result<Self> {
         let http = transport::http_client(vlm)?;
-        let client = Client::build(http.clone(), Endpoint::new(vlm)).with_http_service(Transport::new(http.clone(), vlm));
+        let client =
+            Client::build(http.clone(), Endpoint::new(vlm)).with_http_service(Transport::new(http.clone(), vlm));
         Ok(Self { vlm: vlm.clone(), prompts: Prompts::load(vlm.prompts.as_deref())?, http, client })
     }
 
@@ -132,6 +133,9 @@ impl AnswerModel {
                     let Some(delay) = delays.next() else {
                         return Err(error.context(format!("{} attempts failed", self.vlm.max_attempts)));
                     };
+                    if Instant::now() >= deadline {
+                        return Err(error);
+                    }
                     let asked = retry_after.unwrap_or_default();
                     let delay = delay.max(asked);
                     if asked > self.vlm.longest_retry || Instant::now() + delay >= deadline {
@@ -155,11 +159,15 @@ impl AnswerModel {
         let sent = fitted.images.len();
         let hits: Vec<Hit> = pages.iter().take(sent).map(|page| page.hit.clone()).collect();
         let text_chars = self.vlm.page_text.then_some(self.vlm.page_text_chars);
-        let prompt =
-            self.prompts.render(question, &hits, text_chars, &Delimiter::random()).map_err(Failure::Other)?;
+        let prompt = self.prompts.render(question, &hits, text_chars, &Delimiter::random()).map_err(Failure::Other)?;
         let request = request::build(&self.vlm, &prompt, &fitted.images);
         let bytes: usize = fitted.images.iter().map(Bytes::len).sum();
-        tracing::debug!(pages = sent, image_bytes = bytes, page_pixels = fitted.largest_pixels, "asking the answer model");
+        tracing::debug!(
+            pages = sent,
+            image_bytes = bytes,
+            page_pixels = fitted.largest_pixels,
+            "asking the answer model"
+        );
         stream::attempt(&self.client, &self.vlm, request, sent, deadline, shown).await
     }
 }

@@ -18,7 +18,9 @@ use crate::config::Vlm;
 use crate::error::Error;
 
 /// A longer answer is cut: no question needs it, and a model that runs in circles must end.
-const MAX_ANSWER_CHARS: usize = 100_000;
+const MAX_ANSWER_BYTES: usize = 200_000;
+/// What follows the last word, the count of tokens, is not waited for longer.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
 
 /// What the server counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,9 +53,8 @@ pub struct Finished {
 }
 
 /// An event of the stream. Servers leave out much of what OpenAI sends, so nothing is required.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Chunk {
     choices: Vec<Choice>,
     usage: Option<Usage>,
@@ -81,24 +82,65 @@ struct Growing<'a> {
     filter: CitationFilter,
     text: String,
     shown: &'a mpsc::Sender<String>,
+    /// Bytes that came, shown or not.
+    received: usize,
+    usage: Option<Usage>,
+    ending: Option<Ending>,
 }
 
-impl Growing<'_> {
+impl<'a> Growing<'a> {
+    fn new(pages: usize, shown: &'a mpsc::Sender<String>) -> Self {
+        let filter = CitationFilter::new(pages);
+        Self { filter, text: String::new(), shown, received: 0, usage: None, ending: None }
+    }
+
+    /// Takes an event of the stream. True where it says something.
+    async fn take(&mut self, chunk: Chunk) -> bool {
+        self.usage = chunk.usage.or(self.usage);
+        let Some(choice) = chunk.choices.into_iter().next() else { return false };
+        let piece = choice.delta.content.or(choice.delta.refusal).unwrap_or_default();
+        self.received += piece.len();
+        let checked = self.filter.push(&piece);
+        self.show(&checked).await;
+        match choice.finish_reason.as_deref() {
+            None => {}
+            Some("length") => self.ending = Some(Ending::Cut),
+            Some("content_filter") => self.ending = Some(Ending::Filtered),
+            Some(_) => self.ending = Some(Ending::Complete),
+        }
+        if self.received > MAX_ANSWER_BYTES {
+            self.ending = Some(Ending::Cut);
+        }
+        !piece.is_empty()
+    }
+
     /// Shows what may be shown.
-    async fn show(&mut self, piece: String) {
+    async fn show(&mut self, piece: &str) {
         // the answer begins with its first word
-        let piece = if self.text.is_empty() { piece.trim_start().to_owned() } else { piece };
+        let piece = if self.text.is_empty() { piece.trim_start() } else { piece };
         if !piece.is_empty() {
-            self.text.push_str(&piece);
+            self.text.push_str(piece);
             // whoever stops listening also drops this future
-            let _ = self.shown.send(piece).await;
+            let _ = self.shown.send(piece.to_owned()).await;
         }
     }
 
-    async fn end(mut self, usage: Option<Usage>, ending: Ending) -> Finished {
+    /// The whole, after its last event; `failure` is what ended it, if anything did before its time.
+    async fn finish(mut self, vlm: &Vlm, failure: Option<Failure>) -> Result<Finished, Failure> {
+        let ending = match (failure, self.ending.take()) {
+            (_, Some(ending)) => ending,
+            (None, None) => Ending::Complete,
+            (Some(failure), None) if self.text.is_empty() => return Err(failure),
+            (Some(Failure::Other(error)), None) => Ending::Broken(error),
+            (Some(Failure::TooLong(message)), None) => Ending::Broken(Error::transient(message)),
+        };
         let (rest, report) = std::mem::replace(&mut self.filter, CitationFilter::new(0)).finish();
-        self.show(rest.trim_end().to_owned()).await;
-        Finished { text: self.text.trim_end().to_owned(), report, usage, ending }
+        self.show(rest.trim_end()).await;
+        let text = self.text.trim_end().to_owned();
+        if text.is_empty() && report.invented.is_empty() {
+            return Err(Failure::Other(Error::transient(format!("{} gave an empty answer", failure::name(vlm)))));
+        }
+        Ok(Finished { text, report, usage: self.usage, ending })
     }
 }
 
@@ -114,66 +156,38 @@ pub async fn attempt(
     deadline: Instant,
     shown: &mpsc::Sender<String>,
 ) -> Result<Finished, Failure> {
-    let started = Instant::now();
-    let mut limit = Limit::until(started + vlm.timeouts.first_token, deadline, vlm.timeouts.first_token, true);
+    let mut limit = Limit::first(vlm, deadline);
     let opened = timeout_at(limit.at, client.chat().create_stream_byot(request)).await;
     let mut events: Events = match opened {
         Err(_) => return Err(Failure::Other(limit.error(vlm))),
         Ok(Err(error)) => return Err(failure::of(vlm, error)),
         Ok(Ok(events)) => events,
     };
-    let mut growing = Growing { filter: CitationFilter::new(pages), text: String::new(), shown };
-    let (mut usage, mut ending) = (None, None);
-    let failed = loop {
+    let mut growing = Growing::new(pages, shown);
+    let failure = loop {
         let chunk = match timeout_at(limit.at, events.next()).await {
-            // after the last word only the count of tokens was missing
-            Err(_) | Ok(None) if ending.is_some() => break None,
             Err(_) => break Some(Failure::Other(limit.error(vlm))),
-            Ok(None) => break Some(Failure::Other(Error::transient(format!("{} ended in the middle", failure::name(vlm))))),
             Ok(Some(Err(error))) => break Some(failure::of(vlm, error)),
             Ok(Some(Ok(chunk))) => chunk,
-        };
-        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            break Some(failure::of_event(vlm, &error));
-        }
-        usage = chunk.usage.or(usage);
-        for choice in chunk.choices.into_iter().take(1) {
-            let piece = choice.delta.content.or(choice.delta.refusal).unwrap_or_default();
-            if !piece.is_empty() {
-                limit = Limit::until(
-                    Instant::now() + vlm.timeouts.between_tokens,
-                    deadline,
-                    vlm.timeouts.between_tokens,
-                    false,
-                );
-                let piece = growing.filter.push(&piece);
-                growing.show(piece).await;
+            // an end without a reason is no end: connections break silently
+            Ok(None) => {
+                break Some(Failure::Other(Error::transient(format!("{} ended in the middle", failure::name(vlm)))));
             }
-            ending = choice.finish_reason.map(|reason| match reason.as_str() {
-                "length" => Ending::Cut,
-                "content_filter" => Ending::Filtered,
-                _ => Ending::Complete,
-            }).or(ending);
+        };
+        if let Some(error) = &chunk.error {
+            break Some(failure::of_event(vlm, error));
         }
-        if growing.text.chars().count() > MAX_ANSWER_CHARS {
-            ending = Some(Ending::Cut);
+        if growing.take(chunk).await {
+            limit = Limit::next(vlm, deadline);
+        }
+        if growing.received > MAX_ANSWER_BYTES {
             break None;
         }
-    };
-    let nothing_said = growing.text.trim().is_empty();
-    match (failed, ending) {
-        (Some(failure), _) if nothing_said => Err(failure),
-        (Some(Failure::Other(error)), _) => Ok(growing.end(usage, Ending::Broken(error)).await),
-        (Some(Failure::TooLong(message)), _) => Ok(growing.end(usage, Ending::Broken(Error::transient(message))).await),
-        (None, ending) => {
-            let finished = growing.end(usage, ending.unwrap_or(Ending::Complete)).await;
-            if finished.text.is_empty() && finished.report.invented.is_empty() {
-                let message = format!("{} gave an empty answer", failure::name(vlm));
-                return Err(Failure::Other(Error::transient(message)));
-            }
-            Ok(finished)
+        if growing.ending.is_some() {
+            limit.at = limit.at.min(Instant::now() + AFTER_THE_END);
         }
-    }
+    };
+    growing.finish(vlm, failure).await
 }
 
 /// How long the next piece is waited for, and what is said when it does not come.
@@ -181,25 +195,34 @@ struct Limit {
     at: Instant,
     waited: Duration,
     what: &'static str,
+    /// The setting that this is.
     key: &'static str,
 }
 
 impl Limit {
-    fn until(at: Instant, deadline: Instant, waited: Duration, first: bool) -> Self {
-        if deadline < at {
-            let (what, key) = ("did not finish", "total_timeout_ms");
-            return Self { at: deadline, waited: Duration::ZERO, what, key };
+    /// For the first word.
+    fn first(vlm: &Vlm, deadline: Instant) -> Self {
+        let waited = vlm.timeouts.first_token;
+        Self { at: Instant::now() + waited, waited, what: "did not begin to answer", key: "first_token_timeout_ms" }
+            .before(vlm, deadline)
+    }
+
+    /// For each word after it.
+    fn next(vlm: &Vlm, deadline: Instant) -> Self {
+        let waited = vlm.timeouts.between_tokens;
+        Self { at: Instant::now() + waited, waited, what: "did not go on answering", key: "between_tokens_timeout_ms" }
+            .before(vlm, deadline)
+    }
+
+    /// Never longer than the whole may take.
+    fn before(self, vlm: &Vlm, deadline: Instant) -> Self {
+        if self.at <= deadline {
+            return self;
         }
-        let (what, key) = if first {
-            ("did not begin to answer", "first_token_timeout_ms")
-        } else {
-            ("did not go on answering", "between_tokens_timeout_ms")
-        };
-        Self { at, waited, what, key }
+        Self { at: deadline, waited: vlm.timeouts.total, what: "did not finish", key: "total_timeout_ms" }
     }
 
     fn error(&self, vlm: &Vlm) -> Error {
-        let waited = if self.waited.is_zero() { vlm.timeouts.total } else { self.waited };
-        failure::silence(vlm, self.what, waited, self.key)
+        failure::silence(vlm, self.what, self.waited, self.key)
     }
 }

@@ -228,7 +228,11 @@ mod tests {
     #[test]
     fn every_form_of_error_gives_its_message() {
         for (body, code, message) in [
-            (r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#, "context_length_exceeded", "too long"),
+            (
+                r#"{"error":{"message":"too long","code":"context_length_exceeded"}}"#,
+                "context_length_exceeded",
+                "too long",
+            ),
             (r#"{"error":{"message":"no","type":"invalid_request_error","code":null}}"#, "invalid_request_error", "no"),
             (r#"{"error":"model not found"}"#, "", "model not found"),
             (r#"{"object":"error","message":"no such model","code":404}"#, "404", "no such model"),
