@@ -2,7 +2,7 @@
 //! between the model and the reader: it takes the answer in whatever pieces it comes, and lets no marker through whose
 //! page the model never saw. The pieces may be cut anywhere: the outcome is the same.
 //!
-//! A marker is `[`, numbers with commas between them, `]`; spaces may stand around the numbers. Anything else in brackets
+//! A marker is `[`, numbers with commas between them, `]`; white space may stand around the numbers. Anything else in brackets
 //! (`[p. 3]`, `[x]`, `[]`) is text. An invented marker goes, with the spaces before it. Control characters go too: what a
 //! model writes may end up on a terminal.
 
@@ -68,7 +68,7 @@ impl CitationFilter {
                 self.close(shown);
             }
             ' ' => self.held.push(' '),
-            '0'..='9' | ',' if in_bracket => self.held.push(char),
+            '0'..='9' | ',' | '\n' | '\t' if in_bracket => self.held.push(char),
             other => {
                 self.release(shown);
                 self.show(other, shown);
@@ -117,7 +117,7 @@ impl CitationFilter {
     fn show(&mut self, char: char, shown: &mut String) {
         self.open = match char {
             '[' => true,
-            '0'..='9' | ',' | ' ' => self.open,
+            '0'..='9' | ',' | ' ' | '\n' | '\t' => self.open,
             _ => false,
         };
         shown.push(char);
@@ -132,7 +132,7 @@ pub(super) fn is_hostile(char: char) -> bool {
 
 /// The numbers of a marker as they are written; None where the brackets hold something else.
 fn numbers(inner: &str) -> Option<Vec<&str>> {
-    let parts: Vec<&str> = inner.split(',').map(str::trim).collect();
+    let parts: Vec<&str> = inner.split(',').map(|part| part.trim_matches([' ', '\n', '\t'])).collect();
     let all_digits = parts.iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
     all_digits.then_some(parts)
 }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn markers_of_pages_that_were_sent_stay_and_the_others_go() {
-        let cases: [Case; 16] = [
+        let cases: [Case; 17] = [
             ("24 Nm [1].", 2, "24 Nm [1].", &[1], &[]),
             ("24 Nm [3].", 2, "24 Nm.", &[], &["3"]),
             ("a [1, 2] b", 2, "a [1][2] b", &[1, 2], &[]),
@@ -169,7 +169,8 @@ mod tests {
             ("[1,] [,] [1 2]", 2, "[1,] [,] [1 2]", &[], &[]),
             ("let x = a[[0]]; b[i[1]]", 1, "let x = a[?]; b[i[1]]", &[1], &["0"]),
             ("[[9]2]", 1, "[?2]", &[], &["9"]),
-            ("[1 [9]2]", 1, "[1?2]", &[], &["9"]),
+            ("[1 [9]2]", 1, "[1 ?2]", &[], &["9"]),
+            ("[1\n] [\t2,\n9]", 2, "[1] [2]", &[1, 2], &["9"]),
             ("red \u{1b}[31m [1]\u{7}\u{202e}", 1, "red [31m [1]", &[1], &[]),
             ("\n[7] ende – ünï", 1, "\n ende – ünï", &[], &["7"]),
         ];
