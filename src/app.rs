@@ -1,6 +1,7 @@
 //! The front door: opens everything that a configuration names, once, and offers what Quire does as plain calls. The
 //! commands, servers and other programs go through here and nowhere else.
 
+mod ask;
 mod collection;
 mod data_dir;
 mod evaluate;
@@ -11,17 +12,19 @@ mod vectors;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Mutex;
 
+pub use ask::{AnswerEvent, AskResponse, AskTimings};
 pub use collection::Definition;
 pub use data_dir::DataDir;
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use ingest::{DocumentFailure, IngestRequest, IngestSummary};
 pub use installation::Installation;
-pub use search::{AskResponse, Question, SearchResponse};
+pub use search::{Question, SearchResponse};
 
+use crate::answer::AnswerModel;
 use crate::blobs::{BlobStore, LocalBlobs};
 use crate::config::Config;
 use crate::embed::{self, EmbedOptions, Embedder};
@@ -41,6 +44,8 @@ pub struct App {
     blobs: Arc<dyn BlobStore>,
     retriever: Retriever,
     models: Mutex<HashMap<String, Embedder>>,
+    /// Set up at the first question that needs it.
+    answer_model: OnceLock<AnswerModel>,
 }
 
 impl App {
@@ -63,7 +68,17 @@ impl App {
         let store: Arc<dyn VectorStore> = Arc::new(store);
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
         let retriever = Retriever::new(store.clone(), ledger.clone());
-        Ok(Self { config, installation, data, store, ledger, blobs, retriever, models: Mutex::new(HashMap::new()) })
+        Ok(Self {
+            config,
+            installation,
+            data,
+            store,
+            ledger,
+            blobs,
+            retriever,
+            models: Mutex::new(HashMap::new()),
+            answer_model: OnceLock::new(),
+        })
     }
 
     pub fn config(&self) -> &Config {

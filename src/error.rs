@@ -40,6 +40,11 @@ impl Error {
         Self::new(Kind::Transient { retry_after: None }, message)
     }
 
+    /// Transient, and not worth trying again before `retry_after` has passed.
+    pub fn transient_after(message: impl Into<String>, retry_after: Option<Duration>) -> Self {
+        Self::new(Kind::Transient { retry_after }, message)
+    }
+
     pub fn permanent(message: impl Into<String>) -> Self {
         Self::new(Kind::Permanent, message)
     }

@@ -89,6 +89,7 @@ impl Lesson {
                 filter: PageFilter::default(),
                 evidence: None,
                 explain: false,
+                extractive: true,
             };
             let hits = app.search(&question).await.unwrap().hits;
             ranking.push(hits.iter().map(|hit| (format!("{}{}", hit.source, hit.anchor), hit.score)).collect());

@@ -3,8 +3,6 @@
 use super::{Answer, Citation, Mode};
 use crate::retrieve::{Hit, Passage, passages};
 
-/// Sentences in an answer.
-const MAX_PASSAGES: usize = 4;
 /// Sentences of one page.
 const MAX_PER_PAGE: usize = 2;
 /// A passage must hold at least this share of the question's weight to be quoted.
@@ -15,20 +13,17 @@ const MIN_SCORE_BESIDE_SCAN: f32 = 0.6;
 /// `1 / (1 + RANK_WEIGHT * r)`.
 const RANK_WEIGHT: f32 = 0.15;
 
-/// Builds the answer from hits in order of rank.
-pub fn extract(question: &str, hits: Vec<Hit>) -> Answer {
+/// Builds the answer from hits in order of rank: at most `max_passages` sentences.
+pub fn extract(question: &str, hits: Vec<Hit>, max_passages: usize) -> Answer {
     if hits.is_empty() {
-        return Answer {
-            answer: "No page was found. Is anything indexed that this question could be about?".into(),
-            mode: Mode::Extractive,
-            citations: Vec::new(),
-        };
+        let text = "No page was found. Is anything indexed that this question could be about?";
+        return Answer::new(Mode::Extractive, text.into(), Vec::new());
     }
     let texts: Vec<&str> = hits.iter().map(|hit| hit.detail.text.as_str()).collect();
     // A best page without a text layer is evidence that no quotation can replace.
     let silent_best = texts[0].trim().is_empty();
     let min_score = if silent_best { MIN_SCORE_BESIDE_SCAN } else { MIN_SCORE };
-    let chosen = choose(passages(&texts, question), min_score);
+    let chosen = choose(passages(&texts, question), min_score, max_passages);
 
     let mut cited: Vec<usize> = Vec::new();
     let mut sentences: Vec<String> = Vec::new();
@@ -64,11 +59,11 @@ pub fn extract(question: &str, hits: Vec<Hit>) -> Answer {
             hits[page].take().map(|hit| Citation { marker: format!("[{}]", position + 1), hit })
         })
         .collect();
-    Answer { answer: sentences.join(" "), mode: Mode::Extractive, citations }
+    Answer::new(Mode::Extractive, sentences.join(" "), citations)
 }
 
 /// The best passages over all pages, best first, none twice.
-fn choose(pages: Vec<Vec<Passage>>, min_score: f32) -> Vec<(usize, String)> {
+fn choose(pages: Vec<Vec<Passage>>, min_score: f32, max_passages: usize) -> Vec<(usize, String)> {
     let mut ranked: Vec<(f32, usize, Passage)> = pages
         .into_iter()
         .enumerate()
@@ -84,7 +79,7 @@ fn choose(pages: Vec<Vec<Passage>>, min_score: f32) -> Vec<(usize, String)> {
         let of_this_page = chosen.iter().filter(|(known, _)| *known == page).count();
         let repeated = chosen.iter().any(|(_, text)| *text == passage.text);
         // Far weaker than the best: it would only dilute the answer.
-        if score < min_score || score < best * 0.6 || chosen.len() == MAX_PASSAGES {
+        if score < min_score || score < best * 0.6 || chosen.len() == max_passages {
             break;
         }
         if of_this_page < MAX_PER_PAGE && !repeated {
@@ -97,34 +92,7 @@ fn choose(pages: Vec<Vec<Passage>>, min_score: f32) -> Vec<(usize, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retrieve::HitDetail;
-    use crate::types::{DocumentId, Generation, PointId, Tenant};
-
-    fn hit(source: &str, page: u32, text: &str) -> Hit {
-        let document_id = DocumentId::new(&Tenant::default(), "documents", source);
-        let generation = Generation("g".into());
-        Hit {
-            document_id,
-            source: source.into(),
-            title: source.into(),
-            page,
-            page_label: None,
-            page_count: 9,
-            score: 1.0,
-            section_title: None,
-            breadcrumbs: vec![],
-            snippet: String::new(),
-            tags: Default::default(),
-            anchor: format!("#page={page}"),
-            image: "k".into(),
-            detail: HitDetail {
-                point: PointId::new(document_id, &generation, page),
-                generation,
-                text: text.into(),
-                image_key: "k".into(),
-            },
-        }
-    }
+    use crate::answer::testing::hit;
 
     #[test]
     fn every_sentence_carries_the_marker_of_its_page_and_every_marker_has_a_citation() {
@@ -135,6 +103,7 @@ mod tests {
                 hit("letter.pdf", 1, "We thank you for your order."),
                 hit("sheet.pdf", 2, "Check the torque of the rotor bolts every month."),
             ],
+            4,
         );
         assert!(answer.answer.contains("24 Nm. [1]"), "{}", answer.answer);
         assert!(answer.answer.contains("[2]"), "{}", answer.answer);
@@ -144,14 +113,22 @@ mod tests {
 
     #[test]
     fn a_scan_is_given_as_evidence_and_said_to_be_one() {
-        let answer = extract("harbour dues", vec![hit("scan.tiff", 2, "")]);
+        let answer = extract("harbour dues", vec![hit("scan.tiff", 2, "")], 4);
         assert!(answer.answer.contains("no text layer"));
         assert_eq!(answer.citations[0].marker, "[1]");
         assert_eq!(answer.citations[0].hit.page, 2);
     }
 
     #[test]
+    fn no_more_sentences_than_asked_for() {
+        let text = "The rotor bolts need 24 Nm. Tighten rotor bolts twice.";
+        let pages = || vec![hit("a.pdf", 1, text), hit("b.pdf", 1, "Rotor bolts are steel.")];
+        let sentences = |most| extract("rotor bolts", pages(), most).answer.matches("] ").count() + 1;
+        assert_eq!((sentences(1), sentences(2)), (1, 2));
+    }
+
+    #[test]
     fn nothing_found_cites_nothing() {
-        assert!(extract("anything", vec![]).citations.is_empty());
+        assert!(extract("anything", vec![], 4).citations.is_empty());
     }
 }

@@ -1,15 +1,27 @@
 //! Answers with citations that can be checked.
 //!
-//! Without an answer model the answer is *extractive*: sentences of the retrieved pages' text layers, word for word, each
-//! with the marker of its page. It never says anything that does not stand on a page.
+//! With an answer model (`answer.vlm`) the answer is *composed*: a vision language model sees the best pages as images, and
+//! every marker in what it writes is held against the pages that it was sent. Without one the answer is *extractive*:
+//! sentences of the retrieved pages' text layers, word for word, each with the marker of its page; it never says anything
+//! that does not stand on a page.
+//!
+//! What documents say is data on the way to the model. Nothing in them is executed, and nothing they point to is fetched.
 
+mod citations;
 mod extractive;
+mod images;
+mod prompt;
+#[cfg(test)]
+mod testing;
+mod vlm;
 
 use serde::Serialize;
 
 pub use extractive::extract;
+pub use vlm::{AnswerModel, Composed, SentPage, Usage};
 
 use crate::retrieve::Hit;
+use vlm::Ending;
 
 /// How an answer came to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,6 +29,8 @@ use crate::retrieve::Hit;
 pub enum Mode {
     /// Quoted from text layers.
     Extractive,
+    /// Composed by a vision language model from page images.
+    Vlm,
 }
 
 /// A cited page: its marker and all that is known of it.
@@ -33,6 +47,58 @@ pub struct Citation {
 pub struct Answer {
     pub answer: String,
     pub mode: Mode,
+    /// What the server calls the model that composed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Whether it cites any page that it was made from. Without one, nothing of it can be checked.
+    pub supported: bool,
+    /// False where it broke off or was cut.
+    pub complete: bool,
     /// Pages whose marker stands in the answer, in order of the markers.
     pub citations: Vec<Citation>,
+    /// What a reader must know beside it: pages left out, markers removed, why it is only quoted.
+    pub notes: Vec<String>,
+    /// Tokens, where the server says.
+    pub usage: Option<Usage>,
+}
+
+impl Answer {
+    /// A complete answer without notes; supported where it cites anything.
+    fn new(mode: Mode, answer: String, citations: Vec<Citation>) -> Self {
+        let supported = !citations.is_empty();
+        Self { answer, mode, model: None, supported, complete: true, citations, notes: Vec::new(), usage: None }
+    }
+
+    /// The answer that `model` composed from `pages`, with everything in it that a reader must be told.
+    pub fn composed(model: &AnswerModel, composed: Composed, pages: Vec<SentPage>) -> Self {
+        let Composed { finished, sent, notes } = composed;
+        let citations =
+            pages.into_iter().take(sent).zip(1..).filter(|(_, number)| finished.report.cited.contains(number));
+        let citations =
+            citations.map(|(page, number)| Citation { marker: format!("[{number}]"), hit: page.hit }).collect();
+        let mut answer = Self::new(Mode::Vlm, finished.text, citations);
+        answer.model = Some(model.model().to_owned());
+        answer.usage = finished.usage;
+        answer.notes = notes;
+        if !finished.report.invented.is_empty() {
+            let markers: Vec<String> = finished.report.invented.iter().map(|number| format!("[{number}]")).collect();
+            answer.notes.push(format!(
+                "the model cited {}, but was sent {sent} {}: removed",
+                markers.join(", "),
+                if sent == 1 { "page" } else { "pages" }
+            ));
+        }
+        let incomplete = match finished.ending {
+            Ending::Complete => None,
+            Ending::Cut => Some("the answer was cut at its longest (answer.vlm.max_answer_tokens)".to_owned()),
+            Ending::Filtered => Some("the server held back the rest of the answer (content filter)".to_owned()),
+            Ending::Broken(error) => Some(format!("the answer broke off: {error}")),
+        };
+        answer.complete = incomplete.is_none();
+        answer.notes.extend(incomplete);
+        if !answer.supported {
+            answer.notes.push("the answer cites no page: nothing in it can be checked".to_owned());
+        }
+        answer
+    }
 }

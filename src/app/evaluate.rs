@@ -132,6 +132,7 @@ impl App {
             filter: PageFilter::default(),
             evidence: None,
             explain: false,
+            extractive: true,
         };
         Ok(self.search(&question).await?.hits.iter().position(|hit| known.is_answered_by(hit)))
     }

@@ -1,4 +1,4 @@
-//! Questions: embed, retrieve, answer. The one place where the question flow is wired.
+//! Questions: embed, retrieve. The one place where the question flow is wired; `ask.rs` goes on from here.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,7 +6,6 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::App;
-use crate::answer::{Answer, extract};
 use crate::derive::derive_question;
 use crate::error::{Error, Result, io_error};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
@@ -14,8 +13,6 @@ use crate::types::QuestionEmbedding;
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
 const MAX_QUESTION_CHARS: usize = 4_000;
-/// Pages that an extractive answer may quote from.
-const ANSWER_PAGES: usize = 5;
 
 /// What is asked of which collection.
 #[derive(Debug, Clone)]
@@ -29,6 +26,8 @@ pub struct Question {
     pub evidence: Option<PathBuf>,
     /// Take the query apart as well: every stage runs once more on its own.
     pub explain: bool,
+    /// Quote the pages even where an answer model is configured.
+    pub extractive: bool,
 }
 
 /// What a search found.
@@ -41,30 +40,10 @@ pub struct SearchResponse {
     pub explain: Option<Explanation>,
 }
 
-/// An answer and how long it took.
-#[derive(Debug, Serialize)]
-pub struct AskResponse {
-    #[serde(flatten)]
-    pub answer: Answer,
-    pub plan: String,
-    pub timings_ms: AskTimings,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub explain: Option<Explanation>,
-}
-
-/// Milliseconds of each stage.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct AskTimings {
-    pub embed: f64,
-    pub query: f64,
-    pub answer: f64,
-    pub total: f64,
-}
-
 /// Hits with the question they answer, for what follows a search.
-struct Found {
-    response: SearchResponse,
-    question: QuestionEmbedding,
+pub(super) struct Found {
+    pub response: SearchResponse,
+    pub question: QuestionEmbedding,
 }
 
 impl App {
@@ -77,31 +56,7 @@ impl App {
         Ok(response)
     }
 
-    /// Answers from the best pages; without an answer model by quoting them.
-    pub async fn ask(&self, question: &Question) -> Result<AskResponse> {
-        let start = Instant::now();
-        let Found { response, question: embedded } = self.find(question, question.limit.max(ANSWER_PAGES)).await?;
-        let answering = Instant::now();
-        let SearchResponse { mut hits, plan, timings_ms, explain } = response;
-        hits.truncate(ANSWER_PAGES);
-        let mut answer = extract(&question.text, hits);
-        if let Some(folder) = &question.evidence {
-            let mut cited: Vec<Hit> = answer.citations.iter().map(|citation| citation.hit.clone()).collect();
-            self.write_evidence(&question.collection, &mut cited, &embedded, folder).await?;
-            for (citation, hit) in answer.citations.iter_mut().zip(cited) {
-                citation.hit = hit;
-            }
-        }
-        let timings_ms = AskTimings {
-            embed: timings_ms.embed,
-            query: timings_ms.query,
-            answer: elapsed_ms(answering),
-            total: elapsed_ms(start),
-        };
-        Ok(AskResponse { answer, plan, timings_ms, explain })
-    }
-
-    async fn find(&self, question: &Question, limit: usize) -> Result<Found> {
+    pub(super) async fn find(&self, question: &Question, limit: usize) -> Result<Found> {
         let start = Instant::now();
         let text = question.text.trim();
         check_question(text)?;
@@ -151,7 +106,7 @@ impl App {
     }
 
     /// Writes each hit's page image with the matching places marked, and points the hit at it.
-    async fn write_evidence(
+    pub(super) async fn write_evidence(
         &self,
         collection: &str,
         hits: &mut [Hit],

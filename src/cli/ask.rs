@@ -1,37 +1,73 @@
 //! `quire ask`: an answer with its evidence.
 
 use std::io::{self, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Args;
+use futures::StreamExt;
 
-use super::output::Output;
+use super::output::{Output, Pieces};
 use super::search::{QuestionArgs, write_explanation, write_hit};
 use crate::answer::Mode;
-use crate::app::{App, AskResponse};
+use crate::app::{AnswerEvent, App, AskResponse};
 use crate::error::Result;
 
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question, in quotes
     question: String,
+    /// Quote the pages, even where an answer model is configured
+    #[arg(long)]
+    extractive: bool,
     #[command(flatten)]
     common: QuestionArgs,
 }
 
 pub async fn ask(app: &App, args: AskArgs, output: Output) -> Result<ExitCode> {
-    let question = args.common.question(app, args.question, 5).await?;
-    let response = app.ask(&question).await?;
-    output.result(&response, |out| write_text(out, &response))?;
+    let limit = app.config().answer.pages;
+    let mut question = args.common.question(app, args.question, limit).await?;
+    question.extractive = args.extractive;
+    if output.json {
+        let response = app.ask(&question).await?;
+        output.result(&response, |_| Ok(()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut pieces = Pieces::default();
+    let mut events = pin!(app.ask_stream(&question));
+    while let Some(event) = events.next().await {
+        match event? {
+            // nobody reads any more: the stream is dropped, and with it the request
+            AnswerEvent::Delta(piece) if !pieces.write(&piece)? => break,
+            AnswerEvent::Delta(_) => {}
+            AnswerEvent::Done(response) => {
+                let has_model = app.config().answer.vlm.is_some();
+                output.result(&response, |out| write_rest(out, &response, has_model))?;
+            }
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_text(out: &mut dyn Write, response: &AskResponse) -> io::Result<()> {
-    writeln!(out, "{}", response.answer.answer)?;
-    match response.answer.mode {
-        Mode::Extractive => writeln!(out, "\n(extractive: quoted from the pages, no answer model is configured)")?,
+/// What follows the answer itself: how it came to be, what to know about it, its citations.
+fn write_rest(out: &mut dyn Write, response: &AskResponse, has_model: bool) -> io::Result<()> {
+    let answer = &response.answer;
+    writeln!(out)?;
+    match (answer.mode, &answer.model) {
+        (Mode::Extractive, _) if has_model => writeln!(out, "\n(extractive: quoted from the pages)")?,
+        (Mode::Extractive, _) => {
+            writeln!(out, "\n(extractive: quoted from the pages, no answer model is configured)")?;
+        }
+        (Mode::Vlm, model) => {
+            let by = model.as_deref().map(|model| format!(" by {model}")).unwrap_or_default();
+            let supported = if answer.supported { "" } else { "; UNSUPPORTED: it cites no page" };
+            writeln!(out, "\n(composed{by} from page images{supported})")?;
+        }
     }
-    for citation in &response.answer.citations {
+    for note in &answer.notes {
+        writeln!(out, "note: {note}")?;
+    }
+    for citation in &answer.citations {
         writeln!(out)?;
         write_hit(out, &citation.marker, &citation.hit)?;
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::output::{Output, bytes};
+use crate::answer::AnswerModel;
 use crate::app::{App, Installation};
 use crate::config::Config;
 use crate::embed;
@@ -61,6 +62,7 @@ pub async fn doctor(config: Result<Config>, installation: &Installation, output:
             checks.push(Check::new("onnxruntime", onnxruntime));
             checks.push(Check::new("pdfium", check_pdfium(&config, installation).await));
             checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
+            checks.push(Check::new("answer model", check_answer_model(&config).await));
             checks.push(Check::new("disk", free_disk(&config.data_dir)));
             let data_dir = config.data_dir.clone();
             let opened = App::open(config, installation.clone()).await;
@@ -127,6 +129,14 @@ fn check_model(config: &Config, installation: &Installation, runtime_found: bool
     }
     let name = report.model.map_or_else(String::new, |info| info.name());
     Ok(format!("{name} at {}", folder.display()))
+}
+
+/// Whether the configured endpoint is there and takes the key.
+async fn check_answer_model(config: &Config) -> Result<String> {
+    match &config.answer.vlm {
+        None => Ok("none is configured (answer.vlm): answers are quoted from the pages".into()),
+        Some(vlm) => AnswerModel::new(vlm)?.probe().await,
+    }
 }
 
 /// Free space where the data folder is, or will be.

@@ -29,6 +29,29 @@ impl Output {
     }
 }
 
+/// Text that appears as it comes, piece by piece. Once nobody reads any more, it goes nowhere.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    closed: bool,
+}
+
+impl Pieces {
+    /// Writes a piece, at once. False where nobody reads: `quire ask ... | head`.
+    pub fn write(&mut self, piece: &str) -> Result<bool> {
+        if self.closed {
+            return Ok(false);
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(piece.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
+            other => {
+                other.map_err(|error| Error::permanent("cannot write to standard output").with_source(error))?;
+            }
+        }
+        Ok(!self.closed)
+    }
+}
+
 /// Whether people look at standard error: progress bars are for them alone.
 pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()

@@ -81,6 +81,7 @@ impl QuestionArgs {
             },
             evidence: self.evidence,
             explain: self.explain,
+            extractive: false,
         })
     }
 }

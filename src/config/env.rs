@@ -17,6 +17,8 @@ pub const PDFIUM: &str = "QUIRE_PDFIUM";
 pub const MODELS: &str = "QUIRE_MODELS";
 /// `QUIRE__INGEST__MAX_ATTEMPTS` is `ingest.max_attempts` of the service configuration, and so on for every key.
 pub const SETTING_PREFIX: &str = "QUIRE__";
+/// Key of the answer model's endpoint, where `answer.vlm.api_key_env` names no other variable.
+pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 /// The user's folder, for paths that begin with `~/`.
 pub const HOME: &str = "HOME";
 

@@ -13,8 +13,10 @@ mod report;
 mod service;
 mod tree;
 mod values;
+mod vlm;
 
 pub use env::Environment;
 pub use native::{Library, Places};
 pub use pipeline::{Pipeline, Source, json_schema};
 pub use service::{Answer, Config, Embed, Flag, Flags, Ingest, Log, LogFormat, Store};
+pub use vlm::{ApiKey, ImageBudget, TokensField, Vlm, VlmTimeouts};

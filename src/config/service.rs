@@ -13,6 +13,7 @@ use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
 use super::tree::{self, Node};
 use super::values::{check_filter, check_name, resolve, resolve_model, unreadable};
+use super::vlm::{Vlm, VlmWire};
 use crate::error::{Error, Result};
 use crate::types::RenderSettings;
 
@@ -86,6 +87,8 @@ pub struct Answer {
     pub pages: usize,
     /// Most sentences of an extractive answer.
     pub sentences: usize,
+    /// The model that composes answers; None: answers are quoted from the pages.
+    pub vlm: Option<Vlm>,
 }
 
 /// What goes to standard error.
@@ -276,11 +279,12 @@ struct AnswerWire {
     /// Most sentences of an extractive answer.
     #[schemars(range(min = 1, max = 100))]
     sentences: usize,
+    vlm: Option<VlmWire>,
 }
 
 impl Default for AnswerWire {
     fn default() -> Self {
-        Self { pages: 5, sentences: 5 }
+        Self { pages: 5, sentences: 4, vlm: None }
     }
 }
 
@@ -320,6 +324,12 @@ impl Config {
         }
     }
 
+    /// As [`Config::load`] of a file with this name and text.
+    #[cfg(test)]
+    pub(super) fn from_text(name: &str, text: &str, flags: &Flags, environment: &Environment) -> Result<Self> {
+        Self::from_parts(Some((Path::new(name), text)), flags, environment)
+    }
+
     fn from_parts(file: Option<(&Path, &str)>, flags: &Flags, environment: &Environment) -> Result<Self> {
         let name = file.map_or_else(|| "configuration".to_owned(), |(path, _)| path.display().to_string());
         let mut mistakes = Mistakes::new(name);
@@ -346,11 +356,14 @@ impl Config {
         };
         check_name(&wire.collection, "collection", &root, &mut mistakes);
         check_filter(&wire.log.filter, "log.filter", &root, &mut mistakes);
+        if let Some(vlm) = &wire.answer.vlm {
+            vlm.check(&root, environment, &mut mistakes);
+        }
         let folder = |key: &str| match root.locate(key) {
             Origin::Position { .. } if root.has(key) => file.and_then(|(path, _)| path.parent()),
             _ => None,
         };
-        let mut config = Self::of(wire, |key, value| resolve(value, folder(key), environment));
+        let mut config = Self::of(wire, environment, |key, value| resolve(value, folder(key), environment));
         config.model = resolve_model(&config.model, folder("model"), environment);
         // the variable stands over the file, and under the flag and the key's own variable
         let from_file = matches!(root.get("data_dir").map(|node| &node.origin), None | Some(Origin::Position { .. }));
@@ -364,7 +377,7 @@ impl Config {
     }
 
     /// The validated form; `path` makes a path of what is written at a key.
-    fn of(wire: Wire, path: impl Fn(&str, &str) -> PathBuf) -> Self {
+    fn of(wire: Wire, environment: &Environment, path: impl Fn(&str, &str) -> PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             data_dir: path("data_dir", &wire.data_dir),
@@ -385,7 +398,11 @@ impl Config {
                 text_chars: wire.ingest.text_chars,
             },
             store: Store { indexing_threshold_kb: wire.store.indexing_threshold_kb },
-            answer: Answer { pages: wire.answer.pages, sentences: wire.answer.sentences },
+            answer: Answer {
+                pages: wire.answer.pages,
+                sentences: wire.answer.sentences,
+                vlm: wire.answer.vlm.map(|vlm| vlm.into_vlm(environment, &path)),
+            },
             log: Log { filter: wire.log.filter, format: wire.log.format },
         }
     }
@@ -394,7 +411,7 @@ impl Config {
 impl Default for Config {
     /// What holds where nothing is written.
     fn default() -> Self {
-        Self::of(Wire::default(), |_, value| PathBuf::from(value))
+        Self::of(Wire::default(), &Environment::default(), |_, value| PathBuf::from(value))
     }
 }
 

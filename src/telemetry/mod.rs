@@ -28,9 +28,11 @@ pub fn init(log: &Log, verbosity: i8) -> Result<()> {
         2 => "info,quire=debug",
         _ => "debug,quire=trace",
     };
-    let targets: Targets = filter
-        .parse()
-        .map_err(|error| Error::configuration(format!("log.filter '{filter}' can't be read")).with_source(error))?;
+    let targets = filter
+        .parse::<Targets>()
+        .map_err(|error| Error::configuration(format!("log.filter '{filter}' can't be read")).with_source(error))?
+        // repeats what servers answer, word for word, and what they answer may repeat the key
+        .with_target("async_openai", tracing_subscriber::filter::LevelFilter::OFF);
     let terminal = stderr().is_terminal();
     let text = match log.format {
         LogFormat::Auto => terminal,

@@ -1,0 +1,31 @@
+//! Hits for the tests of this room.
+
+use crate::retrieve::{Hit, HitDetail};
+use crate::types::{DocumentId, Generation, PointId, Tenant};
+
+/// Page `page` of `source`, with this text layer.
+pub fn hit(source: &str, page: u32, text: &str) -> Hit {
+    let document_id = DocumentId::new(&Tenant::default(), "documents", source);
+    let generation = Generation("g".into());
+    Hit {
+        document_id,
+        source: source.into(),
+        title: source.into(),
+        page,
+        page_label: None,
+        page_count: 9,
+        score: 1.0,
+        section_title: None,
+        breadcrumbs: vec![],
+        snippet: String::new(),
+        tags: Default::default(),
+        anchor: format!("#page={page}"),
+        image: "k".into(),
+        detail: HitDetail {
+            point: PointId::new(document_id, &generation, page),
+            generation,
+            text: text.into(),
+            image_key: "k".into(),
+        },
+    }
+}

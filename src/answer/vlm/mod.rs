@@ -1,0 +1,249 @@
+//! The answer model: a vision language model behind an OpenAI-compatible endpoint. It sees the best pages as images and
+//! answers with markers that are checked before anybody reads them.
+//!
+//! [`AnswerModel::answer`] decides what happens when an attempt fails: what may pass is tried again after a while, what is
+//! too long is sent smaller, what is misconfigured is said. After the first word has been shown nothing is tried again.
+
+mod failure;
+mod request;
+mod stream;
+mod transport;
+
+use std::time::Duration;
+
+use async_openai::Client;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+pub use failure::Failure;
+pub use stream::{Ending, Finished, Usage};
+
+use super::images::{self, Fitted, LEAST_PIXELS};
+use super::prompt::{Delimiter, Prompts};
+use crate::config::{ImageBudget, Vlm};
+use crate::error::{Error, Kind, Result};
+use crate::retrieve::Hit;
+use transport::{Endpoint, Transport};
+
+/// How often pixels are halved for a context that is too short, before pages are left out.
+const MAX_HALVINGS: u32 = 2;
+/// How long `quire doctor` waits for the endpoint.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A page that goes to the model: what is known of it, and its stored image.
+#[derive(Debug)]
+pub struct SentPage {
+    pub hit: Hit,
+    /// As it is stored: JPEG.
+    pub image: Bytes,
+}
+
+/// What an answer took.
+#[derive(Debug)]
+pub struct Composed {
+    pub finished: Finished,
+    /// How many of the pages were sent in the end: markers 1 to this were valid.
+    pub sent: usize,
+    /// What was left out or made smaller, and why.
+    pub notes: Vec<String>,
+}
+
+/// A configured answer model.
+pub struct AnswerModel {
+    vlm: Vlm,
+    prompts: Prompts,
+    http: reqwest::Client,
+    client: Client<Endpoint>,
+}
+
+impl AnswerModel {
+    /// Reads the prompts and sets up the HTTP client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// Configuration, where a prompt template can't be used.
+    pub fn new(vlm: &Vlm) -> Result<Self> {
+        let http = transport::http_client(vlm)?;
+        let client =
+            Client::build(http.clone(), Endpoint::new(vlm)).with_http_service(Transport::new(http.clone(), vlm));
+        Ok(Self { vlm: vlm.clone(), prompts: Prompts::load(vlm.prompts.as_deref())?, http, client })
+    }
+
+    /// `MODEL at BASE_URL`, for messages.
+    pub fn name(&self) -> String {
+        failure::name(&self.vlm)
+    }
+
+    /// What the server calls the model.
+    pub fn model(&self) -> &str {
+        &self.vlm.model
+    }
+
+    /// How many page images one request may carry.
+    pub fn max_pages(&self) -> usize {
+        self.vlm.budget.pages
+    }
+
+    /// Asks the endpoint for its models, once: whether it is there and takes the key.
+    ///
+    /// # Errors
+    /// Configuration where it refuses, transient where it can't be reached.
+    pub async fn probe(&self) -> Result<String> {
+        let models = match transport::models(&self.http, &self.vlm, PROBE_TIMEOUT).await {
+            Ok(models) => models,
+            Err(Failure::Other(error)) => return Err(error),
+            Err(Failure::TooLong(message)) => return Err(Error::configuration(message)),
+        };
+        let listed = if models.contains(&self.vlm.model) {
+            "is listed".to_owned()
+        } else {
+            format!("is not among the {} models that it lists: a question will tell", models.len())
+        };
+        Ok(format!("{} answers; '{}' {listed}", self.vlm.base_url, self.vlm.model))
+    }
+
+    /// Composes an answer from pages, best first. Its text goes to `shown` as it comes; dropping the future ends the
+    /// request.
+    ///
+    /// # Errors
+    /// Configuration: the endpoint refuses, or the model's context is too short for one small page. Transient: it did not
+    /// answer in all its attempts. Permanent: a page image can't be read.
+    pub async fn answer(&self, question: &str, pages: &[SentPage], shown: &mpsc::Sender<String>) -> Result<Composed> {
+        let deadline = Instant::now() + self.vlm.timeouts.total;
+        let retries = usize::try_from(self.vlm.max_attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+        let mut delays = ExponentialBuilder::new()
+            .with_min_delay(self.vlm.first_retry)
+            .with_max_delay(self.vlm.longest_retry)
+            .with_max_times(retries)
+            .with_jitter()
+            .build();
+        let mut sending = Sending::new(&self.vlm.budget, pages);
+        loop {
+            let fitted = sending.fit().await?;
+            let sent = fitted.images.len();
+            let failure = match self.attempt(question, pages, &fitted, deadline, shown).await {
+                Ok(finished) => return Ok(Composed { finished, sent, notes: sending.notes(&fitted) }),
+                Err(failure) => failure,
+            };
+            match failure {
+                Failure::TooLong(message) => sending.shrink(&fitted, message)?,
+                Failure::Other(error) => {
+                    let Kind::Transient { retry_after } = error.kind() else { return Err(error) };
+                    let Some(delay) = delays.next() else {
+                        return Err(error.context(format!("{} attempts failed", self.vlm.max_attempts)));
+                    };
+                    if Instant::now() >= deadline {
+                        return Err(error);
+                    }
+                    let asked = retry_after.unwrap_or_default();
+                    let delay = delay.max(asked);
+                    if asked > self.vlm.longest_retry || Instant::now() + delay >= deadline {
+                        return Err(error.context(format!("not tried again for {} s", delay.as_secs())));
+                    }
+                    tracing::info!(%error, delay_ms = delay.as_millis() as u64, "the answer model failed, trying again");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        question: &str,
+        pages: &[SentPage],
+        fitted: &Fitted,
+        deadline: Instant,
+        shown: &mpsc::Sender<String>,
+    ) -> Result<Finished, Failure> {
+        let sent = fitted.images.len();
+        let hits: Vec<Hit> = pages.iter().take(sent).map(|page| page.hit.clone()).collect();
+        let text_chars = self.vlm.page_text.then_some(self.vlm.page_text_chars);
+        let prompt = self.prompts.render(question, &hits, text_chars, &Delimiter::random()).map_err(Failure::Other)?;
+        let request = request::build(&self.vlm, &prompt, &fitted.images);
+        let bytes: usize = fitted.images.iter().map(Bytes::len).sum();
+        tracing::debug!(
+            pages = sent,
+            image_bytes = bytes,
+            page_pixels = fitted.largest_pixels,
+            "asking the answer model"
+        );
+        stream::attempt(&self.client, &self.vlm, request, sent, deadline, shown).await
+    }
+}
+
+/// What is sent, and how it shrinks.
+struct Sending {
+    configured: ImageBudget,
+    budget: ImageBudget,
+    /// As they are stored.
+    images: Vec<Bytes>,
+    halvings: u32,
+}
+
+impl Sending {
+    fn new(budget: &ImageBudget, pages: &[SentPage]) -> Self {
+        let images: Vec<Bytes> = pages.iter().take(budget.pages).map(|page| page.image.clone()).collect();
+        let budget = ImageBudget { pages: images.len(), ..*budget };
+        Self { configured: budget, budget, images, halvings: 0 }
+    }
+
+    async fn fit(&self) -> Result<Fitted> {
+        let (images, budget) = (self.images.clone(), self.budget);
+        tokio::task::spawn_blocking(move || images::fit(&images, &budget))
+            .await
+            .map_err(|error| Error::bug("fitting page images panicked").with_source(error))?
+    }
+
+    /// Less than `fitted`: half the pixels, then fewer pages.
+    ///
+    /// # Errors
+    /// Configuration, where there is nothing left to leave out.
+    fn shrink(&mut self, fitted: &Fitted, message: String) -> Result<()> {
+        let sent = fitted.images.len();
+        if self.halvings < MAX_HALVINGS && fitted.largest_pixels / 2 >= LEAST_PIXELS {
+            self.halvings += 1;
+            self.budget.page_pixels = fitted.largest_pixels / 2;
+        } else if sent > 1 {
+            self.budget.pages = sent - (sent / 4).max(1);
+        } else {
+            return Err(Error::configuration(format!(
+                "{message} (one page of {} pixels is already too much: give the model a longer context, or lower \
+                 answer.vlm.page_text_chars and answer.vlm.max_answer_tokens)",
+                fitted.largest_pixels
+            )));
+        }
+        tracing::info!(
+            pages = self.budget.pages,
+            page_pixels = self.budget.page_pixels,
+            "too long for the answer model, sending less"
+        );
+        Ok(())
+    }
+
+    /// What the reader must know about what was sent in the end.
+    fn notes(&self, fitted: &Fitted) -> Vec<String> {
+        let mut notes = Vec::new();
+        let reason = |by_context: bool| {
+            if by_context { "the model's context is too short" } else { "of answer.vlm.max_image_bytes" }
+        };
+        if fitted.limit_pixels < self.configured.page_pixels {
+            notes.push(format!(
+                "page images were reduced to {} pixels each, because {}",
+                fitted.limit_pixels,
+                reason(self.halvings > 0)
+            ));
+        }
+        let sent = fitted.images.len();
+        if sent < self.configured.pages {
+            let left_out = self.configured.pages - sent;
+            notes.push(format!(
+                "{left_out} of {} pages {} left out, because {}",
+                self.configured.pages,
+                if left_out == 1 { "was" } else { "were" },
+                reason(self.budget.pages < self.configured.pages)
+            ));
+        }
+        notes
+    }
+}

@@ -1,0 +1,168 @@
+//! Answers, as a stream of what may be shown and then the whole. The one place that decides who answers: the configured
+//! model, or, without one or where it can't be reached, the pages themselves.
+
+use std::time::Instant;
+
+use futures::{Stream, StreamExt};
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::App;
+use super::search::{Found, Question, SearchResponse};
+use crate::answer::{Answer, AnswerModel, SentPage, extract};
+use crate::error::{Error, Kind, Result};
+use crate::retrieve::{Explanation, Hit, elapsed_ms};
+use crate::telemetry::{Stage, Timer};
+
+/// Pieces of an answer between the model and a slow reader.
+const PIECES_IN_FLIGHT: usize = 32;
+
+/// What happens while a question is answered.
+#[derive(Debug)]
+pub enum AnswerEvent {
+    /// The next piece of the answer; its citations are checked. All of them together are the answer.
+    Delta(String),
+    /// The whole answer, with its citations; nothing follows.
+    Done(Box<AskResponse>),
+}
+
+/// An answer and how long it took.
+#[derive(Debug, Serialize)]
+pub struct AskResponse {
+    #[serde(flatten)]
+    pub answer: Answer,
+    pub plan: String,
+    pub timings_ms: AskTimings,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explanation>,
+}
+
+/// Milliseconds of each stage.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct AskTimings {
+    pub embed: f64,
+    pub query: f64,
+    pub answer: f64,
+    pub total: f64,
+}
+
+impl App {
+    /// Answers from the best pages: composed by the answer model, or by quoting them where none is configured, where the
+    /// question asks for that, or where the model can't be reached (a note says so).
+    ///
+    /// # Errors
+    /// Configuration, where the question asks nothing or the model's endpoint refuses; else what the store says.
+    pub async fn ask(&self, question: &Question) -> Result<AskResponse> {
+        let mut events = std::pin::pin!(self.ask_stream(question));
+        while let Some(event) = events.next().await {
+            if let AnswerEvent::Done(response) = event? {
+                return Ok(*response);
+            }
+        }
+        Err(Error::bug("the answer ended without an end"))
+    }
+
+    /// The same, piece by piece as the model writes. The last event is [`AnswerEvent::Done`] or an error. Dropping the
+    /// stream cancels the request.
+    pub fn ask_stream<'a>(&'a self, question: &'a Question) -> impl Stream<Item = Result<AnswerEvent>> + Send + 'a {
+        let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+        let pieces = futures::stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|piece| (piece, receiver))
+        });
+        // both are polled by whoever reads the stream: nothing runs on when it is dropped
+        let (done_sender, done) = tokio::sync::oneshot::channel();
+        let work = async move {
+            let outcome = self.answer(question, sender).await;
+            let _ = done_sender.send(outcome);
+        };
+        let work = futures::stream::once(work).filter_map(|()| async { None::<Result<AnswerEvent>> });
+        let pieces = pieces.map(|piece| Ok(AnswerEvent::Delta(piece)));
+        // the sender of pieces is gone by the time `done` is sent, so the end comes after the last piece
+        let end = futures::stream::once(async move {
+            let outcome = done.await.map_err(|error| Error::bug("answering was given up").with_source(error))?;
+            outcome.map(|response| AnswerEvent::Done(Box::new(response)))
+        });
+        futures::stream::select(work, pieces.chain(end))
+    }
+
+    async fn answer(&self, question: &Question, shown: mpsc::Sender<String>) -> Result<AskResponse> {
+        let start = Instant::now();
+        let pages = self.config.answer.pages;
+        let Found { response, question: embedded } = self.find(question, pages).await?;
+        let answering = Instant::now();
+        let timer = Timer::start(Stage::Answer);
+        let SearchResponse { hits, plan, timings_ms, explain } = response;
+        let mut answer = match self.answer_model(question)? {
+            Some(model) if !hits.is_empty() => self.compose(model, question, hits, &shown).await?,
+            _ => self.quote(question, hits, &shown).await,
+        };
+        drop(timer);
+        if let Some(folder) = &question.evidence {
+            let mut cited: Vec<Hit> = answer.citations.iter().map(|citation| citation.hit.clone()).collect();
+            self.write_evidence(&question.collection, &mut cited, &embedded, folder).await?;
+            for (citation, hit) in answer.citations.iter_mut().zip(cited) {
+                citation.hit = hit;
+            }
+        }
+        let timings_ms = AskTimings {
+            embed: timings_ms.embed,
+            query: timings_ms.query,
+            answer: elapsed_ms(answering),
+            total: elapsed_ms(start),
+        };
+        Ok(AskResponse { answer, plan, timings_ms, explain })
+    }
+
+    /// The configured model, set up at the first question that needs it.
+    fn answer_model(&self, question: &Question) -> Result<Option<&AnswerModel>> {
+        let Some(vlm) = self.config.answer.vlm.as_ref().filter(|_| !question.extractive) else { return Ok(None) };
+        if let Some(model) = self.answer_model.get() {
+            return Ok(Some(model));
+        }
+        let model = AnswerModel::new(vlm)?;
+        Ok(Some(self.answer_model.get_or_init(|| model)))
+    }
+
+    /// Sentences of the pages, shown at once.
+    async fn quote(&self, question: &Question, hits: Vec<Hit>, shown: &mpsc::Sender<String>) -> Answer {
+        let answer = extract(&question.text, hits, self.config.answer.sentences);
+        let _ = shown.send(answer.answer.clone()).await;
+        answer
+    }
+
+    /// The model's answer. Where it can't be reached the pages are quoted; where it is misconfigured, that is an error: a
+    /// quoted answer would hide for ever that the model was never asked.
+    async fn compose(
+        &self,
+        model: &AnswerModel,
+        question: &Question,
+        hits: Vec<Hit>,
+        shown: &mpsc::Sender<String>,
+    ) -> Result<Answer> {
+        let mut missing = Vec::new();
+        let mut pages: Vec<SentPage> = Vec::new();
+        for hit in hits.iter().take(model.max_pages()) {
+            match self.blobs.get(&hit.detail.image_key).await {
+                Ok(image) => pages.push(SentPage { hit: hit.clone(), image }),
+                Err(error) => missing.push(format!("page {} of {} was left out: {error}", hit.page, hit.title)),
+            }
+        }
+        let composed = if pages.is_empty() {
+            Err(Error::transient("no image of the pages that were found can be read"))
+        } else {
+            model.answer(question.text.trim(), &pages, shown).await
+        };
+        let mut answer = match composed {
+            Ok(composed) => Answer::composed(model, composed, pages),
+            Err(error) if matches!(error.kind(), Kind::Transient { .. }) => {
+                tracing::warn!(%error, "the answer model gave no answer, quoting the pages");
+                let mut answer = self.quote(question, hits, shown).await;
+                answer.notes.push(format!("quoted from the pages, for the answer model gave no answer: {error}"));
+                answer
+            }
+            Err(error) => return Err(error),
+        };
+        answer.notes.splice(0..0, missing);
+        Ok(answer)
+    }
+}
