@@ -92,37 +92,45 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         6, z, 9, z, 7, z, 10, z, 8, z, 11, z, z, z, z, z,
     );
     let half = _mm_set1_epi32(HALF);
+    let window = split.groups * 12 + 4;
     let whole = readable / LINES * LINES;
+    // Plain loops over the lines: closures that the standard library calls would not be compiled for AVX2.
     for first in (0..whole).step_by(LINES) {
-        // Each line may be read 16 bytes beyond its end, see above.
-        let lines: [&[u8]; LINES] = std::array::from_fn(|l| &image.data[(first + l) * line..]);
+        // A line may be read 4 bytes beyond its end, see above.
+        let lines = &image.data[first * line..];
         let outs = &mut out[first * out_line..][..LINES * out_line];
         let windows = split.starts.iter().zip(split.weights.chunks_exact(split.groups * 32));
         for (output, (&start, weights)) in windows.enumerate() {
-            let windows = lines.map(|line| &line[start * 3..][..split.groups * 12 + 4]);
+            assert!(start * 3 + (LINES - 1) * line + window <= lines.len());
             let mut high = [_mm256_setzero_si256(); LINES];
             let mut low = [_mm256_setzero_si256(); LINES];
             for (group, halves) in weights.chunks_exact(32).enumerate() {
                 // SAFETY: `halves` has 32 values of 16 bits.
                 let (wh, wl) = unsafe {
-                    (_mm256_loadu_si256(halves.as_ptr().cast()), _mm256_loadu_si256(halves[16..].as_ptr().cast()))
+                    (_mm256_loadu_si256(halves.as_ptr().cast()), _mm256_loadu_si256(halves.as_ptr().add(16).cast()))
                 };
                 for l in 0..LINES {
-                    // SAFETY: a window has 12 bytes a group and 4 more, so 16 may be read where any group starts.
-                    let raw = unsafe { _mm_loadu_si128(windows[l].as_ptr().add(group * 12).cast()) };
+                    // SAFETY: a window has 12 bytes a group and 4 more, so 16 may be read where any group starts; that
+                    // the window of the last line lies in the image is asserted above.
+                    let raw = unsafe { _mm_loadu_si128(lines.as_ptr().add(start * 3 + l * line + group * 12).cast()) };
                     let pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(raw), shuffle);
                     high[l] = _mm256_add_epi32(high[l], _mm256_madd_epi16(pixels, wh));
                     low[l] = _mm256_add_epi32(low[l], _mm256_madd_epi16(pixels, wl));
                 }
             }
+            let mut sums = [_mm_setzero_si128(); LINES];
             for l in 0..LINES {
-                let sums = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[l]), low[l]);
-                let sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-                let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
-                let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-                let [r, g, b, _] = _mm_cvtsi128_si32(packed).to_le_bytes();
+                let joined = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[l]), low[l]);
+                let sum = _mm_add_epi32(_mm256_castsi256_si128(joined), _mm256_extracti128_si256::<1>(joined));
+                sums[l] = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
+            }
+            let packed = _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]), _mm_packs_epi32(sums[2], sums[3]));
+            let mut pixels = [0u8; LINES * 4];
+            // SAFETY: 16 bytes, four a line.
+            unsafe { _mm_storeu_si128(pixels.as_mut_ptr().cast(), packed) };
+            for l in 0..LINES {
                 let at = l * out_line + output * 3;
-                outs[at..at + 3].copy_from_slice(&[r, g, b]);
+                outs[at..at + 3].copy_from_slice(&pixels[l * 4..l * 4 + 3]);
             }
         }
     }
