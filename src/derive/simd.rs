@@ -146,16 +146,17 @@ mod x86 {
     fn avx512(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
         const VECTORS: usize = WIDTH / 16;
         let dim = panel.len() / WIDTH;
-        // The same length as the loop's, so that no index is checked inside it.
-        let rows = rows.map(|row| &row[..dim]);
+        // Once, so that nothing is checked inside the loop.
+        assert!(rows.iter().all(|row| row.len() == dim));
         let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
         for at in 0..dim {
             let columns = &panel[at * WIDTH..][..WIDTH];
             // SAFETY: `columns` has WIDTH floats.
             let columns: [__m512; VECTORS] =
-                std::array::from_fn(|v| unsafe { _mm512_loadu_ps(columns.as_ptr().add(v * 16)) });
+                unsafe { [_mm512_loadu_ps(columns.as_ptr()), _mm512_loadu_ps(columns.as_ptr().add(16))] };
             for r in 0..ROWS {
-                let value = _mm512_set1_ps(rows[r][at]);
+                // SAFETY: a row has `dim` floats, as asserted above.
+                let value = _mm512_set1_ps(unsafe { *rows[r].get_unchecked(at) });
                 for v in 0..VECTORS {
                     sums[r][v] = _mm512_fmadd_ps(value, columns[v], sums[r][v]);
                 }
@@ -176,7 +177,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     fn avx2(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
         let dim = panel.len() / WIDTH;
-        let rows = rows.map(|row| &row[..dim]);
+        assert!(rows.iter().all(|row| row.len() == dim));
         let mut block = [[0.0; WIDTH]; ROWS];
         for half in (0..WIDTH).step_by(16) {
             let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
@@ -184,9 +185,10 @@ mod x86 {
                 let columns = &panel[at * WIDTH + half..][..16];
                 // SAFETY: `columns` has 16 floats.
                 let columns: [__m256; 2] =
-                    std::array::from_fn(|v| unsafe { _mm256_loadu_ps(columns.as_ptr().add(v * 8)) });
+                    unsafe { [_mm256_loadu_ps(columns.as_ptr()), _mm256_loadu_ps(columns.as_ptr().add(8))] };
                 for r in 0..ROWS {
-                    let value = _mm256_set1_ps(rows[r][at]);
+                    // SAFETY: a row has `dim` floats, as asserted above.
+                    let value = _mm256_set1_ps(unsafe { *rows[r].get_unchecked(at) });
                     for v in 0..2 {
                         sums[r][v] = _mm256_fmadd_ps(value, columns[v], sums[r][v]);
                     }

@@ -140,52 +140,78 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     out
 }
 
+/// Four lines and four outputs at once.
 #[target_feature(enable = "avx2")]
 unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     /// Eight pixels, the lower half of the 16 lanes.
     const LANES: [&[usize]; 8] = [&[0], &[1], &[2], &[3], &[4], &[5], &[6], &[7]];
-    let Some(split) = Split::new(axis, 8, |tap| LANES[tap]) else {
+    const OUTPUTS: usize = 4;
+    let outputs = axis.outputs();
+    let split = Split::new(axis, 8, |tap| LANES[tap]);
+    let Some(split) = split.filter(|_| outputs >= OUTPUTS) else {
         return super::passes::horizontal_plain(image, axis);
     };
-    let outputs = axis.outputs();
+    let (width, window, stride) = (image.width, split.groups * 8, split.groups * 32);
     let mut out = vec![0u8; image.height * outputs];
-    let half = _mm_set1_epi32(HALF);
-    let stride = split.groups * 32;
-    for (line, out) in image.data.chunks_exact(image.width).zip(out.chunks_exact_mut(outputs)) {
-        let sum_of = |output: usize| {
-            let start = split.starts[output];
-            let bytes = &line[start..start + split.groups * 8];
-            let weights = &split.weights[output * stride..][..stride];
-            let mut high = _mm_setzero_si128();
-            let mut low = _mm_setzero_si128();
-            for (bytes, halves) in bytes.chunks_exact(8).zip(weights.chunks_exact(32)) {
-                // SAFETY: `bytes` has 8 bytes, `halves` 32 values of 16 bits.
-                let (raw, wh, wl) = unsafe {
-                    (
-                        _mm_loadl_epi64(bytes.as_ptr().cast()),
-                        _mm_loadu_si128(halves.as_ptr().cast()),
-                        _mm_loadu_si128(halves[16..].as_ptr().cast()),
-                    )
-                };
-                let pixels = _mm_cvtepu8_epi16(raw);
-                high = _mm_add_epi32(high, _mm_madd_epi16(pixels, wh));
-                low = _mm_add_epi32(low, _mm_madd_epi16(pixels, wl));
+    let half = _mm256_set1_epi32(HALF);
+    let z = -1i8;
+    // Lines 0 and 2 (1 and 3 in the upper half) come in turns.
+    let apart = _mm256_setr_epi8(
+        0, 2, 4, 6, 1, 3, 5, 7, z, z, z, z, z, z, z, z, //
+        0, 2, 4, 6, 1, 3, 5, 7, z, z, z, z, z, z, z, z,
+    );
+    let whole = image.height / LINES * LINES;
+    for (lines, outs) in image.data.chunks_exact(LINES * width).zip(out.chunks_exact_mut(LINES * outputs)) {
+        for at in (0..outputs).step_by(OUTPUTS) {
+            // The last four may overlap those before.
+            let at = at.min(outputs - OUTPUTS);
+            let mut joined = [[_mm256_setzero_si256(); OUTPUTS]; 2];
+            for o in 0..OUTPUTS {
+                let start = split.starts[at + o];
+                assert!(start + window <= width);
+                let weights = &split.weights[(at + o) * stride..][..stride];
+                let mut high = [_mm256_setzero_si256(); 2];
+                let mut low = [_mm256_setzero_si256(); 2];
+                for group in 0..split.groups {
+                    // SAFETY: a group has 32 values of 16 bits, of which the first 8 of each half count.
+                    let (wh, wl) = unsafe {
+                        let halves = weights.as_ptr().add(group * 32);
+                        (_mm_loadu_si128(halves.cast()), _mm_loadu_si128(halves.add(16).cast()))
+                    };
+                    let (wh, wl) = (_mm256_broadcastsi128_si256(wh), _mm256_broadcastsi128_si256(wl));
+                    for pair in 0..2 {
+                        // SAFETY: eight bytes of a window that lies within its line, as asserted above.
+                        let raw = unsafe {
+                            let bytes = lines.as_ptr().add(2 * pair * width + start + group * 8);
+                            _mm_unpacklo_epi64(_mm_loadl_epi64(bytes.cast()), _mm_loadl_epi64(bytes.add(width).cast()))
+                        };
+                        let pixels = _mm256_cvtepu8_epi16(raw);
+                        high[pair] = _mm256_add_epi32(high[pair], _mm256_madd_epi16(pixels, wh));
+                        low[pair] = _mm256_add_epi32(low[pair], _mm256_madd_epi16(pixels, wl));
+                    }
+                }
+                for pair in 0..2 {
+                    joined[pair][o] = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[pair]), low[pair]);
+                }
             }
-            _mm_add_epi32(_mm_slli_epi32::<{ LOW_BITS as i32 }>(high), low)
-        };
-        let mut four = |output: usize, sums: [__m128i; 4], count: usize| {
-            let sum = _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
-            let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
-            let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-            out[output..output + count].copy_from_slice(&_mm_cvtsi128_si32(packed).to_le_bytes()[..count]);
-        };
-        let whole = outputs / 4 * 4;
-        for output in (0..whole).step_by(4) {
-            four(output, [sum_of(output), sum_of(output + 1), sum_of(output + 2), sum_of(output + 3)], 4);
+            let mut sums = [_mm256_setzero_si256(); 2];
+            for two in 0..2 {
+                let first = _mm256_hadd_epi32(joined[0][2 * two], joined[1][2 * two]);
+                let second = _mm256_hadd_epi32(joined[0][2 * two + 1], joined[1][2 * two + 1]);
+                let sum = _mm256_add_epi32(_mm256_hadd_epi32(first, second), half);
+                sums[two] = _mm256_srai_epi32::<{ PRECISION_BITS as i32 }>(sum);
+            }
+            let packed = _mm256_packs_epi32(sums[0], sums[1]);
+            let bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(packed, packed), apart);
+            let even = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes)).to_le_bytes();
+            let odd = _mm_cvtsi128_si64(_mm256_extracti128_si256::<1>(bytes)).to_le_bytes();
+            for (l, four) in [&even[..4], &odd[..4], &even[4..], &odd[4..]].into_iter().enumerate() {
+                outs[l * outputs + at..][..OUTPUTS].copy_from_slice(four);
+            }
         }
-        for output in whole..outputs {
-            four(output, [sum_of(output), _mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128()], 1);
-        }
+    }
+    for row in whole..image.height {
+        horizontal_row(&image.data[row * width..][..width], 1, axis, &mut out[row * outputs..][..outputs]);
     }
     out
 }
