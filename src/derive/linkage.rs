@@ -101,8 +101,11 @@ for_this_processor! {
                             }
                         }
                     }
-                    distances[i * (2 * count - i - 1) / 2 + start - i - 1..][..end - start]
-                        .copy_from_slice(&line[start - first..end - first]);
+                    let to = &mut distances[i * (2 * count - i - 1) / 2 + start - i - 1..][..end - start];
+                    match to.as_chunks_mut::<COLUMNS>().0 {
+                        [whole] => *whole = line,
+                        _ => to.copy_from_slice(&line[start - first..end - first]),
+                    }
                 }
             }
         }
