@@ -8,9 +8,9 @@
 /// over slices that the compiler turns into vector code by itself; the order of additions, and so the result, is the same
 /// in all of them.
 macro_rules! for_this_processor {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$doc])*
-        fn $name($($arg: $type),*) -> $result {
+        $visible fn $name($($arg: $type),*) -> $result {
             #[inline(always)]
             fn plain($($arg: $type),*) -> $result $body
             #[cfg(target_arch = "x86_64")]
