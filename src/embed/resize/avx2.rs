@@ -165,8 +165,8 @@ unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         for at in (0..outputs).step_by(OUTPUTS) {
             // The last four may overlap those before.
             let at = at.min(outputs - OUTPUTS);
-            let mut joined = [[_mm256_setzero_si256(); OUTPUTS]; 2];
-            for o in 0..OUTPUTS {
+            let mut joined = [[_mm256_setzero_si256(); 2]; OUTPUTS];
+            for (o, joined) in joined.iter_mut().enumerate() {
                 let start = split.starts[at + o];
                 assert!(start + window <= width);
                 let weights = &split.weights[(at + o) * stride..][..stride];
@@ -191,13 +191,13 @@ unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
                     }
                 }
                 for pair in 0..2 {
-                    joined[pair][o] = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[pair]), low[pair]);
+                    joined[pair] = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[pair]), low[pair]);
                 }
             }
             let mut sums = [_mm256_setzero_si256(); 2];
             for two in 0..2 {
-                let first = _mm256_hadd_epi32(joined[0][2 * two], joined[1][2 * two]);
-                let second = _mm256_hadd_epi32(joined[0][2 * two + 1], joined[1][2 * two + 1]);
+                let first = _mm256_hadd_epi32(joined[2 * two][0], joined[2 * two][1]);
+                let second = _mm256_hadd_epi32(joined[2 * two + 1][0], joined[2 * two + 1][1]);
                 let sum = _mm256_add_epi32(_mm256_hadd_epi32(first, second), half);
                 sums[two] = _mm256_srai_epi32::<{ PRECISION_BITS as i32 }>(sum);
             }

@@ -109,13 +109,7 @@ impl Encoder {
     fn block(&mut self, component: usize, block: Block) {
         let table = TABLES[component];
         let level = block[0][0];
-        let mut differs = false;
-        for y in 0..BLOCK {
-            for x in 0..BLOCK {
-                differs |= block[y][x] != level;
-            }
-        }
-        if !differs {
+        if !block.as_flattened().iter().fold(false, |differs, &value| differs | (value != level)) {
             self.flat(component, first_of(level, &self.factors[table]));
             return;
         }
