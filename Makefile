@@ -9,15 +9,16 @@ PYTHON ?= python3
 # builds after another one makes its own files the newer ones.
 OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
-	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
+	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup build demo test lint eval-builtin clean
+.PHONY: help setup build demo test lint bench eval-builtin clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
 	@echo "make test    run every test"
 	@echo "make setup   fetch ONNX Runtime and PDFium into native/"
 	@echo "make build   build the release binary at target/release/quire"
+	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
 	@echo "make lint    formatting, clippy and documentation, warnings as errors"
 
@@ -46,6 +47,14 @@ lint:
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+# BENCH: more arguments for benches/run.py, such as --pdfs FOLDER. Where torch and colpali-engine are installed in .venv too,
+# the pooling peer is colpali-engine itself instead of a copy of its arithmetic.
+BENCH ?=
+bench: build
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r benches/peers/requirements.txt
+	@$(PYTHON) benches/run.py --quire target/release/quire --python .venv/bin/python $(BENCH)
 
 # Held-out pages and questions made from named Debian packages, indexed and asked with Quire itself.
 EVAL ?= eval-set

@@ -2,7 +2,9 @@
 //! codebook, a question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted
 //! alike.
 
-use super::simd::{Panels, ROWS, WIDTH};
+mod outline;
+
+use super::simd::{Panels, ROWS, WIDTH, for_this_processor};
 use crate::error::{Error, Result};
 use crate::types::{Codebook, Multivector, SparseVector};
 
@@ -47,6 +49,10 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     if top == 0 {
         return Ok(best);
     }
+    if vectors.len() >= MANY && vectors.dim() >= 2 * outline::WIDTH {
+        nearest_by_outline(vectors, codebook, top, &mut best);
+        return Ok(best);
+    }
     // What an entry must exceed to be among the best of a column; padding columns can't be exceeded.
     let mut least = vec![f32::INFINITY; vectors.len().div_ceil(WIDTH) * WIDTH];
     least[..vectors.len()].fill(f32::NEG_INFINITY);
@@ -71,6 +77,54 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     Ok(best)
 }
 
+/// Vectors for which an outline is worth making and using.
+const MANY: usize = 32;
+
+/// As [`nearest`], over bounds: only pairs whose bound exceeds what is among the best already are looked at in full.
+fn nearest_by_outline(vectors: &Multivector, codebook: &Codebook, top: usize, best: &mut [Vec<(u32, f32)>]) {
+    let entries = &codebook.entries;
+    let outline = codebook.outline.get_or_init(|| outline::outline(entries));
+    let mut least = vec![f32::INFINITY; vectors.len().div_ceil(WIDTH) * WIDTH];
+    least[..vectors.len()].fill(f32::NEG_INFINITY);
+    let panels = Panels::new(&outline::seen_from(&outline.directions, vectors), outline::WIDTH);
+    panels.for_each_block(&outline.entries, |entry, column, block| {
+        let rows = ROWS.min(entries.len() - entry);
+        let least = &mut least[column..column + WIDTH];
+        for (entry, bounds) in (entry..).zip(&block[..rows]) {
+            let mut exceeds = 0u32;
+            for c in 0..WIDTH {
+                exceeds |= u32::from(bounds[c] > least[c]) << c;
+            }
+            while exceeds != 0 {
+                let c = exceeds.trailing_zeros() as usize;
+                let cosine = dot(entries.row(entry), vectors.row(column + c));
+                if cosine > least[c] {
+                    least[c] = insert(&mut best[column + c], top, (entry as u32, cosine));
+                }
+                exceeds &= exceeds - 1;
+            }
+        }
+    });
+}
+
+/// Lanes of [`dot`].
+const LANES: usize = 16;
+
+for_this_processor! {
+    /// Summed in lanes, which then are added in order.
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        let mut sums = [0.0f32; LANES];
+        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+        for (a, b) in a.iter().zip(b) {
+            for i in 0..LANES {
+                sums[i] = a[i].mul_add(b[i], sums[i]);
+            }
+        }
+        let rest = a_rest.iter().zip(b_rest).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum));
+        sums.iter().sum::<f32>() + rest
+    }
+}
+
 /// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must
 /// exceed.
 fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
@@ -82,11 +136,19 @@ fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
     use proptest::prelude::*;
 
     fn codebook(entries: Vec<f32>, dim: usize) -> Codebook {
-        Codebook { entries: Multivector::new(dim, entries).unwrap(), page_top: 2, question_top: 3, question_power: 4.0 }
+        Codebook {
+            entries: Multivector::new(dim, entries).unwrap(),
+            page_top: 2,
+            question_top: 3,
+            question_power: 4.0,
+            outline: OnceLock::new(),
+        }
     }
 
     #[test]
@@ -116,6 +178,43 @@ mod tests {
         assert!(error.to_string().contains("3 dimensions"), "{error}");
     }
 
+    /// Vectors of 128 numbers near a space of `directions`, normalised.
+    fn low(seed: u64, count: usize, directions: usize) -> Multivector {
+        let mut state = seed;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f32 / (1u64 << 53) as f32 - 0.5
+        };
+        let mut data = Vec::new();
+        for _ in 0..count {
+            let main: Vec<f32> = (0..directions).map(|_| uniform()).collect();
+            let row: Vec<f32> =
+                (0..128).map(|at| 0.2 * uniform() + main[at % directions] * ((at % 5) as f32 - 1.5)).collect();
+            let norm = row.iter().map(|value| value * value).sum::<f32>().sqrt();
+            data.extend(row.iter().map(|value| value / norm));
+        }
+        Multivector::new(128, data).unwrap()
+    }
+
+    #[test]
+    fn an_outline_loses_nothing() {
+        // Few directions, more than are kept, and as many as there are.
+        for (seed, directions) in [(1, 9), (2, 60), (3, 128)] {
+            let (vectors, entries) = (low(seed, 97, directions), low(seed + 10, 500, directions));
+            let codebook =
+                Codebook { entries, page_top: 3, question_top: 3, question_power: 1.0, outline: OnceLock::new() };
+            let found = nearest(&vectors, &codebook, 3).unwrap();
+            assert!(codebook.outline.get().is_some());
+            for (vector, found) in vectors.rows().zip(found) {
+                let mut all: Vec<(u32, f32)> =
+                    (0..).zip(codebook.entries.rows().map(|entry| dot(entry, vector))).collect();
+                all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                all.truncate(3);
+                assert_eq!(found, all);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn nearest_equals_a_full_sort(
@@ -129,7 +228,7 @@ mod tests {
                 Multivector::new(3, values[..whole].iter().map(|&value| f32::from(value)).collect()).unwrap()
             };
             let (vectors, entries) = (matrix(vectors), matrix(entries));
-            let codebook = Codebook { entries, page_top: top, question_top: top, question_power: 1.0 };
+            let codebook = Codebook { entries, page_top: top, question_top: top, question_power: 1.0, outline: OnceLock::new() };
             let found = nearest(&vectors, &codebook, top).unwrap();
             for (vector, found) in vectors.rows().zip(found) {
                 let mut all: Vec<(u32, f32)> = codebook.entries.rows().enumerate()

@@ -30,17 +30,45 @@ pub(super) fn ward_of_points(points: &[f64], dim: usize) -> Tree {
 const COLUMNS: usize = 16;
 const ROWS: usize = 4;
 
+/// A squared distance below this share of the points' squared norms has lost digits to cancellation.
+const CANCELLED: f64 = 1e-3;
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+}
+
+/// `[ROWS, dim] x [dim, COLUMNS]`.
+#[inline(always)]
+fn products(rows: [&[f64]; ROWS], panel: &[f64]) -> [[f64; COLUMNS]; ROWS] {
+    let mut sums = [[0.0f64; COLUMNS]; ROWS];
+    let dim = panel.len() / COLUMNS;
+    let (a, b, c, d) = (&rows[0][..dim], &rows[1][..dim], &rows[2][..dim], &rows[3][..dim]);
+    for at in 0..dim {
+        let column = &panel[at * COLUMNS..][..COLUMNS];
+        let row = [a[at], b[at], c[at], d[at]];
+        for r in 0..ROWS {
+            for c in 0..COLUMNS {
+                sums[r][c] = row[r].mul_add(column[c], sums[r][c]);
+            }
+        }
+    }
+    sums
+}
+
 for_this_processor! {
-    /// Euclidean distances of all pairs `i < j`, in the order of i, then j. Differences are squared as they are: the
-    /// shorter way over dot products loses the distances of points that nearly coincide.
+    /// Euclidean distances of all pairs `i < j`, in the order of i, then j: over dot products, and again over the
+    /// differences where points nearly coincide.
     fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
         let count = points.len() / dim;
-        let mut columns = vec![0.0; count.div_ceil(COLUMNS) * COLUMNS * dim];
+        let panels = count.div_ceil(COLUMNS);
+        let mut columns = vec![0.0; panels * COLUMNS * dim];
+        let mut norms = vec![0.0; panels * COLUMNS];
         for (column, point) in points.chunks_exact(dim).enumerate() {
             let panel = &mut columns[column / COLUMNS * COLUMNS * dim..][..COLUMNS * dim];
             for (at, &value) in point.iter().enumerate() {
                 panel[at * COLUMNS + column % COLUMNS] = value;
             }
+            norms[column] = point.iter().map(|value| value * value).sum();
         }
         let mut distances = vec![0.0; count * count.saturating_sub(1) / 2];
         for (number, panel) in columns.chunks_exact(COLUMNS * dim).enumerate() {
@@ -50,19 +78,33 @@ for_this_processor! {
                 // Rows beyond the end repeat the last one: their sums are not looked at.
                 let rows: [&[f64]; ROWS] =
                     std::array::from_fn(|r| &points[(row + r).min(count - 1) * dim..][..dim]);
-                let mut sums = [[0.0f64; COLUMNS]; ROWS];
-                for (at, column) in panel.chunks_exact(COLUMNS).enumerate() {
-                    for r in 0..ROWS {
-                        for c in 0..COLUMNS {
-                            let difference = rows[r][at] - column[c];
-                            sums[r][c] += difference * difference;
+                let sums = products(rows, panel);
+                for r in 0..ROWS.min(count - row) {
+                    let i = row + r;
+                    let mut line = [0.0; COLUMNS];
+                    let mut cancelled = false;
+                    for c in 0..COLUMNS {
+                        let both = norms[i] + norms[first + c];
+                        let squared = both - 2.0 * sums[r][c];
+                        cancelled |= squared < CANCELLED * both;
+                        line[c] = squared.max(0.0).sqrt();
+                    }
+                    let start = (i + 1).max(first);
+                    if start >= end {
+                        continue;
+                    }
+                    if cancelled {
+                        for j in start..end {
+                            let both = norms[i] + norms[j];
+                            if both - 2.0 * sums[r][j - first] < CANCELLED * both {
+                                line[j - first] = distance(rows[r], &points[j * dim..][..dim]);
+                            }
                         }
                     }
-                }
-                for (i, sums) in (row..count).zip(&sums) {
-                    let line = i * (2 * count - i - 1) / 2;
-                    for j in (i + 1).max(first)..end {
-                        distances[line + j - i - 1] = sums[j - first].sqrt();
+                    let to = &mut distances[i * (2 * count - i - 1) / 2 + start - i - 1..][..end - start];
+                    match to.as_chunks_mut::<COLUMNS>().0 {
+                        [whole] => *whole = line,
+                        _ => to.copy_from_slice(&line[start - first..end - first]),
                     }
                 }
             }

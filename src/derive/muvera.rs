@@ -123,14 +123,12 @@ impl Muvera {
         let words = signs.len() / vectors.len();
         let mut encoding = vec![0.0; r_reps * clusters * dim_proj];
         let mut centres = vec![0.0; clusters * dim];
-        let mut ids = vec![0; vectors.len()];
+        let mut members = Members::new(vectors.len(), clusters);
         for (repetition, block) in encoding.chunks_exact_mut(clusters * dim_proj).enumerate() {
-            for (id, signs) in ids.iter_mut().zip(signs.chunks_exact(words)) {
-                *id = bits(signs, repetition * k_sim, k_sim);
-            }
-            let members = sum_by_cluster(vectors.as_slice(), dim, &ids, &mut centres);
+            members.sort(signs.chunks_exact(words).map(|signs| bits(signs, repetition * k_sim, k_sim)));
+            sum_by_cluster(vectors.as_slice(), dim, &members, document, &mut centres);
             if document {
-                finish_document(vectors, &members, &mut centres);
+                fill_empty(vectors, &members, &mut centres);
             }
             if self.projections.is_empty() {
                 block.copy_from_slice(&centres);
@@ -147,8 +145,8 @@ impl Muvera {
         let words = self.panels.columns().div_ceil(WIDTH);
         let mut signs = vec![0u32; vectors.len() * words];
         let slack = DOUBTFUL_AT_128 * (self.dim as f32 / 128.0).max(1.0);
-        let margins: Vec<f32> =
-            vectors.rows().map(|row| slack * row.iter().map(|value| value * value).sum::<f32>().sqrt()).collect();
+        let mut margins = squared_norms(vectors.as_slice(), self.dim);
+        margins.iter_mut().for_each(|margin| *margin = slack * margin.sqrt());
         self.panels.for_each_block(vectors.as_slice(), |first, column, block| {
             let norms = &self.norms[column..column + WIDTH];
             for (r, sums) in block.iter().enumerate().take(ROWS.min(vectors.len() - first)) {
@@ -220,54 +218,153 @@ fn bits(words: &[u32], at: usize, count: usize) -> u32 {
     (pair >> (at % 32)) as u32 & ((1 << count) - 1)
 }
 
-/// Members of each cluster: how many, and the first.
-type Members = Vec<(u32, u32)>;
-
 for_this_processor! {
-    /// Sums the vectors of each cluster into `centres`, `[clusters, dim]`.
-    fn sum_by_cluster(vectors: &[f32], dim: usize, ids: &[u32], centres: &mut [f32]) -> Members {
-        centres.fill(0.0);
-        let mut members = vec![(0, 0); centres.len() / dim];
-        for (number, (row, &id)) in vectors.chunks_exact(dim).zip(ids).enumerate() {
-            let (count, first) = &mut members[id as usize];
-            if *count == 0 {
-                *first = number as u32;
+    /// `[vectors]`, up to rounding: in lanes, so that no addition waits for the one before.
+    fn squared_norms(vectors: &[f32], dim: usize) -> Vec<f32> {
+        let norm = |row: &[f32]| {
+            let mut sums = [0.0f32; LANES];
+            let mut chunks = row.chunks_exact(LANES);
+            for chunk in &mut chunks {
+                for i in 0..LANES {
+                    sums[i] += chunk[i] * chunk[i];
+                }
             }
-            *count += 1;
-            let centre = &mut centres[id as usize * dim..][..dim];
-            for (sum, value) in centre.iter_mut().zip(row) {
-                *sum += value;
-            }
-        }
-        members
+            sums.iter().sum::<f32>() + chunks.remainder().iter().map(|value| value * value).sum::<f32>()
+        };
+        vectors.chunks_exact(dim).map(norm).collect()
     }
 }
+
+/// Which vectors each cluster has.
+struct Members {
+    /// `[vectors]`: their clusters.
+    ids: Vec<u32>,
+    /// `[vectors]`: their numbers by cluster, ascending within each.
+    sorted: Vec<u32>,
+    /// `[clusters + 1]`: where each cluster starts in `sorted`.
+    starts: Vec<u32>,
+    /// Clusters that have a vector, ascending.
+    occupied: Vec<u32>,
+}
+
+impl Members {
+    fn new(vectors: usize, clusters: usize) -> Self {
+        Self { ids: vec![0; vectors], sorted: vec![0; vectors], starts: vec![0; clusters + 1], occupied: Vec::new() }
+    }
+
+    /// Takes one cluster a vector.
+    fn sort(&mut self, ids: impl Iterator<Item = u32>) {
+        self.starts.fill(0);
+        for (slot, id) in self.ids.iter_mut().zip(ids) {
+            *slot = id;
+            self.starts[id as usize + 1] += 1;
+        }
+        self.occupied.clear();
+        for cluster in 1..self.starts.len() {
+            if self.starts[cluster] > 0 {
+                self.occupied.push(cluster as u32 - 1);
+            }
+            self.starts[cluster] += self.starts[cluster - 1];
+        }
+        // Each start moves to its cluster's end while the vectors are put down, and back again afterwards.
+        for (number, &id) in self.ids.iter().enumerate() {
+            let place = &mut self.starts[id as usize];
+            self.sorted[*place as usize] = number as u32;
+            *place += 1;
+        }
+        let clusters = self.starts.len() - 1;
+        self.starts.copy_within(..clusters, 1);
+        self.starts[0] = 0;
+    }
+
+    fn of(&self, cluster: usize) -> &[u32] {
+        &self.sorted[self.starts[cluster] as usize..self.starts[cluster + 1] as usize]
+    }
+}
+
+/// Components that are summed at once: eight registers of AVX-512, so that a cluster's sums never go to memory.
+const STRIP: usize = 128;
+
+for_this_processor! {
+    /// Sums the vectors of each cluster into `centres`, `[clusters, dim]`; `mean`: their means. Empty clusters are zero.
+    fn sum_by_cluster(vectors: &[f32], dim: usize, members: &Members, mean: bool, centres: &mut [f32]) -> () {
+        for (cluster, centre) in centres.chunks_exact_mut(dim).enumerate() {
+            let members = members.of(cluster);
+            let scale = if mean { 1.0 / members.len().max(1) as f32 } else { 1.0 };
+            let whole = dim / STRIP * STRIP;
+            for at in (0..whole).step_by(STRIP) {
+                let mut sums = [0.0f32; STRIP];
+                for &member in members {
+                    let strip = &vectors[member as usize * dim + at..][..STRIP];
+                    for i in 0..STRIP {
+                        sums[i] += strip[i];
+                    }
+                }
+                for i in 0..STRIP {
+                    centre[at + i] = sums[i] * scale;
+                }
+            }
+            let rest = &mut centre[whole..];
+            rest.fill(0.0);
+            for &member in members {
+                for (sum, value) in rest.iter_mut().zip(&vectors[member as usize * dim + whole..]) {
+                    *sum += value;
+                }
+            }
+            rest.iter_mut().for_each(|sum| *sum *= scale);
+        }
+    }
+}
+
+/// Centres and components of a projection that are summed at once: enough sums beside each other that none waits for
+/// the one before.
+const CENTRES: usize = 8;
+const LANES: usize = 16;
 
 for_this_processor! {
     /// `[clusters, dim] x [dim, dim_proj] -> [clusters, dim_proj]`.
     fn project(centres: &[f32], dim: usize, signs: &[f32], dim_proj: usize, block: &mut [f32]) -> () {
-        for (centre, out) in centres.chunks_exact(dim).zip(block.chunks_exact_mut(dim_proj)) {
-            out.fill(0.0);
-            for (value, signs) in centre.iter().zip(signs.chunks_exact(dim_proj)) {
-                for (sum, sign) in out.iter_mut().zip(signs) {
-                    *sum += value * sign;
+        let clusters = centres.len() / dim;
+        for first in (0..clusters).step_by(CENTRES) {
+            let rows = CENTRES.min(clusters - first);
+            let centres = &centres[first * dim..][..rows * dim];
+            let block = &mut block[first * dim_proj..][..rows * dim_proj];
+            let whole = if rows == CENTRES { dim_proj / LANES * LANES } else { 0 };
+            for lane in (0..whole).step_by(LANES) {
+                let mut sums = [[0.0f32; LANES]; CENTRES];
+                for (at, signs) in signs.chunks_exact(dim_proj).enumerate() {
+                    let signs = &signs[lane..lane + LANES];
+                    for r in 0..CENTRES {
+                        let value = centres[r * dim + at];
+                        for i in 0..LANES {
+                            sums[r][i] += value * signs[i];
+                        }
+                    }
+                }
+                for r in 0..CENTRES {
+                    block[r * dim_proj + lane..][..LANES].copy_from_slice(&sums[r]);
+                }
+            }
+            for (centre, out) in centres.chunks_exact(dim).zip(block.chunks_exact_mut(dim_proj)) {
+                let out = &mut out[whole..];
+                out.fill(0.0);
+                for (value, signs) in centre.iter().zip(signs.chunks_exact(dim_proj)) {
+                    for (sum, sign) in out.iter_mut().zip(&signs[whole..]) {
+                        *sum += value * sign;
+                    }
                 }
             }
         }
     }
 }
 
-/// Sums become means; empty clusters take the first vector of the nearest occupied one (fewest different bits, then
-/// lowest).
-fn finish_document(vectors: &Multivector, members: &Members, centres: &mut [f32]) {
+/// Empty clusters take the first vector of the nearest occupied one (fewest different bits, then lowest).
+fn fill_empty(vectors: &Multivector, members: &Members, centres: &mut [f32]) {
     let dim = vectors.dim();
-    let occupied: Vec<u32> = (0..members.len() as u32).filter(|&id| members[id as usize].0 > 0).collect();
-    for (id, &(count, _)) in members.iter().enumerate() {
-        let centre = &mut centres[id * dim..][..dim];
-        if count > 0 {
-            centre.iter_mut().for_each(|value| *value /= count as f32);
-        } else if let Some(&nearest) = occupied.iter().min_by_key(|&&other| (id as u32 ^ other).count_ones()) {
-            centre.copy_from_slice(vectors.row(members[nearest as usize].1 as usize));
+    for (id, centre) in centres.chunks_exact_mut(dim).enumerate().filter(|(id, _)| members.of(*id).is_empty()) {
+        let nearest = members.occupied.iter().min_by_key(|&&other| (id as u32 ^ other).count_ones());
+        if let Some(&first) = nearest.and_then(|&nearest| members.of(nearest as usize).first()) {
+            centre.copy_from_slice(vectors.row(first as usize));
         }
     }
 }

@@ -53,8 +53,8 @@ pub fn hierarchical(vectors: &Multivector, factor: usize) -> Result<Multivector>
     means(vectors, &labels, clusters)
 }
 
-/// `[n]`: the cluster of each vector, numbered from 0 as `fcluster(...) - 1` numbers them.
-pub(super) fn cluster_labels(vectors: &Multivector, factor: usize) -> Vec<usize> {
+/// `[n]`: the cluster of each vector, numbered from 0 as `fcluster(...) - 1` numbers them; the factor is 1 or more.
+pub fn cluster_labels(vectors: &Multivector, factor: usize) -> Vec<usize> {
     let clusters = (vectors.len() / factor).max(1);
     let (points, dim) = points(vectors);
     let tree: Tree = ward_of_points(&points, dim);
@@ -79,15 +79,41 @@ fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
     (transformed(&wide, &factor, dim), dim)
 }
 
+/// A block of a matrix product whose sums stay in registers.
+const ROWS: usize = 4;
+const COLUMNS: usize = 16;
+
+/// The values, and zeros after them.
+#[inline(always)]
+fn part<const N: usize>(values: &[f64]) -> [f64; N] {
+    match values.first_chunk::<N>() {
+        Some(whole) => *whole,
+        None => std::array::from_fn(|at| values.get(at).copied().unwrap_or_default()),
+    }
+}
+
 for_this_processor! {
     /// `L^T e` of every row e.
     fn transformed(rows: &[f64], factor: &[f64], dim: usize) -> Vec<f64> {
+        let count = rows.len() / dim;
         let mut points = vec![0.0; rows.len()];
-        for (row, point) in rows.chunks_exact(dim).zip(points.chunks_exact_mut(dim)) {
-            // Row k of L, times e_k, added up; entries above the diagonal are left out.
-            for (k, &value) in row.iter().enumerate() {
-                for (sum, &l) in point[..=k].iter_mut().zip(&factor[k * dim..]) {
-                    *sum += value * l;
+        for first in (0..count).step_by(ROWS) {
+            // Rows beyond the end repeat the last one: their sums are not looked at.
+            let lines: [&[f64]; ROWS] = std::array::from_fn(|r| &rows[(first + r).min(count - 1) * dim..][..dim]);
+            for column in (0..dim).step_by(COLUMNS) {
+                // Lines of L above the diagonal are zero in these columns.
+                let mut sums = [[0.0f64; COLUMNS]; ROWS];
+                let width = COLUMNS.min(dim - column);
+                for k in column..dim {
+                    let line = part::<COLUMNS>(&factor[k * dim + column..][..width]);
+                    for r in 0..ROWS {
+                        for c in 0..COLUMNS {
+                            sums[r][c] = lines[r][k].mul_add(line[c], sums[r][c]);
+                        }
+                    }
+                }
+                for r in 0..ROWS.min(count - first) {
+                    points[(first + r) * dim + column..][..width].copy_from_slice(&sums[r][..width]);
                 }
             }
         }
@@ -96,13 +122,24 @@ for_this_processor! {
 }
 
 for_this_processor! {
-    /// `E^T E`, `[dim, dim]`.
-    fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
+    /// `E^T E`, `[dim, dim]`: the lower triangle, and a little more.
+    pub(super) fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
         let mut moments = vec![0.0; dim * dim];
-        for row in rows.chunks_exact(dim) {
-            for (line, &a) in moments.chunks_exact_mut(dim).zip(row) {
-                for (sum, &b) in line.iter_mut().zip(row) {
-                    *sum += a * b;
+        for row in (0..dim).step_by(ROWS) {
+            for column in (0..(row + ROWS).min(dim)).step_by(COLUMNS) {
+                let (height, width) = (ROWS.min(dim - row), COLUMNS.min(dim - column));
+                let mut sums = [[0.0f64; COLUMNS]; ROWS];
+                for e in rows.chunks_exact(dim) {
+                    let a = part::<ROWS>(&e[row..][..height]);
+                    let b = part::<COLUMNS>(&e[column..][..width]);
+                    for r in 0..ROWS {
+                        for c in 0..COLUMNS {
+                            sums[r][c] = a[r].mul_add(b[c], sums[r][c]);
+                        }
+                    }
+                }
+                for r in 0..height {
+                    moments[(row + r) * dim + column..][..width].copy_from_slice(&sums[r][..width]);
                 }
             }
         }
@@ -120,6 +157,7 @@ fn cholesky(mut matrix: Vec<f64>, dim: usize) -> Vec<f64> {
         let scale = if root > 0.0 { 1.0 / root } else { 0.0 };
         let below: Vec<f64> = (column + 1..dim).map(|row| matrix[row * dim + column] * scale).collect();
         matrix[column * dim + column] = root;
+        matrix[column * dim + column + 1..][..dim - column - 1].fill(0.0);
         for (at, &value) in below.iter().enumerate() {
             let row = column + 1 + at;
             matrix[row * dim + column] = value;

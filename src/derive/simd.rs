@@ -4,13 +4,13 @@
 //! Every lane sums its terms in the order of the dimensions with one fused rounding a term, on every processor and in
 //! the plain code, so a result never depends on the machine.
 
-/// Compiles a plain function for AVX-512 and AVX2 too and takes the widest that the processor has. For loops over
-/// slices that the compiler turns into vector code by itself; the order of additions, and so the result, is the same in
-/// all of them.
+/// Compiles a plain function for AVX-512 and AVX2 (with FMA) too and takes the widest that the processor has. For loops
+/// over slices that the compiler turns into vector code by itself; the order of additions, and so the result, is the same
+/// in all of them.
 macro_rules! for_this_processor {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
+    ($(#[$doc:meta])* $visible:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $result:ty $body:block) => {
         $(#[$doc])*
-        fn $name($($arg: $type),*) -> $result {
+        $visible fn $name($($arg: $type),*) -> $result {
             #[inline(always)]
             fn plain($($arg: $type),*) -> $result $body
             #[cfg(target_arch = "x86_64")]
@@ -19,7 +19,7 @@ macro_rules! for_this_processor {
                 fn avx512($($arg: $type),*) -> $result {
                     plain($($arg),*)
                 }
-                #[target_feature(enable = "avx2")]
+                #[target_feature(enable = "avx2,fma")]
                 fn avx2($($arg: $type),*) -> $result {
                     plain($($arg),*)
                 }
@@ -27,8 +27,8 @@ macro_rules! for_this_processor {
                     // SAFETY: the processor has AVX-512.
                     return unsafe { avx512($($arg),*) };
                 }
-                if std::arch::is_x86_feature_detected!("avx2") {
-                    // SAFETY: the processor has AVX2.
+                if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor has AVX2 and FMA.
                     return unsafe { avx2($($arg),*) };
                 }
             }
@@ -50,6 +50,10 @@ pub(super) const WIDTH: usize = 32;
 /// Rows of the other matrix that one block takes: with [`WIDTH`] columns, the sums fill 12 of the 32 registers of
 /// AVX-512.
 pub(super) const ROWS: usize = 6;
+
+/// Rows that every panel meets before the next are read: 128 KB at 128 dimensions, which stay in the core's own cache. A
+/// codebook of megabytes would otherwise come from memory again for each panel.
+const TILE: usize = 42 * ROWS;
 
 /// Sums of one block, `[ROWS, WIDTH]`.
 pub(super) type Block = [[f32; WIDTH]; ROWS];
@@ -98,11 +102,13 @@ impl Panels {
         kernel: impl Fn(&[f32], [&[f32]; ROWS]) -> Block,
     ) {
         let count = rows.len() / self.dim;
-        for (number, panel) in self.data.chunks_exact(WIDTH * self.dim).enumerate() {
-            for first in (0..count).step_by(ROWS) {
-                // Rows beyond the end repeat the last one: their sums are not looked at.
-                let rows = std::array::from_fn(|r| &rows[(first + r).min(count - 1) * self.dim..][..self.dim]);
-                visit(first, number * WIDTH, &kernel(panel, rows));
+        for tile in (0..count).step_by(TILE) {
+            for (number, panel) in self.data.chunks_exact(WIDTH * self.dim).enumerate() {
+                for first in (tile..count.min(tile + TILE)).step_by(ROWS) {
+                    // Rows beyond the end repeat the last one: their sums are not looked at.
+                    let rows = std::array::from_fn(|r| &rows[(first + r).min(count - 1) * self.dim..][..self.dim]);
+                    visit(first, number * WIDTH, &kernel(panel, rows));
+                }
             }
         }
     }
@@ -140,16 +146,17 @@ mod x86 {
     fn avx512(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
         const VECTORS: usize = WIDTH / 16;
         let dim = panel.len() / WIDTH;
-        // The same length as the loop's, so that no index is checked inside it.
-        let rows = rows.map(|row| &row[..dim]);
+        // Once, so that nothing is checked inside the loop.
+        assert!(rows.iter().all(|row| row.len() == dim));
         let mut sums = [[_mm512_setzero_ps(); VECTORS]; ROWS];
         for at in 0..dim {
             let columns = &panel[at * WIDTH..][..WIDTH];
             // SAFETY: `columns` has WIDTH floats.
             let columns: [__m512; VECTORS] =
-                std::array::from_fn(|v| unsafe { _mm512_loadu_ps(columns.as_ptr().add(v * 16)) });
+                unsafe { [_mm512_loadu_ps(columns.as_ptr()), _mm512_loadu_ps(columns.as_ptr().add(16))] };
             for r in 0..ROWS {
-                let value = _mm512_set1_ps(rows[r][at]);
+                // SAFETY: a row has `dim` floats, as asserted above.
+                let value = _mm512_set1_ps(unsafe { *rows[r].get_unchecked(at) });
                 for v in 0..VECTORS {
                     sums[r][v] = _mm512_fmadd_ps(value, columns[v], sums[r][v]);
                 }
@@ -170,7 +177,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     fn avx2(panel: &[f32], rows: [&[f32]; ROWS]) -> Block {
         let dim = panel.len() / WIDTH;
-        let rows = rows.map(|row| &row[..dim]);
+        assert!(rows.iter().all(|row| row.len() == dim));
         let mut block = [[0.0; WIDTH]; ROWS];
         for half in (0..WIDTH).step_by(16) {
             let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
@@ -178,9 +185,10 @@ mod x86 {
                 let columns = &panel[at * WIDTH + half..][..16];
                 // SAFETY: `columns` has 16 floats.
                 let columns: [__m256; 2] =
-                    std::array::from_fn(|v| unsafe { _mm256_loadu_ps(columns.as_ptr().add(v * 8)) });
+                    unsafe { [_mm256_loadu_ps(columns.as_ptr()), _mm256_loadu_ps(columns.as_ptr().add(8))] };
                 for r in 0..ROWS {
-                    let value = _mm256_set1_ps(rows[r][at]);
+                    // SAFETY: a row has `dim` floats, as asserted above.
+                    let value = _mm256_set1_ps(unsafe { *rows[r].get_unchecked(at) });
                     for v in 0..2 {
                         sums[r][v] = _mm256_fmadd_ps(value, columns[v], sums[r][v]);
                     }

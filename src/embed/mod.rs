@@ -41,6 +41,7 @@ impl Default for EmbedOptions {
 }
 
 /// A page made ready for the model by [`Embedder::prepare`].
+#[derive(Clone)]
 pub struct PageInput(Canvas);
 
 /// A loaded model. Clones share it.

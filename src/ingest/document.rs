@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 
-use super::{Event, Shared};
+use super::{Event, Shared, jpeg};
 use crate::blobs::page_key;
 use crate::derive::{derive_page, terms};
 use crate::error::{Error, Kind, Result};
@@ -189,11 +189,7 @@ fn encode_jpeg(image: &PageImage, quality: u8) -> Result<Bytes> {
             image.width, image.height
         )));
     };
-    let mut bytes = Vec::with_capacity(image.rgb.len() / 12);
-    jpeg_encoder::Encoder::new(&mut bytes, quality)
-        .encode(&image.rgb, width, height, jpeg_encoder::ColorType::Rgb)
-        .map_err(|error| Error::bug("the page image could not be encoded").with_source(error))?;
-    Ok(Bytes::from(bytes))
+    Ok(Bytes::from(jpeg::encode(&image.rgb, width, height, quality)))
 }
 
 #[cfg(test)]

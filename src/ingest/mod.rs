@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod document;
+mod jpeg;
 mod progress;
 mod submit;
 mod writer;

@@ -8,6 +8,7 @@
 //!
 //! Read `pool` for the life of a request, `protocol` for what passes over the pipes, [`worker`] for the other end.
 
+mod board;
 mod confine;
 mod fit;
 mod pdf;

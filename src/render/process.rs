@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::board::Board;
 use super::confine::OUT_OF_MEMORY;
 use super::protocol::{Fault, Reply, Request, Setup, receive, send};
 use super::worker::OPEN_DOCUMENTS;
@@ -67,6 +68,7 @@ pub(super) struct Worker {
     /// `None` only while it is being stopped.
     input: Option<ChildStdin>,
     output: ChildStdout,
+    board: Option<Board>,
     tail: Arc<Mutex<Vec<u8>>>,
     pump: JoinHandle<()>,
     /// Numbers of the documents that it has open, the most recent last.
@@ -102,20 +104,27 @@ impl Worker {
         };
         let tail = Arc::new(Mutex::new(Vec::new()));
         let pump = tasks.spawn(pump(errors, tail.clone(), child.id()));
-        let setup =
-            Setup { settings: settings.clone(), pdfium: command.pdfium.clone(), faults: command.faults.clone() };
+        let max_body = settings.max_page_pixels.saturating_mul(3);
+        let board = Board::new(max_body);
+        let setup = Setup {
+            settings: settings.clone(),
+            pdfium: command.pdfium.clone(),
+            board: board.as_ref().map(Board::path),
+            faults: command.faults.clone(),
+        };
         // a worker that died at once is found out by its first request
         let _ = send(&mut input, &setup).await;
         Ok(Self {
             child,
             input: Some(input),
             output,
+            board,
             tail,
             pump,
             open: VecDeque::new(),
             requests: 0,
             pages: 0,
-            max_body: settings.max_page_pixels.saturating_mul(3),
+            max_body,
         })
     }
 
@@ -160,7 +169,23 @@ impl Worker {
     async fn exchange(&mut self, request: &Request) -> std::io::Result<(Reply, Vec<u8>)> {
         let input = self.input.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
         send(input, request).await?;
-        receive(&mut self.output, self.max_body).await
+        let (reply, body) = receive(&mut self.output, self.max_body).await?;
+        let Reply::Page(header) = &reply else { return Ok((reply, body)) };
+        if !header.shared {
+            return Ok((reply, body));
+        }
+        let bytes = u64::from(header.width) * u64::from(header.height) * 3;
+        let broken = || std::io::Error::new(std::io::ErrorKind::InvalidData, "pixels where there is no room for them");
+        let mut board = self.board.take().filter(|_| bytes <= self.max_body).ok_or_else(broken)?;
+        // a copy of megabytes is no work for the runtime's threads
+        let (board, pixels) = tokio::task::spawn_blocking(move || {
+            let pixels = board.read(bytes as usize);
+            (board, pixels)
+        })
+        .await
+        .map_err(std::io::Error::other)?;
+        self.board = Some(board);
+        Ok((reply, pixels?))
     }
 
     async fn kill(&mut self) -> Option<ExitStatus> {

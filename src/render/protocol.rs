@@ -22,6 +22,8 @@ pub(super) struct Setup {
     pub settings: RenderSettings,
     /// Full path of PDFium's shared library.
     pub pdfium: PathBuf,
+    /// Memory to draw in, where the pool shares some.
+    pub board: Option<PathBuf>,
     pub faults: Vec<Fault>,
 }
 
@@ -84,13 +86,15 @@ pub(super) struct PageHeader {
     pub width_pt: f32,
     pub height_pt: f32,
     pub scaled_down: bool,
+    /// The pixels are in the memory that the pool shares with the worker, and the body is empty.
+    pub shared: bool,
     pub text: TextLayer,
 }
 
 /// A page as the worker drew it.
 pub(super) struct Drawn {
     pub header: PageHeader,
-    /// RGB8, `[height, width, 3]`.
+    /// RGB8, `[height, width, 3]`; empty where it is in shared memory.
     pub rgb: Vec<u8>,
 }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use super::board::Drawing;
 use super::confine;
 use super::pdf::{Library, PdfDocument};
 use super::picture;
@@ -34,7 +35,9 @@ pub fn run() -> Result<()> {
         ))
         .with_source(error)
     })?;
-    let mut worker = Worker { setup, library: None, open: VecDeque::new(), requests: 0 };
+    // without it pages go through the pipe
+    let drawing = setup.board.as_deref().and_then(|path| Drawing::open(path).ok());
+    let mut worker = Worker { setup, drawing, library: None, open: VecDeque::new(), requests: 0 };
     while let Some(request) = read_frame::<Request>(&mut pipes.input).map_err(broken)? {
         let (reply, body) = worker.answer(&request);
         write_frame(&mut pipes.output, &reply, &body).map_err(broken)?;
@@ -44,6 +47,7 @@ pub fn run() -> Result<()> {
 
 struct Worker {
     setup: Setup,
+    drawing: Option<Drawing>,
     /// Loaded for the first PDF: images need none.
     library: Option<&'static Library>,
     /// The most recently used document last, with the pool's number for it.
@@ -77,7 +81,12 @@ impl Worker {
                 let Drawn { header, rgb } = match format {
                     Format::Pdf => {
                         let settings = self.setup.settings.clone();
-                        self.document(*id, path)?.draw(*number, &settings)?
+                        let mut drawing = self.drawing.take();
+                        let drawn = self
+                            .document(*id, path)
+                            .and_then(|document| document.draw(*number, &settings, drawing.as_mut()));
+                        self.drawing = drawing;
+                        drawn?
                     }
                     _ => picture::draw(path, *format, *number, &self.setup.settings)?,
                 };

@@ -13,7 +13,7 @@ mod render;
 mod schema;
 mod vectors;
 
-pub use codebook::Codebook;
+pub use codebook::{Codebook, Outline};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};

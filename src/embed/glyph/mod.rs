@@ -78,7 +78,7 @@ impl PageModel {
         let data = match canvases {
             [one] => &one.data,
             several => {
-                joined = several.iter().flat_map(|canvas| &canvas.data).copied().collect::<Vec<u8>>();
+                joined = several.iter().map(|canvas| canvas.data.as_slice()).collect::<Vec<_>>().concat();
                 &joined
             }
         };

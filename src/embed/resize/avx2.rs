@@ -92,37 +92,45 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         6, z, 9, z, 7, z, 10, z, 8, z, 11, z, z, z, z, z,
     );
     let half = _mm_set1_epi32(HALF);
+    let window = split.groups * 12 + 4;
     let whole = readable / LINES * LINES;
+    // Plain loops over the lines: closures that the standard library calls would not be compiled for AVX2.
     for first in (0..whole).step_by(LINES) {
-        // Each line may be read 16 bytes beyond its end, see above.
-        let lines: [&[u8]; LINES] = std::array::from_fn(|l| &image.data[(first + l) * line..]);
+        // A line may be read 4 bytes beyond its end, see above.
+        let lines = &image.data[first * line..];
         let outs = &mut out[first * out_line..][..LINES * out_line];
         let windows = split.starts.iter().zip(split.weights.chunks_exact(split.groups * 32));
         for (output, (&start, weights)) in windows.enumerate() {
-            let windows = lines.map(|line| &line[start * 3..][..split.groups * 12 + 4]);
+            assert!(start * 3 + (LINES - 1) * line + window <= lines.len());
             let mut high = [_mm256_setzero_si256(); LINES];
             let mut low = [_mm256_setzero_si256(); LINES];
             for (group, halves) in weights.chunks_exact(32).enumerate() {
                 // SAFETY: `halves` has 32 values of 16 bits.
                 let (wh, wl) = unsafe {
-                    (_mm256_loadu_si256(halves.as_ptr().cast()), _mm256_loadu_si256(halves[16..].as_ptr().cast()))
+                    (_mm256_loadu_si256(halves.as_ptr().cast()), _mm256_loadu_si256(halves.as_ptr().add(16).cast()))
                 };
                 for l in 0..LINES {
-                    // SAFETY: a window has 12 bytes a group and 4 more, so 16 may be read where any group starts.
-                    let raw = unsafe { _mm_loadu_si128(windows[l].as_ptr().add(group * 12).cast()) };
+                    // SAFETY: a window has 12 bytes a group and 4 more, so 16 may be read where any group starts; that
+                    // the window of the last line lies in the image is asserted above.
+                    let raw = unsafe { _mm_loadu_si128(lines.as_ptr().add(start * 3 + l * line + group * 12).cast()) };
                     let pixels = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(raw), shuffle);
                     high[l] = _mm256_add_epi32(high[l], _mm256_madd_epi16(pixels, wh));
                     low[l] = _mm256_add_epi32(low[l], _mm256_madd_epi16(pixels, wl));
                 }
             }
+            let mut sums = [_mm_setzero_si128(); LINES];
             for l in 0..LINES {
-                let sums = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[l]), low[l]);
-                let sum = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
-                let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
-                let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-                let [r, g, b, _] = _mm_cvtsi128_si32(packed).to_le_bytes();
+                let joined = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[l]), low[l]);
+                let sum = _mm_add_epi32(_mm256_castsi256_si128(joined), _mm256_extracti128_si256::<1>(joined));
+                sums[l] = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
+            }
+            let packed = _mm_packus_epi16(_mm_packs_epi32(sums[0], sums[1]), _mm_packs_epi32(sums[2], sums[3]));
+            let mut pixels = [0u8; LINES * 4];
+            // SAFETY: 16 bytes, four a line.
+            unsafe { _mm_storeu_si128(pixels.as_mut_ptr().cast(), packed) };
+            for l in 0..LINES {
                 let at = l * out_line + output * 3;
-                outs[at..at + 3].copy_from_slice(&[r, g, b]);
+                outs[at..at + 3].copy_from_slice(&pixels[l * 4..l * 4 + 3]);
             }
         }
     }
@@ -132,52 +140,78 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     out
 }
 
+/// Four lines and four outputs at once.
 #[target_feature(enable = "avx2")]
 unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     /// Eight pixels, the lower half of the 16 lanes.
     const LANES: [&[usize]; 8] = [&[0], &[1], &[2], &[3], &[4], &[5], &[6], &[7]];
-    let Some(split) = Split::new(axis, 8, |tap| LANES[tap]) else {
+    const OUTPUTS: usize = 4;
+    let outputs = axis.outputs();
+    let split = Split::new(axis, 8, |tap| LANES[tap]);
+    let Some(split) = split.filter(|_| outputs >= OUTPUTS) else {
         return super::passes::horizontal_plain(image, axis);
     };
-    let outputs = axis.outputs();
+    let (width, window, stride) = (image.width, split.groups * 8, split.groups * 32);
     let mut out = vec![0u8; image.height * outputs];
-    let half = _mm_set1_epi32(HALF);
-    let stride = split.groups * 32;
-    for (line, out) in image.data.chunks_exact(image.width).zip(out.chunks_exact_mut(outputs)) {
-        let sum_of = |output: usize| {
-            let start = split.starts[output];
-            let bytes = &line[start..start + split.groups * 8];
-            let weights = &split.weights[output * stride..][..stride];
-            let mut high = _mm_setzero_si128();
-            let mut low = _mm_setzero_si128();
-            for (bytes, halves) in bytes.chunks_exact(8).zip(weights.chunks_exact(32)) {
-                // SAFETY: `bytes` has 8 bytes, `halves` 32 values of 16 bits.
-                let (raw, wh, wl) = unsafe {
-                    (
-                        _mm_loadl_epi64(bytes.as_ptr().cast()),
-                        _mm_loadu_si128(halves.as_ptr().cast()),
-                        _mm_loadu_si128(halves[16..].as_ptr().cast()),
-                    )
-                };
-                let pixels = _mm_cvtepu8_epi16(raw);
-                high = _mm_add_epi32(high, _mm_madd_epi16(pixels, wh));
-                low = _mm_add_epi32(low, _mm_madd_epi16(pixels, wl));
+    let half = _mm256_set1_epi32(HALF);
+    let z = -1i8;
+    // Lines 0 and 2 (1 and 3 in the upper half) come in turns.
+    let apart = _mm256_setr_epi8(
+        0, 2, 4, 6, 1, 3, 5, 7, z, z, z, z, z, z, z, z, //
+        0, 2, 4, 6, 1, 3, 5, 7, z, z, z, z, z, z, z, z,
+    );
+    let whole = image.height / LINES * LINES;
+    for (lines, outs) in image.data.chunks_exact(LINES * width).zip(out.chunks_exact_mut(LINES * outputs)) {
+        for at in (0..outputs).step_by(OUTPUTS) {
+            // The last four may overlap those before.
+            let at = at.min(outputs - OUTPUTS);
+            let mut joined = [[_mm256_setzero_si256(); 2]; OUTPUTS];
+            for (o, joined) in joined.iter_mut().enumerate() {
+                let start = split.starts[at + o];
+                assert!(start + window <= width);
+                let weights = &split.weights[(at + o) * stride..][..stride];
+                let mut high = [_mm256_setzero_si256(); 2];
+                let mut low = [_mm256_setzero_si256(); 2];
+                for group in 0..split.groups {
+                    // SAFETY: a group has 32 values of 16 bits, of which the first 8 of each half count.
+                    let (wh, wl) = unsafe {
+                        let halves = weights.as_ptr().add(group * 32);
+                        (_mm_loadu_si128(halves.cast()), _mm_loadu_si128(halves.add(16).cast()))
+                    };
+                    let (wh, wl) = (_mm256_broadcastsi128_si256(wh), _mm256_broadcastsi128_si256(wl));
+                    for pair in 0..2 {
+                        // SAFETY: eight bytes of a window that lies within its line, as asserted above.
+                        let raw = unsafe {
+                            let bytes = lines.as_ptr().add(2 * pair * width + start + group * 8);
+                            _mm_unpacklo_epi64(_mm_loadl_epi64(bytes.cast()), _mm_loadl_epi64(bytes.add(width).cast()))
+                        };
+                        let pixels = _mm256_cvtepu8_epi16(raw);
+                        high[pair] = _mm256_add_epi32(high[pair], _mm256_madd_epi16(pixels, wh));
+                        low[pair] = _mm256_add_epi32(low[pair], _mm256_madd_epi16(pixels, wl));
+                    }
+                }
+                for pair in 0..2 {
+                    joined[pair] = _mm256_add_epi32(_mm256_slli_epi32::<{ LOW_BITS as i32 }>(high[pair]), low[pair]);
+                }
             }
-            _mm_add_epi32(_mm_slli_epi32::<{ LOW_BITS as i32 }>(high), low)
-        };
-        let mut four = |output: usize, sums: [__m128i; 4], count: usize| {
-            let sum = _mm_hadd_epi32(_mm_hadd_epi32(sums[0], sums[1]), _mm_hadd_epi32(sums[2], sums[3]));
-            let sum = _mm_srai_epi32::<{ PRECISION_BITS as i32 }>(_mm_add_epi32(sum, half));
-            let packed = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-            out[output..output + count].copy_from_slice(&_mm_cvtsi128_si32(packed).to_le_bytes()[..count]);
-        };
-        let whole = outputs / 4 * 4;
-        for output in (0..whole).step_by(4) {
-            four(output, [sum_of(output), sum_of(output + 1), sum_of(output + 2), sum_of(output + 3)], 4);
+            let mut sums = [_mm256_setzero_si256(); 2];
+            for two in 0..2 {
+                let first = _mm256_hadd_epi32(joined[2 * two][0], joined[2 * two][1]);
+                let second = _mm256_hadd_epi32(joined[2 * two + 1][0], joined[2 * two + 1][1]);
+                let sum = _mm256_add_epi32(_mm256_hadd_epi32(first, second), half);
+                sums[two] = _mm256_srai_epi32::<{ PRECISION_BITS as i32 }>(sum);
+            }
+            let packed = _mm256_packs_epi32(sums[0], sums[1]);
+            let bytes = _mm256_shuffle_epi8(_mm256_packus_epi16(packed, packed), apart);
+            let even = _mm_cvtsi128_si64(_mm256_castsi256_si128(bytes)).to_le_bytes();
+            let odd = _mm_cvtsi128_si64(_mm256_extracti128_si256::<1>(bytes)).to_le_bytes();
+            for (l, four) in [&even[..4], &odd[..4], &even[4..], &odd[4..]].into_iter().enumerate() {
+                outs[l * outputs + at..][..OUTPUTS].copy_from_slice(four);
+            }
         }
-        for output in whole..outputs {
-            four(output, [sum_of(output), _mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128()], 1);
-        }
+    }
+    for row in whole..image.height {
+        horizontal_row(&image.data[row * width..][..width], 1, axis, &mut out[row * outputs..][..outputs]);
     }
     out
 }

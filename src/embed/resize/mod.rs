@@ -9,8 +9,10 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod passes;
+mod planes;
 mod weights;
 
+pub use planes::to_planes;
 pub use weights::Filter;
 
 use crate::error::{Error, Result};

@@ -16,6 +16,7 @@ use pdfium_render::prelude::{
     FPDF_DOCUMENT, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, FS_SIZEF, Pdfium, PdfiumLibraryBindings,
 };
 
+use super::board::Drawing;
 use super::fit::fit;
 use super::protocol::{Drawn, PageHeader};
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ use crate::types::{DocumentInfo, RenderSettings};
 const FLAGS: c_int = 0x01 | 0x10;
 /// `FPDFBitmap_BGR`: three bytes a pixel. With the reversed byte order this is exactly our RGB8.
 const BITMAP_BGR: c_int = 2;
+/// What a page is drawn on.
+const PAPER: u8 = 0xff;
 /// `FPDF_ERR_PASSWORD` and `FPDF_ERR_SECURITY`.
 const ERR_PASSWORD: c_ulong = 4;
 const ERR_SECURITY: c_ulong = 5;
@@ -114,20 +117,34 @@ impl PdfDocument {
         info::read(self)
     }
 
-    /// Draws the 1-based page `number` and reads its text.
-    pub(super) fn draw(&self, number: u32, settings: &RenderSettings) -> Result<Drawn> {
+    /// Draws the 1-based page `number`, in `drawing` where it fits, and reads its text.
+    pub(super) fn draw(&self, number: u32, settings: &RenderSettings, drawing: Option<&mut Drawing>) -> Result<Drawn> {
         let index = c_int::try_from(number - 1).map_err(|_| Error::permanent("has an impossible number"))?;
         let (width_pt, height_pt) = self.page_size(index)?;
         let scale = f64::from(settings.dpi) / 72.0;
         let fitted = fit(f64::from(width_pt) * scale, f64::from(height_pt) * scale, settings.max_page_pixels);
         let page = Page::load(self, index)?;
-        let rgb = page.draw(fitted.width, fitted.height)?;
+        let bytes = fitted.width as usize * fitted.height as usize * 3;
+        let mut rgb = Vec::new();
+        let shared = match drawing.and_then(|drawing| drawing.take(bytes)) {
+            Some(memory) => {
+                memory.fill(PAPER);
+                page.draw(fitted.width, fitted.height, memory)?;
+                true
+            }
+            None => {
+                rgb.resize(bytes, PAPER);
+                page.draw(fitted.width, fitted.height, &mut rgb)?;
+                false
+            }
+        };
         let header = PageHeader {
             width: fitted.width,
             height: fitted.height,
             width_pt,
             height_pt,
             scaled_down: fitted.scaled_down,
+            shared,
             text: text::read(self.library, page.handle),
         };
         Ok(Drawn { header, rgb })
@@ -181,11 +198,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// `[height, width, 3]` RGB8 on white, straight from PDFium.
-    fn draw(&self, width: u32, height: u32) -> Result<Vec<u8>> {
+    /// Straight from PDFium onto `rgb`, `[height, width, 3]` RGB8.
+    fn draw(&self, width: u32, height: u32, rgb: &mut [u8]) -> Result<()> {
         let library = self.document.library;
         let stride = width as usize * 3;
-        let mut rgb = vec![0xff; stride * height as usize];
+        if rgb.len() != stride * height as usize {
+            return Err(Error::bug(format!("{} bytes are not {width} x {height} pixels", rgb.len())));
+        }
         let side = |value: u32| c_int::try_from(value).map_err(|_| Error::bug("a page side does not fit into an int"));
         let (width, height, stride) = (side(width)?, side(height)?, stride as c_int);
         // SAFETY: the bitmap draws into `rgb`, which has `height` rows of `stride` bytes and outlives it.
@@ -201,7 +220,7 @@ impl<'a> Page<'a> {
             }
             library.FPDFBitmap_Destroy(bitmap);
         }
-        Ok(rgb)
+        Ok(())
     }
 }
 

@@ -144,6 +144,7 @@ fn finish(image: RgbImage, orientation: Orientation, settings: &RenderSettings) 
         width_pt: shown_width as f32,
         height_pt: shown_height as f32,
         scaled_down: fitted.scaled_down,
+        shared: false,
         text: TextLayer::default(),
     };
     Ok(Drawn { header, rgb: upright.into_rgb8().into_raw() })

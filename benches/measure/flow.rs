@@ -1,0 +1,117 @@
+//! The parts of an ingest alone, each with every core: drawing pages through the real worker processes, and the page
+//! model on pages that are ready for it.
+
+use std::path::PathBuf;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use quire::app::Installation;
+use quire::config::{Config, Flags};
+use quire::embed::{self, EmbedOptions, Embedder, PageInput};
+use quire::render::{Renderer, WorkerCommand};
+use quire::types::RenderedPage;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::{Result, serve, serve_prepared};
+
+/// Pages asked for at once: enough that no worker waits.
+const PAGES_IN_FLIGHT: usize = 8;
+
+/// What a running Quire would be told.
+struct Setting {
+    runtime: Runtime,
+    installation: Installation,
+    config: Config,
+}
+
+impl Setting {
+    fn new() -> Result<Self> {
+        let installation = Installation::of_process();
+        let config = Config::load(&Flags::default(), installation.environment())?;
+        Ok(Self { runtime: Runtime::new()?, installation, config })
+    }
+
+    fn renderer(&self) -> Result<Renderer> {
+        let command = WorkerCommand {
+            program: env!("CARGO_BIN_EXE_quire").into(),
+            args: vec!["render-worker".into()],
+            pdfium: self.installation.pdfium(&self.config)?,
+            faults: Vec::new(),
+        };
+        Ok(Renderer::new(self.config.render.clone(), self.config.workers, command)?)
+    }
+
+    fn embedder(&self) -> Result<Embedder> {
+        embed::runtime::init(&self.installation.onnxruntime(&self.config)?)?;
+        let options = EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
+        Ok(Embedder::load(&self.installation.model(&self.config.model)?, &options)?)
+    }
+}
+
+/// Draws every page of every document and hands each to `take`.
+async fn draw_all(
+    renderer: &Renderer,
+    files: &[PathBuf],
+    mut take: impl FnMut(RenderedPage) -> Result<()>,
+) -> Result<()> {
+    for file in files {
+        let document = renderer.open(file, &file.display().to_string()).await?;
+        let mut pages = stream::iter(1..=document.info.page_count)
+            .map(|number| renderer.page(&document, number))
+            .buffer_unordered(PAGES_IN_FLIGHT);
+        while let Some(page) = pages.try_next().await? {
+            take(page)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn render(files: &[PathBuf]) -> Result<()> {
+    let setting = Setting::new()?;
+    let renderer = setting.renderer()?;
+    let mut pixels = Vec::new();
+    let draw = |pixels: &mut Vec<(u32, u32)>| {
+        setting.runtime.block_on(draw_all(&renderer, files, |page| {
+            pixels.push((page.image.width, page.image.height));
+            Ok(())
+        }))
+    };
+    // Also starts the workers and reads the files once.
+    draw(&mut pixels)?;
+    let total: u64 = pixels.iter().map(|&(width, height)| u64::from(width) * u64::from(height)).sum();
+    let facts = json!({ "pages": pixels.len(), "pixels": total, "workers": setting.config.workers });
+    serve(facts, || draw(&mut Vec::new()))?;
+    setting.runtime.block_on(renderer.shutdown());
+    Ok(())
+}
+
+pub fn forward(files: &[PathBuf]) -> Result<()> {
+    let setting = Setting::new()?;
+    let (renderer, embedder) = (setting.renderer()?, setting.embedder()?);
+    let mut inputs: Vec<PageInput> = Vec::new();
+    setting.runtime.block_on(draw_all(&renderer, files, |page| {
+        inputs.push(embedder.prepare(&page.image)?);
+        Ok(())
+    }))?;
+    setting.runtime.block_on(renderer.shutdown());
+    let options = &setting.config.embed;
+    let facts = json!({ "pages": inputs.len(), "threads": options.threads, "batch_pages": options.batch_pages });
+    serve_prepared(
+        facts,
+        || Ok(inputs.clone()),
+        |inputs| {
+            let pages = stream::iter(inputs).map(|input| embedder.embed_page(input)).buffer_unordered(PAGES_IN_FLIGHT);
+            Ok(setting.runtime.block_on(pages.try_for_each(|_| async { Ok(()) }))?)
+        },
+    )
+}
+
+/// One question of a usual length after another.
+pub fn question() -> Result<()> {
+    let setting = Setting::new()?;
+    let embedder = setting.embedder()?;
+    let text = "how often must the bearings of the main shaft be lubricated";
+    serve(json!({ "words": text.split(' ').count() }), || {
+        Ok(setting.runtime.block_on(embedder.embed_question(text))?)
+    })
+}
