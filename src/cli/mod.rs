@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod ingest;
 mod model;
+mod npz;
 mod output;
 mod run;
 mod search;
