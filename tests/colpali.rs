@@ -64,7 +64,7 @@ fn a_pipeline_that_asks_it_for_anchors_is_told_that_there_are_none() {
     let quire = Quire::new();
     let pdf = quire.add("invoice-2025-0417.pdf");
     let file = quire.docs().join("../anchors.yaml");
-    let text = format!("version: 1\nname: anchors\nmodel: {}\nvectors: {{patches: , anchors: }}\n", model());
+    let text = format!("version: 1\nname: anchors\nmodel: {}\nvectors:\n  patches:\n  anchors:\n", model());
     std::fs::write(&file, text).unwrap();
     let error = quire.fails(&["ingest", pdf.to_str().unwrap(), "--pipeline", file.to_str().unwrap()], 2);
     assert!(error.contains("no codebook"), "{error}");

@@ -54,8 +54,8 @@ fn run(model_dir: &Path, device: Device, report: &mut Report) -> Option<()> {
     })?;
     let options = EmbedOptions { threads: 1, batch_pages: 1, device };
     match report.note("graphs", AnyOpened::open(&manifest, &options), |_| "open".into())? {
-        AnyOpened::Glyph(opened) => try_once(opened, report),
-        AnyOpened::ColPali(opened) => try_once(opened, report),
+        AnyOpened::Glyph(opened) => try_once(*opened, report),
+        AnyOpened::ColPali(opened) => try_once(*opened, report),
     }
 }
 

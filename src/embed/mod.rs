@@ -69,21 +69,21 @@ struct Inner {
 
 /// One variant a family.
 enum Loaded {
-    Glyph(Running<Glyph>),
-    ColPali(Running<ColPali>),
+    Glyph(Box<Running<Glyph>>),
+    ColPali(Box<Running<ColPali>>),
 }
 
 /// One variant a family; the graphs are open and not yet on their threads.
 enum AnyOpened {
-    Glyph(Opened<Glyph>),
-    ColPali(Opened<ColPali>),
+    Glyph(Box<Opened<Glyph>>),
+    ColPali(Box<Opened<ColPali>>),
 }
 
 impl AnyOpened {
     fn open(manifest: &Manifest, options: &EmbedOptions) -> Result<Self> {
         Ok(match &manifest.family {
-            FamilyManifest::Glyph(spec) => Self::Glyph(Glyph::open(manifest, spec, options)?),
-            FamilyManifest::ColPali(spec) => Self::ColPali(ColPali::open(manifest, spec, options)?),
+            FamilyManifest::Glyph(spec) => Self::Glyph(Box::new(Glyph::open(manifest, spec, options)?)),
+            FamilyManifest::ColPali(spec) => Self::ColPali(Box::new(ColPali::open(manifest, spec, options)?)),
         })
     }
 }
@@ -99,8 +99,8 @@ impl Embedder {
         manifest.check_files()?;
         let codebook = manifest.codebook()?.map(Arc::new);
         let model = match AnyOpened::open(&manifest, options)? {
-            AnyOpened::Glyph(opened) => Loaded::Glyph(opened.start(options.batch_pages)?),
-            AnyOpened::ColPali(opened) => Loaded::ColPali(opened.start(options.batch_pages)?),
+            AnyOpened::Glyph(opened) => Loaded::Glyph(Box::new(opened.start(options.batch_pages)?)),
+            AnyOpened::ColPali(opened) => Loaded::ColPali(Box::new(opened.start(options.batch_pages)?)),
         };
         Ok(Self(Arc::new(Inner { info: manifest.info, codebook, model })))
     }

@@ -4,9 +4,11 @@
 //!
 //! Exact for PNG. Other decoders differ from Pillow's by a level or two where the format is lossy.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageReader, Limits};
 
 use crate::error::{Error, Result, io_error};
 use crate::types::PageImage;
@@ -27,15 +29,22 @@ pub fn read_picture(path: &Path) -> Result<PageImage> {
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(undecodable)?;
-    // A grey with one transparent value gets an alpha channel here; for Pillow it stays a grey.
-    let deep_grey = decoder.original_color_type() == ExtendedColorType::L16;
-    let image = DynamicImage::from_decoder(decoder).map_err(undecodable)?;
+    let image = reader.decode().map_err(undecodable)?;
+    let deep_grey = is_deep_grey_png(path).map_err(read)?;
     let (width, height) = (image.width(), image.height());
     let rgb = rgb(image, deep_grey).ok_or_else(|| {
         Error::permanent(format!("{} holds pixels of a kind that models don't see: save it as PNG", path.display()))
     })?;
     Ok(PageImage { width, height, rgb })
+}
+
+/// Whether the header of a PNG says 16-bit grey. Where it declares one value transparent, the decoder makes an alpha
+/// channel of it, and the pixels no longer tell; for Pillow they stay grey.
+fn is_deep_grey_png(path: &Path) -> io::Result<bool> {
+    // Signature, length and name of the first chunk, width, height; then bits a sample and colour type.
+    let mut head = Vec::new();
+    File::open(path)?.take(26).read_to_end(&mut head)?;
+    Ok(head.starts_with(b"\x89PNG\r\n\x1a\n") && head.get(24..26) == Some(&[16, 0]))
 }
 
 /// `[pixels, 3]`; None where Pillow has no such mode.

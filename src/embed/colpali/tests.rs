@@ -67,7 +67,7 @@ fn open(folder: &Path) -> Result<Opened<ColPali>> {
     let manifest = Manifest::read(folder)?;
     let options = EmbedOptions { threads: 1, batch_pages: 2, device: Device::Cpu };
     match AnyOpened::open(&manifest, &options)? {
-        AnyOpened::ColPali(opened) => Ok(opened),
+        AnyOpened::ColPali(opened) => Ok(*opened),
         AnyOpened::Glyph(_) => Err(Error::bug("another family")),
     }
 }
