@@ -109,7 +109,7 @@ impl App {
         }
         let folder = self.installation.model(name)?;
         let onnxruntime = self.installation.onnxruntime(&self.config)?;
-        let options = EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
+        let options = embed_options(&self.config);
         let model = tokio::task::spawn_blocking(move || load_model(&folder, &onnxruntime, &options))
             .await
             .map_err(|error| Error::bug("loading the model panicked").with_source(error))?
@@ -175,6 +175,11 @@ impl App {
             model.shutdown().await;
         }
     }
+}
+
+/// How the configuration wants models to run.
+pub fn embed_options(config: &Config) -> EmbedOptions {
+    EmbedOptions { threads: config.embed.threads, batch_pages: config.embed.batch_pages, device: config.embed.device }
 }
 
 fn load_model(folder: &Path, onnxruntime: &Path, options: &EmbedOptions) -> Result<Embedder> {

@@ -13,7 +13,9 @@ fn help_speaks_to_newcomers() {
     let output = quire.run(&["--help"]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    for word in ["ingest", "search", "ask", "run", "validate", "docs", "status", "model", "doctor", "Exit codes"] {
+    for word in
+        ["ingest", "search", "ask", "run", "validate", "docs", "status", "embed", "model", "doctor", "Exit codes"]
+    {
         assert!(text.contains(word), "{word} is not in the help");
     }
     assert!(!text.contains("render-worker"), "the worker is nobody's business");

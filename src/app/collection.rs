@@ -34,7 +34,8 @@ impl Definition {
         let derive = pipeline.derive.clone();
         if derive.vectors.contains(&VectorName::Anchors) && model.codebook().is_none() {
             return Err(Error::configuration(format!(
-                "pipeline '{}' asks for anchors, and model '{}' has no codebook",
+                "pipeline '{}' asks for anchors, and model '{}' has no codebook: name the vectors to keep in a pipeline, \
+                 without anchors, as pipelines/colpali.yaml does",
                 pipeline.name,
                 info.name()
             )));

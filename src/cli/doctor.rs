@@ -123,7 +123,7 @@ fn check_model(config: &Config, installation: &Installation, runtime_found: bool
             folder.display()
         )));
     }
-    let report = embed::check(&folder);
+    let report = embed::check(&folder, config.embed.device);
     for check in report.checks {
         check.outcome.context(check.name)?;
     }

@@ -5,6 +5,7 @@ mod ask;
 mod bars;
 mod docs;
 mod doctor;
+mod embed;
 mod eval;
 mod ingest;
 mod model;
@@ -82,6 +83,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Show what is indexed and how much room it takes
     Status,
+    /// Embed one image or question, and write what goes into the model and what comes out as numpy arrays
+    Embed(embed::EmbedArgs),
     /// List, show and check page models
     #[command(subcommand)]
     Model(model::ModelCommand),
@@ -146,6 +149,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     match command {
         Command::Validate(args) => validate::validate(&args, &config, &installation, output),
         Command::Model(command) => model::model(command, &config, &installation, output),
+        Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
         Command::Run(args) if args.dry_run => run::dry_run(&args, &config, &installation, output),
         command => runtime()?.block_on(async move {
             let app = App::open(config, installation).await?;

@@ -132,7 +132,7 @@ pub fn model(command: ModelCommand, config: &Config, installation: &Installation
         ModelCommand::Check { model } => {
             let folder = installation.model(model.as_deref().unwrap_or(&config.model))?;
             embed::runtime::init(&installation.onnxruntime(config)?)?;
-            let report = CheckReport::from(embed::check(&folder));
+            let report = CheckReport::from(embed::check(&folder, config.embed.device));
             output.result(&report, |out| {
                 report.checks.iter().try_for_each(|check| {
                     writeln!(out, "{} {:<10} {}", if check.ok { "ok    " } else { "FAILED" }, check.name, check.message)

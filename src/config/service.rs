@@ -12,10 +12,10 @@ use super::env::{self, Environment};
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
 use super::tree::{self, Node};
-use super::values::{check_filter, check_name, resolve, resolve_model, unreadable};
 use super::vlm::{Vlm, VlmWire};
+use super::values::{check_device, check_filter, check_name, resolve, resolve_model, unreadable};
 use crate::error::{Error, Result};
-use crate::types::RenderSettings;
+use crate::types::{Device, RenderSettings};
 
 /// Everything that a running Quire is told, validated.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Embed {
     pub threads: usize,
     /// Most pages of one model run.
     pub batch_pages: usize,
+    /// What the model runs on.
+    pub device: Device,
 }
 
 /// How much is done at once, and how often it is tried.
@@ -200,11 +202,14 @@ struct EmbedWire {
     /// Most pages of one model run.
     #[schemars(range(min = 1, max = 256))]
     batch_pages: usize,
+    /// What the model runs on: `cpu`, `cuda`, `cuda:N` (the N-th device), `coreml`, or `auto`: CUDA where the ONNX
+    /// Runtime at hand can use it, else the CPU.
+    device: String,
 }
 
 impl Default for EmbedWire {
     fn default() -> Self {
-        Self { threads: None, batch_pages: 4 }
+        Self { threads: None, batch_pages: 4, device: Device::default().to_string() }
     }
 }
 
@@ -359,6 +364,7 @@ impl Config {
         if let Some(vlm) = &wire.answer.vlm {
             vlm.check(&root, environment, &mut mistakes);
         }
+        check_device(&wire.embed.device, "embed.device", &root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {
             Origin::Position { .. } if root.has(key) => file.and_then(|(path, _)| path.parent()),
             _ => None,
@@ -387,7 +393,12 @@ impl Config {
             pdfium: wire.native.pdfium.map(|value| path("native.pdfium", &value)),
             render: wire.render.over(&RenderSettings::default()),
             workers: wire.workers.unwrap_or(cores),
-            embed: Embed { threads: wire.embed.threads.unwrap_or(cores), batch_pages: wire.embed.batch_pages },
+            embed: Embed {
+                threads: wire.embed.threads.unwrap_or(cores),
+                batch_pages: wire.embed.batch_pages,
+                // What can't be read has been reported.
+                device: wire.embed.device.parse().unwrap_or_default(),
+            },
             ingest: Ingest {
                 documents_in_flight: wire.ingest.documents_in_flight,
                 pages_in_flight: wire.ingest.pages_in_flight,
@@ -469,6 +480,17 @@ mod tests {
         insta::assert_snapshot!(load(Some(text), &flags, &variables).unwrap_err());
         let text = "collection: a b\nlog: {filter: 'wran,quire=loud'}\n";
         insta::assert_snapshot!(load(Some(text), &Flags::default(), &[]).unwrap_err());
+    }
+
+    #[test]
+    fn the_device_is_checked_where_it_is_written() {
+        let device = |text| load(Some(text), &Flags::default(), &[]).map(|config| config.embed.device);
+        assert_eq!(device("workers: 1").unwrap(), Device::Auto);
+        assert_eq!(device("embed: {device: 'cuda:1'}").unwrap(), Device::Cuda(1));
+        let error = device("embed:\n  device: gpu\n").unwrap_err().to_string();
+        assert!(error.contains("etc/quire.yaml:2") && error.contains("'gpu'") && error.contains("cuda:N"), "{error}");
+        let variables = [("QUIRE__EMBED__DEVICE", "cpu")];
+        assert_eq!(load(None, &Flags::default(), &variables).unwrap().embed.device, Device::Cpu);
     }
 
     #[test]

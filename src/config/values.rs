@@ -6,6 +6,7 @@ use super::env::{self, Environment};
 use super::report::{Mistakes, hint};
 use super::tree::Node;
 use crate::error::Error;
+use crate::types::Device;
 
 /// Longest name of a collection or a plan.
 const MAX_NAME: usize = 64;
@@ -69,6 +70,13 @@ pub(super) fn check_filter(filter: &str, path: &str, root: &Node, mistakes: &mut
                 ),
             );
         }
+    }
+}
+
+/// Something that a model can run on.
+pub(super) fn check_device(device: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
+    if let Err(error) = device.parse::<Device>() {
+        mistakes.add(root.locate(path), path, error.message());
     }
 }
 

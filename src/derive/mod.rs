@@ -143,7 +143,7 @@ mod tests {
         let made = derive_page(&all(), &page(), "some words", Some(&codebook())).unwrap();
         assert_eq!(made.keys().copied().collect::<Vec<_>>(), VectorName::ALL);
         let tokens = Multivector::new(2, vec![1.0, 0.0]).unwrap();
-        let question = QuestionEmbedding { tokens, labels: vec!["some".into()] };
+        let question = QuestionEmbedding { tokens, labels: vec!["some".into()], from_text: vec![true] };
         for (name, vector) in &made {
             let asked = derive_question(&all(), *name, &question, "some", Some(&codebook())).unwrap();
             assert_eq!(std::mem::discriminant(vector), std::mem::discriminant(&asked), "{name}");

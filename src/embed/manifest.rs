@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::colpali::ColPaliManifest;
 use super::glyph::GlyphManifest;
 use crate::error::{Error, Result};
 use crate::types::{Codebook, Multivector};
@@ -20,12 +23,15 @@ const MANIFEST_VERSION: u64 = 1;
 pub enum Family {
     /// The built-in model: what is written, found by its shape.
     Glyph,
+    /// ColPali on PaliGemma, exported to ONNX: what is meant, found by a vision language model.
+    ColPali,
 }
 
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Glyph => "glyph",
+            Self::ColPali => "colpali",
         })
     }
 }
@@ -78,6 +84,7 @@ pub(super) struct Manifest {
 /// The part of a manifest that only its family understands.
 pub(super) enum FamilyManifest {
     Glyph(Box<GlyphManifest>),
+    ColPali(Box<ColPaliManifest>),
 }
 
 #[derive(Deserialize)]
@@ -140,6 +147,7 @@ impl Manifest {
         }
         let family = match wire.family {
             Family::Glyph => FamilyManifest::Glyph(Box::new(GlyphManifest::read(value).map_err(wrong)?)),
+            Family::ColPali => FamilyManifest::ColPali(Box::new(ColPaliManifest::read(value).map_err(wrong)?)),
         };
         let info = ModelInfo {
             id: wire.id,
@@ -162,37 +170,43 @@ impl Manifest {
         self.files.keys().map(String::as_str)
     }
 
-    /// Checks size and SHA-256 of every file.
+    /// Checks size and SHA-256 of every file, a piece at a time: weights may be larger than memory.
     ///
     /// # Errors
     /// Configuration, naming the first file that is missing or differs, what was found and what was expected.
     pub fn check_files(&self) -> Result<()> {
-        self.file_names().try_for_each(|name| self.bytes_of(name).map(drop))
+        self.file_names().try_for_each(|name| self.check_file(name))
     }
 
-    /// Reads one file and checks it.
+    fn check_file(&self, name: &str) -> Result<()> {
+        let path = self.path_of(name)?;
+        let (sha256, bytes) = hash_file(&path).map_err(|error| unreadable(&path, error))?;
+        self.compare(name, &path, &sha256, bytes)
+    }
+
+    /// Reads one file and checks it: for small ones.
     ///
     /// # Errors
     /// As [`Self::check_files`]; also where the manifest does not list the file.
     pub fn bytes_of(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.path_of(name)?;
-        let expected = &self.files[name];
-        let bytes = std::fs::read(&path).map_err(|error| {
-            Error::configuration(format!("model file {} cannot be read: restore the model folder", path.display()))
-                .with_source(error)
-        })?;
-        let sha256 = hex::encode(Sha256::digest(&bytes));
-        if bytes.len() as u64 != expected.bytes || !sha256.eq_ignore_ascii_case(&expected.sha256) {
-            return Err(Error::configuration(format!(
-                "model file {} has {} bytes of SHA-256 {sha256}, and its manifest expects {} bytes of SHA-256 {}: \
-                 restore the model folder",
-                path.display(),
-                bytes.len(),
-                expected.bytes,
-                expected.sha256
-            )));
-        }
+        let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
+        self.compare(name, &path, &hex::encode(Sha256::digest(&bytes)), bytes.len() as u64)?;
         Ok(bytes)
+    }
+
+    fn compare(&self, name: &str, path: &Path, sha256: &str, bytes: u64) -> Result<()> {
+        let expected = &self.files[name];
+        if bytes == expected.bytes && sha256.eq_ignore_ascii_case(&expected.sha256) {
+            return Ok(());
+        }
+        Err(Error::configuration(format!(
+            "model file {} has {bytes} bytes of SHA-256 {sha256}, and its manifest expects {} bytes of SHA-256 {}: \
+             restore the model folder",
+            path.display(),
+            expected.bytes,
+            expected.sha256
+        )))
     }
 
     /// # Errors
@@ -236,6 +250,31 @@ impl Manifest {
     }
 }
 
+/// SHA-256 as hexadecimal digits, and the size.
+fn hash_file(path: &Path) -> io::Result<(String, u64)> {
+    /// Large enough that reading costs no more than hashing.
+    const PIECE_BYTES: usize = 1 << 20;
+    let mut file = File::open(path)?;
+    let (mut hash, mut size) = (Sha256::new(), 0u64);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok((hex::encode(hash.finalize()), size)),
+            Ok(read) => {
+                hash.update(&piece[..read]);
+                size += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    Error::configuration(format!("model file {} cannot be read: restore the model folder", path.display()))
+        .with_source(error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,6 +312,15 @@ mod tests {
         std::fs::write(folder.path().join("stopwords.txt"), "of\n\n").unwrap();
         let message = Manifest::read(folder.path()).unwrap().check_files().unwrap_err().to_string();
         assert!(message.contains("stopwords.txt") && message.matches("SHA-256").count() == 2, "{message}");
+    }
+
+    #[test]
+    fn a_file_of_many_pieces_has_the_hash_of_the_whole() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..(5 << 20) / 2 + 7).map(|at: u32| (at % 251) as u8).collect();
+        std::fs::write(file.path(), &bytes).unwrap();
+        let whole = hex::encode(Sha256::digest(&bytes));
+        assert_eq!(hash_file(file.path()).unwrap(), (whole, bytes.len() as u64));
     }
 
     #[test]

@@ -1,28 +1,35 @@
 //! Models: pages and questions become vectors. A model is a folder with a manifest; its graphs run in ONNX Runtime,
-//! each on a thread of its own, behind an [`Embedder`] that may be cloned and used from any task.
+//! behind an [`Embedder`] that may be cloned and used from any task. How a family of models turns pages and questions
+//! into inputs is code of its own ([`family`]); what varies between its models is in the manifest.
 //!
 //! Nothing here knows documents, stores or pipelines, and nothing reads the text layer of a page.
 
 mod check;
+mod colpali;
+mod family;
 mod glyph;
 mod luma;
 mod manifest;
+mod picture;
 pub mod resize;
 pub mod runtime;
 mod session;
 mod worker;
 
 pub use check::{Check, Report, check};
+pub use family::{InputArray, InputValues};
 pub use manifest::{Family, ModelInfo, read_info};
+pub use picture::read_picture;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::types::{Codebook, PageEmbedding, PageImage, QuestionEmbedding};
-use glyph::{Canvas, GlyphManifest, WordRules, Words};
+use crate::types::{Codebook, Device, PageEmbedding, PageImage, QuestionEmbedding};
+use colpali::ColPali;
+use family::{Family as _, Opened, PageOf, Running};
+use glyph::Glyph;
 use manifest::{FamilyManifest, Manifest};
-use worker::Worker;
 
 /// How a model is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +38,26 @@ pub struct EmbedOptions {
     pub threads: usize,
     /// The most pages in one run, of whichever documents.
     pub batch_pages: usize,
+    pub device: Device,
 }
 
 impl Default for EmbedOptions {
     /// All cores. Four pages: enough to keep the threads busy to the end of a run, few enough that memory stays small.
     fn default() -> Self {
-        Self { threads: std::thread::available_parallelism().map_or(1, usize::from), batch_pages: 4 }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, batch_pages: 4, device: Device::Auto }
     }
 }
 
 /// A page made ready for the model by [`Embedder::prepare`].
 #[derive(Clone)]
-pub struct PageInput(Canvas);
+pub struct PageInput(Prepared);
+
+#[derive(Clone)]
+enum Prepared {
+    Glyph(PageOf<Glyph>),
+    ColPali(PageOf<ColPali>),
+}
 
 /// A loaded model. Clones share it.
 #[derive(Clone)]
@@ -51,16 +66,33 @@ pub struct Embedder(Arc<Inner>);
 struct Inner {
     info: ModelInfo,
     codebook: Option<Arc<Codebook>>,
-    manifest: GlyphManifest,
-    rules: WordRules,
-    pages: Worker<glyph::PageModel>,
-    /// A thread and a session of their own: a question never waits for pages.
-    questions: Worker<glyph::QuestionModel>,
+    model: Loaded,
+}
+
+/// One variant a family.
+enum Loaded {
+    Glyph(Box<Running<Glyph>>),
+    ColPali(Box<Running<ColPali>>),
+}
+
+/// One variant a family; the graphs are open and not yet on their threads.
+enum AnyOpened {
+    Glyph(Box<Opened<Glyph>>),
+    ColPali(Box<Opened<ColPali>>),
+}
+
+impl AnyOpened {
+    fn open(manifest: &Manifest, options: &EmbedOptions) -> Result<Self> {
+        Ok(match &manifest.family {
+            FamilyManifest::Glyph(spec) => Self::Glyph(Box::new(Glyph::open(manifest, spec, options)?)),
+            FamilyManifest::ColPali(spec) => Self::ColPali(Box::new(ColPali::open(manifest, spec, options)?)),
+        })
+    }
 }
 
 impl Embedder {
-    /// Checks every file of the folder, opens the graphs and starts their threads. Blocking, up to seconds.
-    /// [`runtime::init`] comes first.
+    /// Checks every file of the folder, opens the graphs and starts their threads. Blocking: seconds for small models,
+    /// up to minutes for gigabytes of weights. [`runtime::init`] comes first.
     ///
     /// # Errors
     /// Configuration, naming what is missing or differs, what was found and what was expected.
@@ -68,17 +100,11 @@ impl Embedder {
         let manifest = Manifest::read(model_dir)?;
         manifest.check_files()?;
         let codebook = manifest.codebook()?.map(Arc::new);
-        let FamilyManifest::Glyph(glyph) = &manifest.family;
-        let (rules, pages, questions) = open_glyph(&manifest, glyph, options.threads)?;
-        Ok(Self(Arc::new(Inner {
-            manifest: (**glyph).clone(),
-            info: manifest.info,
-            codebook,
-            rules,
-            pages: Worker::start("embed-pages", options.batch_pages, pages)?,
-            // Questions are taken one by one: they are short, and each is waited for.
-            questions: Worker::start("embed-questions", 1, questions)?,
-        })))
+        let model = match AnyOpened::open(&manifest, options)? {
+            AnyOpened::Glyph(opened) => Loaded::Glyph(Box::new(opened.start(options.batch_pages)?)),
+            AnyOpened::ColPali(opened) => Loaded::ColPali(Box::new(opened.start(options.batch_pages)?)),
+        };
+        Ok(Self(Arc::new(Inner { info: manifest.info, codebook, model })))
     }
 
     pub fn info(&self) -> &ModelInfo {
@@ -95,52 +121,68 @@ impl Embedder {
     /// # Errors
     /// Permanent, where the image has no pixels.
     pub fn prepare(&self, image: &PageImage) -> Result<PageInput> {
-        Canvas::new(image, &self.0.manifest.page).map(PageInput)
+        Ok(PageInput(match &self.0.model {
+            Loaded::Glyph(model) => Prepared::Glyph(model.family.prepare(image)?),
+            Loaded::ColPali(model) => Prepared::ColPali(model.family.prepare(image)?),
+        }))
     }
 
-    /// One vector for each patch that holds anything. Waits while a batch is full; pages that wait together run
-    /// together.
+    /// One vector for each patch that holds anything, and for each token of the model's own prompt. Waits while a batch
+    /// is full; pages that wait together run together.
     ///
     /// # Errors
     /// Transient, where the model ran out of memory or has been shut down.
     pub async fn embed_page(&self, input: PageInput) -> Result<PageEmbedding> {
-        self.0.pages.submit(input.0).await
+        match (&self.0.model, input.0) {
+            (Loaded::Glyph(model), Prepared::Glyph(canvas)) => model.pages.submit(canvas).await,
+            (Loaded::ColPali(model), Prepared::ColPali(pixels)) => model.pages.submit(pixels).await,
+            _ => Err(made_for_another()),
+        }
     }
 
     /// # Errors
     /// Permanent, where the text has no word; else as [`Self::embed_page`].
     pub async fn embed_question(&self, text: &str) -> Result<QuestionEmbedding> {
-        let words = self.0.rules.question_words(text);
-        if words.is_empty() {
-            return Err(Error::permanent(if text.trim().is_empty() {
-                "the question is empty: ask with at least one word".to_owned()
-            } else {
-                let shown: String = text.chars().take(40).collect();
-                format!("the question '{shown}' has no letter or digit: ask with at least one word")
-            }));
+        match &self.0.model {
+            Loaded::Glyph(model) => model.embed_question(text).await,
+            Loaded::ColPali(model) => model.embed_question(text).await,
         }
-        self.0.questions.submit(Words(words)).await
+    }
+
+    /// What the page graph is given for this page, to be compared with other implementations of the model.
+    ///
+    /// # Errors
+    /// A bug, where the page was made ready by another model.
+    pub fn page_arrays(&self, input: &PageInput) -> Result<Vec<InputArray>> {
+        match (&self.0.model, &input.0) {
+            (Loaded::Glyph(model), Prepared::Glyph(canvas)) => Ok(model.family.page_arrays(canvas)),
+            (Loaded::ColPali(model), Prepared::ColPali(pixels)) => Ok(model.family.page_arrays(pixels)),
+            _ => Err(made_for_another()),
+        }
+    }
+
+    /// What the question graph is given for this text.
+    ///
+    /// # Errors
+    /// Permanent, where the text has no word.
+    pub fn question_arrays(&self, text: &str) -> Result<Vec<InputArray>> {
+        Ok(match &self.0.model {
+            Loaded::Glyph(model) => model.family.question_arrays(&model.family.question(text)?),
+            Loaded::ColPali(model) => model.family.question_arrays(&model.family.question(text)?),
+        })
     }
 
     /// Finishes what was accepted, refuses more, and returns when the threads have ended.
     pub async fn shutdown(&self) {
-        self.0.pages.shutdown().await;
-        self.0.questions.shutdown().await;
+        match &self.0.model {
+            Loaded::Glyph(model) => model.shutdown().await,
+            Loaded::ColPali(model) => model.shutdown().await,
+        }
     }
 }
 
-fn open_glyph(
-    manifest: &Manifest,
-    glyph: &GlyphManifest,
-    threads: usize,
-) -> Result<(WordRules, glyph::PageModel, glyph::QuestionModel)> {
-    let dim = manifest.info.dim;
-    let stop_words = manifest.bytes_of(&glyph.question.words.stop_words)?;
-    let rules = WordRules::new(glyph.question.clone(), &String::from_utf8_lossy(&stop_words));
-    let pages = glyph::PageModel::open(&manifest.path_of(&glyph.page.graph)?, &glyph.page, dim, threads)?;
-    let graph = manifest.path_of(&glyph.question.graph)?;
-    let questions = glyph::QuestionModel::open(&graph, &glyph.question, rules.clone(), dim)?;
-    Ok((rules, pages, questions))
+fn made_for_another() -> Error {
+    Error::bug("a page was made ready by one model and given to another")
 }
 
 #[cfg(test)]

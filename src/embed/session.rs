@@ -1,13 +1,16 @@
-//! One graph in ONNX Runtime, with its inputs and outputs checked against what the manifest says before anything runs.
+//! One graph in ONNX Runtime on the device that was asked for, with its inputs and outputs checked against what the
+//! manifest says before anything runs.
 
 use std::path::Path;
 
+use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Outlet, TensorElementType};
 
 use super::runtime;
 use crate::error::{Error, Result};
+use crate::types::Device;
 
 /// What an input or output of a graph must be.
 pub(super) struct Expected<'a> {
@@ -20,19 +23,62 @@ pub(super) struct Expected<'a> {
 /// Opens the graph at `path`. Blocking, up to seconds for large graphs.
 ///
 /// # Errors
-/// Configuration, where ONNX Runtime refuses the file.
-pub(super) fn open(path: &Path, threads: usize) -> Result<Session> {
+/// Configuration, where ONNX Runtime refuses the file or can't use the device. [`Device::Auto`] then falls back to the
+/// CPU.
+pub(super) fn open(path: &Path, threads: usize, device: Device) -> Result<Session> {
+    if device != Device::Auto {
+        return open_with(path, threads, provider(device)?);
+    }
+    if offers::<ep::CUDA>() {
+        match open_with(path, threads, provider(Device::Cuda(0))?) {
+            Ok(session) => return Ok(session),
+            Err(error) => tracing::warn!("{error}; the CPU is used instead (embed.device: cpu says so at once)"),
+        }
+    }
+    open_with(path, threads, None)
+}
+
+/// The execution provider of a device; None for the CPU, which needs none.
+fn provider(device: Device) -> Result<Option<ExecutionProviderDispatch>> {
+    let (name, offered, provider) = match device {
+        Device::Auto | Device::Cpu => return Ok(None),
+        Device::Cuda(number) => {
+            ("CUDA", offers::<ep::CUDA>(), ep::CUDA::default().with_device_id(number.into()).build())
+        }
+        Device::CoreMl => ("Core ML", offers::<ep::CoreML>(), ep::CoreML::default().build()),
+    };
+    if offered {
+        return Ok(Some(provider.error_on_failure()));
+    }
+    let library = runtime::loaded().map_or_else(String::new, |(path, _)| format!(" at {}", path.display()));
+    Err(Error::configuration(format!(
+        "embed.device is {device}, and the ONNX Runtime{library} offers no {name}: set embed.device to cpu or auto, or \
+         native.onnxruntime to a build that offers it"
+    )))
+}
+
+/// Whether the loaded ONNX Runtime was built with a provider.
+fn offers<P: ExecutionProvider>() -> bool {
+    P::is_available().unwrap_or(false)
+}
+
+fn open_with(path: &Path, threads: usize, provider: Option<ExecutionProviderDispatch>) -> Result<Session> {
     let environment = runtime::environment()?;
+    let device = provider.as_ref().map_or_else(String::new, |provider| format!(" with {}", provider.name()));
     let build = || -> ort::Result<Session> {
         let mut builder = Session::builder(&environment)?
             .with_intra_threads(threads.max(1))?
             // Idle threads sleep instead of spinning: the renderer and the store need the cores between two batches.
             .with_intra_op_spinning(false)?
             .with_optimization_level(GraphOptimizationLevel::Level3)?;
+        if let Some(provider) = provider {
+            builder = builder.with_execution_providers([provider])?;
+        }
         builder.commit_from_file(path)
     };
     build().map_err(|error| {
-        Error::configuration(format!("ONNX Runtime cannot open the graph {}", path.display())).with_source(error)
+        Error::configuration(format!("ONNX Runtime cannot open the graph {}{device}", path.display()))
+            .with_source(error)
     })
 }
 

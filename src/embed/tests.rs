@@ -17,7 +17,7 @@ pub(super) fn init_runtime() {
 
 fn embedder(batch_pages: usize) -> Embedder {
     init_runtime();
-    Embedder::load(&model_dir(), &EmbedOptions { threads: 1, batch_pages }).unwrap()
+    Embedder::load(&model_dir(), &EmbedOptions { threads: 1, batch_pages, device: Device::Cpu }).unwrap()
 }
 
 /// Dark strokes on white; `kind` moves them.
@@ -105,7 +105,7 @@ async fn after_shutdown_nothing_is_accepted() {
 #[test]
 fn a_good_model_passes_its_check() {
     init_runtime();
-    let report = check(&model_dir());
+    let report = check(&model_dir(), Device::Auto);
     assert!(report.is_ok(), "{report:?}");
     let names: Vec<&str> = report.checks.iter().map(|check| check.name).collect();
     assert_eq!(names, ["manifest", "files", "codebook", "graphs", "page", "question"]);
@@ -127,7 +127,7 @@ fn a_damaged_model_is_not_loaded() {
     let error = Embedder::load(copy.path(), &EmbedOptions::default()).err().unwrap();
     assert_eq!(error.kind(), Kind::Configuration);
     assert!(error.message().contains("page.onnx"), "{error}");
-    let report = check(copy.path());
+    let report = check(copy.path(), Device::Cpu);
     assert_eq!(report.checks.last().map(|check| check.name), Some("files"));
     assert!(!report.is_ok());
 }

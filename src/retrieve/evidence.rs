@@ -21,7 +21,8 @@ pub struct Evidence {
     pub maps: Vec<Vec<Option<f32>>>,
 }
 
-/// Cosines of every question token with every stored patch of a page, by cell.
+/// Cosines of the question's own tokens with every stored patch of a page, by cell. The model's prompt and augmentation
+/// tokens get no map: they resemble something on every page, and nobody asked for it.
 ///
 /// # Errors
 /// Permanent, where the point carries no patches or its layout does not fit them.
@@ -41,10 +42,12 @@ pub fn similarity_map(point: &StoredPoint, question: &QuestionEmbedding) -> Resu
         )));
     }
     let TokenLayout { grid, cells, covered } = layout;
-    let maps = question
-        .tokens
-        .rows()
-        .map(|token| {
+    let own = |row: &usize| question.from_text.get(*row).copied().unwrap_or(true);
+    let shown: Vec<usize> = (0..question.tokens.len()).filter(own).collect();
+    let maps = shown
+        .iter()
+        .map(|&row| {
+            let token = question.tokens.row(row);
             let mut map = vec![None; (grid.rows * grid.cols) as usize];
             for (cell, patch) in cells.iter().zip(patches.rows()) {
                 if let Some(cell) = cell {
@@ -54,7 +57,8 @@ pub fn similarity_map(point: &StoredPoint, question: &QuestionEmbedding) -> Resu
             map
         })
         .collect();
-    Ok(Evidence { grid, covered, labels: question.labels.clone(), maps })
+    let labels = shown.iter().filter_map(|&row| question.labels.get(row).cloned()).collect();
+    Ok(Evidence { grid, covered, labels, maps })
 }
 
 impl Evidence {

@@ -3,6 +3,7 @@
 
 mod codebook;
 mod derive;
+mod device;
 mod document;
 mod ids;
 mod page;
@@ -15,6 +16,7 @@ mod vectors;
 
 pub use codebook::{Codebook, Outline};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
+pub use device::Device;
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};

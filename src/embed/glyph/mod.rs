@@ -15,11 +15,95 @@ use std::path::Path;
 use ort::session::Session;
 use ort::value::{TensorElementType, TensorRef};
 
+use super::EmbedOptions;
+use super::family::{Family, InputArray, InputValues, Opened};
+use super::manifest::Manifest;
 use super::session::{self, Expected};
 use super::worker::Model;
 use crate::error::{Error, Result};
-use crate::types::{Grid, Multivector, PageEmbedding, QuestionEmbedding, TokenLayout};
+use crate::types::{Device, Grid, Multivector, PageEmbedding, PageImage, QuestionEmbedding, TokenLayout};
 use manifest::{Dtype, PageSpec, QuestionSpec};
+
+/// Pages to canvases and questions to words.
+pub(super) struct Glyph {
+    manifest: GlyphManifest,
+    rules: WordRules,
+}
+
+impl Glyph {
+    /// # Errors
+    /// Configuration, where a graph does not fit the manifest.
+    pub fn open(manifest: &Manifest, glyph: &GlyphManifest, options: &EmbedOptions) -> Result<Opened<Self>> {
+        let dim = manifest.info.dim;
+        let stop_words = manifest.bytes_of(&glyph.question.words.stop_words)?;
+        let rules = WordRules::new(glyph.question.clone(), &String::from_utf8_lossy(&stop_words));
+        let pages = PageModel::open(&manifest.path_of(&glyph.page.graph)?, &glyph.page, dim, options)?;
+        let graph = manifest.path_of(&glyph.question.graph)?;
+        let questions = QuestionModel::open(&graph, &glyph.question, rules.clone(), dim)?;
+        Ok(Opened { family: Self { manifest: glyph.clone(), rules }, pages, questions })
+    }
+}
+
+impl Family for Glyph {
+    type Pages = PageModel;
+    type Questions = QuestionModel;
+
+    fn prepare(&self, image: &PageImage) -> Result<Canvas> {
+        Canvas::new(image, &self.manifest.page)
+    }
+
+    fn question(&self, text: &str) -> Result<Words> {
+        let words = self.rules.question_words(text);
+        if words.is_empty() {
+            return Err(Error::permanent(if text.trim().is_empty() {
+                "the question is empty: ask with at least one word".to_owned()
+            } else {
+                let shown: String = text.chars().take(40).collect();
+                format!("the question '{shown}' has no letter or digit: ask with at least one word")
+            }));
+        }
+        Ok(Words(words))
+    }
+
+    fn page_arrays(&self, canvas: &Canvas) -> Vec<InputArray> {
+        let shape = vec![1, 1, canvas.height, canvas.width];
+        let name = self.manifest.page.input.name.clone();
+        vec![InputArray { name, shape, values: InputValues::U8(canvas.data.clone()) }]
+    }
+
+    fn question_arrays(&self, Words(words): &Words) -> Vec<InputArray> {
+        let Bags { shape, ids, mask } = Bags::new(&self.rules, words);
+        let inputs = &self.manifest.question.inputs;
+        vec![
+            InputArray { name: inputs.ids.name.clone(), shape: shape.to_vec(), values: InputValues::I64(ids) },
+            InputArray { name: inputs.mask.name.clone(), shape: shape.to_vec(), values: InputValues::F32(mask) },
+        ]
+    }
+}
+
+/// The n-grams of a question's words, padded to the longest bag.
+struct Bags {
+    /// `[words, ngrams]`.
+    shape: [usize; 2],
+    ids: Vec<i64>,
+    mask: Vec<f32>,
+}
+
+impl Bags {
+    fn new(rules: &WordRules, words: &[String]) -> Self {
+        let ids: Vec<Vec<u32>> = words.iter().map(|word| rules.ids(word)).collect();
+        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
+        let mut padded = vec![0i64; words.len() * longest];
+        let mut mask = vec![0f32; padded.len()];
+        for (word, ids) in ids.iter().enumerate() {
+            for (at, &id) in ids.iter().enumerate() {
+                padded[word * longest + at] = i64::from(id);
+                mask[word * longest + at] = 1.0;
+            }
+        }
+        Self { shape: [words.len(), longest], ids: padded, mask }
+    }
+}
 
 /// Canvases to page embeddings.
 pub(super) struct PageModel {
@@ -55,8 +139,8 @@ fn failed(what: &'static str) -> impl Fn(ort::Error) -> Error {
 impl PageModel {
     /// # Errors
     /// Configuration, where the graph does not fit the manifest.
-    pub fn open(graph: &Path, spec: &PageSpec, dim: usize, threads: usize) -> Result<Self> {
-        let session = session::open(graph, threads)?;
+    fn open(graph: &Path, spec: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
+        let session = session::open(graph, options.threads, options.device)?;
         let (patches, gate) = (&spec.outputs.patches, &spec.outputs.gate);
         let input = [None, Some(1), None, None];
         session::check(
@@ -147,9 +231,9 @@ impl Model for PageModel {
 impl QuestionModel {
     /// # Errors
     /// Configuration, where the graph does not fit the manifest.
-    pub fn open(graph: &Path, spec: &QuestionSpec, rules: WordRules, dim: usize) -> Result<Self> {
-        // A question is a few words: more threads would take longer to wake than to compute.
-        let session = session::open(graph, 1)?;
+    fn open(graph: &Path, spec: &QuestionSpec, rules: WordRules, dim: usize) -> Result<Self> {
+        // A question is a few words: more threads, or a device, would take longer to wake than to compute.
+        let session = session::open(graph, 1, Device::Cpu)?;
         let (ids, mask) = (&spec.inputs.ids, &spec.inputs.mask);
         session::check(
             graph,
@@ -168,18 +252,8 @@ impl QuestionModel {
     }
 
     fn embed(&mut self, words: &[String]) -> Result<QuestionEmbedding> {
-        let ids: Vec<Vec<u32>> = words.iter().map(|word| self.rules.ids(word)).collect();
-        let longest = ids.iter().map(Vec::len).max().unwrap_or(0);
-        let mut padded = vec![0i64; words.len() * longest];
-        let mut mask = vec![0f32; padded.len()];
-        for (word, ids) in ids.iter().enumerate() {
-            for (at, &id) in ids.iter().enumerate() {
-                padded[word * longest + at] = i64::from(id);
-                mask[word * longest + at] = 1.0;
-            }
-        }
-        let shape = [words.len(), longest];
-        let ids = TensorRef::from_array_view((shape, padded.as_slice())).map_err(failed("question"))?;
+        let Bags { shape, ids, mask } = Bags::new(&self.rules, words);
+        let ids = TensorRef::from_array_view((shape, ids.as_slice())).map_err(failed("question"))?;
         let mask = TensorRef::from_array_view((shape, mask.as_slice())).map_err(failed("question"))?;
         let inputs = ort::inputs![&self.spec.inputs.ids.name => ids, &self.spec.inputs.mask.name => mask];
         let outputs = self.session.run(inputs).map_err(failed("question"))?;
@@ -193,7 +267,8 @@ impl QuestionModel {
                 self.dim
             )));
         }
-        Ok(QuestionEmbedding { tokens: Multivector::new(self.dim, vectors.to_vec())?, labels: words.to_vec() })
+        let tokens = Multivector::new(self.dim, vectors.to_vec())?;
+        Ok(QuestionEmbedding { tokens, labels: words.to_vec(), from_text: vec![true; words.len()] })
     }
 }
 

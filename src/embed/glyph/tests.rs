@@ -8,9 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::embed::manifest::{FamilyManifest, Manifest};
-use crate::embed::open_glyph;
 use crate::embed::tests::{init_runtime, model_dir};
-use crate::types::PageImage;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -58,9 +56,10 @@ fn fixture() -> Fixture {
 fn model() -> (GlyphManifest, WordRules, PageModel, QuestionModel) {
     init_runtime();
     let manifest = Manifest::read(&model_dir()).unwrap();
-    let FamilyManifest::Glyph(spec) = &manifest.family;
-    let (rules, pages, questions) = open_glyph(&manifest, spec, 1).unwrap();
-    ((**spec).clone(), rules, pages, questions)
+    let FamilyManifest::Glyph(spec) = &manifest.family else { panic!("the built-in model is of another family") };
+    let options = EmbedOptions { threads: 1, ..EmbedOptions::default() };
+    let Opened { family, pages, questions } = Glyph::open(&manifest, spec, &options).unwrap();
+    ((**spec).clone(), family.rules, pages, questions)
 }
 
 fn read(name: &str) -> PageImage {

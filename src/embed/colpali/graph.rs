@@ -1,0 +1,180 @@
+//! A ColPali graph: whatever the exporter made of it, as far as it takes ids and pixels and gives a vector a token. Which
+//! of the known inputs it has, and the name and precision of its output, are asked of the graph itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use half::f16;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{Outlet, TensorElementType, TensorRef};
+
+use super::manifest::{OutputRef, PageSpec};
+use crate::embed::EmbedOptions;
+use crate::embed::session::{self, Expected};
+use crate::error::{Error, Result};
+
+const INPUT_IDS: &str = "input_ids";
+const ATTENTION_MASK: &str = "attention_mask";
+const TOKEN_TYPE_IDS: &str = "token_type_ids";
+const PIXEL_VALUES: &str = "pixel_values";
+
+/// An open graph; it may be shared between threads, which then take turns.
+pub(super) struct Graph {
+    path: PathBuf,
+    session: Mutex<Session>,
+    has_mask: bool,
+    has_types: bool,
+    pub has_pixels: bool,
+    output: String,
+    half: bool,
+    dim: usize,
+    /// `[3, height, width]` of the pixels.
+    image: [usize; 3],
+}
+
+/// What one run is given, `batch` items of equal length.
+pub(super) struct Run<'a> {
+    pub batch: usize,
+    /// `[batch, tokens]`.
+    pub ids: &'a [i64],
+    /// `[batch, 3, height, width]`; left out of graphs that take no pixels.
+    pub pixels: &'a [f32],
+}
+
+impl Graph {
+    /// # Errors
+    /// Configuration, where the graph wants other inputs, or has no output of float vectors of `dim` dimensions.
+    pub fn open(path: &Path, output: &OutputRef, page: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
+        let session = session::open(path, options.threads, options.device)?;
+        let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
+        let (has_mask, has_types, has_pixels) = (has(ATTENTION_MASK), has(TOKEN_TYPE_IDS), has(PIXEL_VALUES));
+        let image = [3, page.height, page.width];
+        let pixels = [None, Some(3), Some(page.height as i64), Some(page.width as i64)];
+        let ids = |name| Expected { name, dtype: TensorElementType::Int64, shape: &[None, None] };
+        let mut inputs = vec![ids(INPUT_IDS)];
+        inputs.extend(has_mask.then(|| ids(ATTENTION_MASK)));
+        inputs.extend(has_types.then(|| ids(TOKEN_TYPE_IDS)));
+        inputs.extend(has_pixels.then_some(Expected {
+            name: PIXEL_VALUES,
+            dtype: TensorElementType::Float32,
+            shape: &pixels,
+        }));
+        session::check(path, &session, &inputs, &[])?;
+        let (output, half) = find_output(path, session.outputs(), output, dim)?;
+        let path = path.to_path_buf();
+        Ok(Self { path, session: Mutex::new(session), has_mask, has_types, has_pixels, output, half, dim, image })
+    }
+
+    /// Refuses a graph that does not look at pages.
+    pub fn must_take_pixels(&self) -> Result<()> {
+        if self.has_pixels {
+            return Ok(());
+        }
+        Err(Error::configuration(format!(
+            "graph {} has no input '{PIXEL_VALUES}', so it cannot embed pages: name the graph with the vision tower as \
+             page.graph of the manifest",
+            self.path.display()
+        )))
+    }
+
+    /// One vector a token, `[batch, tokens, dim]`.
+    ///
+    /// # Errors
+    /// Transient, where ONNX Runtime fails (memory, mostly); configuration, where the output has another size.
+    pub fn run(&self, run: &Run<'_>) -> Result<Vec<f32>> {
+        let failed =
+            |error: ort::Error| Error::transient(format!("graph {} failed", self.path.display())).with_source(error);
+        let shape = [run.batch, run.ids.len() / run.batch.max(1)];
+        // All tokens are real: pages have one prompt, and questions come alone.
+        let mask = vec![1i64; if self.has_mask { run.ids.len() } else { 0 }];
+        let types = vec![0i64; if self.has_types { run.ids.len() } else { 0 }];
+        let tensor = |values| TensorRef::from_array_view((shape, values)).map_err(failed);
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(INPUT_IDS, tensor(run.ids)?.into())];
+        if self.has_mask {
+            inputs.push((ATTENTION_MASK, tensor(&mask)?.into()));
+        }
+        if self.has_types {
+            inputs.push((TOKEN_TYPE_IDS, tensor(&types)?.into()));
+        }
+        if self.has_pixels {
+            let [channels, height, width] = self.image;
+            let shape = [run.batch, channels, height, width];
+            inputs.push((PIXEL_VALUES, TensorRef::from_array_view((shape, run.pixels)).map_err(failed)?.into()));
+        }
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = session.run(inputs).map_err(failed)?;
+        let output = &outputs[self.output.as_str()];
+        let (found, values) = if self.half {
+            let (found, values) = output.try_extract_tensor::<f16>().map_err(failed)?;
+            (found, values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>())
+        } else {
+            let (found, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
+            (found, values.to_vec())
+        };
+        let expected = [shape[0] as i64, shape[1] as i64, self.dim as i64];
+        if **found != expected {
+            return Err(Error::configuration(format!(
+                "output '{}' of graph {} has shape {:?}, expected {expected:?}: a vector for every token",
+                self.output,
+                self.path.display(),
+                &**found
+            )));
+        }
+        if values.iter().any(|value| !value.is_finite()) {
+            return Err(Error::permanent(format!(
+                "graph {} gave values that are no numbers: its precision does not suffice for this input",
+                self.path.display()
+            )));
+        }
+        Ok(values)
+    }
+
+    /// What [`Self::run`] hands to ONNX Runtime besides ids and pixels, by name.
+    pub fn constant_inputs(&self) -> impl Iterator<Item = (&'static str, i64)> {
+        let mask = self.has_mask.then_some((ATTENTION_MASK, 1));
+        mask.into_iter().chain(self.has_types.then_some((TOKEN_TYPE_IDS, 0)))
+    }
+}
+
+/// Name of the output, and whether it is of half precision.
+fn find_output(path: &Path, outputs: &[Outlet], wanted: &OutputRef, dim: usize) -> Result<(String, bool)> {
+    let found = match wanted {
+        OutputRef::Index(index) => outputs.get(*index),
+        OutputRef::Name(name) => outputs.iter().find(|output| output.name() == name),
+    };
+    let Some(found) = found else {
+        let names: Vec<&str> = outputs.iter().map(Outlet::name).collect();
+        let wanted = match wanted {
+            OutputRef::Index(index) => index.to_string(),
+            OutputRef::Name(name) => format!("'{name}'"),
+        };
+        return Err(Error::configuration(format!(
+            "graph {} has no output {wanted}: its outputs are {}",
+            path.display(),
+            names.join(", ")
+        )));
+    };
+    let half = match found.dtype().tensor_type() {
+        Some(TensorElementType::Float16) => true,
+        Some(TensorElementType::Float32) => false,
+        _ => {
+            return Err(Error::configuration(format!(
+                "output '{}' of graph {} is {}, expected float32 or float16 of shape [?, ?, {dim}]",
+                found.name(),
+                path.display(),
+                found.dtype()
+            )));
+        }
+    };
+    let shape = found.dtype().tensor_shape();
+    // -1: the graph leaves the dimension open.
+    if shape.is_some_and(|shape| shape.len() != 3 || (shape[2] >= 0 && shape[2] != dim as i64)) {
+        return Err(Error::configuration(format!(
+            "output '{}' of graph {} is {}, expected shape [?, ?, {dim}]: one vector of {dim} dimensions a token",
+            found.name(),
+            path.display(),
+            found.dtype()
+        )));
+    }
+    Ok((found.name().to_owned(), half))
+}
