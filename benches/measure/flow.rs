@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use quire::app::Installation;
-use quire::config::{Config, Flags};
+use quire::config::{Config, Embed, Flags};
 use quire::embed::{self, EmbedOptions, Embedder, PageInput};
 use quire::render::{Renderer, WorkerCommand};
 use quire::types::RenderedPage;
@@ -43,7 +43,8 @@ impl Setting {
 
     fn embedder(&self) -> Result<Embedder> {
         embed::runtime::init(&self.installation.onnxruntime(&self.config)?)?;
-        let options = EmbedOptions { threads: self.config.embed.threads, batch_pages: self.config.embed.batch_pages };
+        let Embed { threads, batch_pages, device } = self.config.embed.clone();
+        let options = EmbedOptions { threads, batch_pages, device };
         Ok(Embedder::load(&self.installation.model(&self.config.model)?, &options)?)
     }
 }

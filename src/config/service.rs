@@ -12,8 +12,8 @@ use super::env::{self, Environment};
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
 use super::tree::{self, Node};
-use super::vlm::{Vlm, VlmWire};
 use super::values::{check_device, check_filter, check_name, resolve, resolve_model, unreadable};
+use super::vlm::{Vlm, VlmWire};
 use crate::error::{Error, Result};
 use crate::types::{Device, RenderSettings};
 
