@@ -1,6 +1,6 @@
 //! Models: pages and questions become vectors. A model is a folder with a manifest; its graphs run in ONNX Runtime,
 //! behind an [`Embedder`] that may be cloned and used from any task. How a family of models turns pages and questions
-//! into inputs is code of its own ([`family`]); what varies between its models is in the manifest.
+//! into inputs is code of its own (`family.rs`); what varies between its models is in the manifest.
 //!
 //! Nothing here knows documents, stores or pipelines, and nothing reads the text layer of a page.
 
