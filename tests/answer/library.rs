@@ -42,6 +42,7 @@ async fn dropping_the_stream_cancels_the_request() {
         plan: None,
         filter: PageFilter::default(),
         evidence: None,
+        explain: false,
         extractive: false,
     };
 
