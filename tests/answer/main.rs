@@ -22,12 +22,12 @@ pub const MODEL: &str = "some/model";
 pub const QUESTION: &str = "what is the total of the invoice for mutton pies and cheese scones";
 
 /// An index of three documents of one page each, and a model to ask.
-pub struct Bench {
+pub(crate) struct Bench {
     pub quire: Quire,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let quire = Quire::new();
         for name in ["invoice-2025-0417.pdf", "invoice-HC-88231.pdf", "invoice-bakery-93.pdf"] {
             quire.add(name);
