@@ -2,6 +2,7 @@
 //! model on pages that are ready for it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use quire::app::Installation;
@@ -49,20 +50,24 @@ impl Setting {
     }
 }
 
-/// Draws every page of every document and hands each to `take`.
+/// Draws every page of every document and hands each to `take`. The next document is opened while the last pages of the
+/// one before are drawn, as in an ingest.
 async fn draw_all(
     renderer: &Renderer,
     files: &[PathBuf],
     mut take: impl FnMut(RenderedPage) -> Result<()>,
 ) -> Result<()> {
-    for file in files {
-        let document = renderer.open(file, &file.display().to_string()).await?;
-        let mut pages = stream::iter(1..=document.info.page_count)
-            .map(|number| renderer.page(&document, number))
-            .buffer_unordered(PAGES_IN_FLIGHT);
-        while let Some(page) = pages.try_next().await? {
-            take(page)?;
-        }
+    let mut pages = stream::iter(files)
+        .map(|file| async move {
+            let document = Arc::new(renderer.open(file, &file.display().to_string()).await?);
+            Ok(stream::iter(1..=document.info.page_count).map(move |number| Ok((Arc::clone(&document), number))))
+        })
+        .buffered(2)
+        .try_flatten()
+        .map_ok(|(document, number)| async move { renderer.page(&document, number).await })
+        .try_buffer_unordered(PAGES_IN_FLIGHT);
+    while let Some(page) = pages.try_next().await? {
+        take(page)?;
     }
     Ok(())
 }
