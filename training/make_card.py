@@ -1,6 +1,7 @@
-"""MODEL_CARD.md of the model folder from the evaluation's figures and the training log.
+"""MODEL_CARD.md of the model folder from what `quire eval` found and the training log.
 
-    python make_card.py --model models/quire-glyph --figures FIGURES.json --log RUN/log.txt --date 2026-11-21 [--note TEXT]
+    quire --data-dir D eval SET --json > EVAL.json
+    python make_card.py --model models/quire-glyph --eval EVAL.json --log RUN/log.txt --date 2026-11-21 [--note TEXT]
 """
 import argparse, json, os, re
 
@@ -8,53 +9,65 @@ KINDS = [("words3to6", "3 to 6 rare words"), ("phrase9", "nine-word phrase"), ("
          ("accent", "3 to 6 rare words with accents"), ("hand", "50 hand-written questions")]
 
 
-def rows(part):
-    out = ["| questions | n | r@1 | r@5 | anchors r@100 | anchors + rerank r@5 | BM25 on the text layer r@1 / r@5 |", "|---|---|---|---|---|---|---|"]
-    for k, name in KINDS:
-        if k in part["kinds"]:
-            f = part["kinds"][k]
-            out.append(f"| {name} | {f['glyph']['n']} | {f['glyph']['r1']:.3f} | {f['glyph']['r5']:.3f} | {f['prefetch']['r100']:.3f} | "
-                       f"{f['rerank']['r5']:.3f} | {f['bm25']['r1']:.3f} / {f['bm25']['r5']:.3f} |")
+COLUMNS = [("anchors", "anchors (default plan)"), ("exact", "exact MaxSim"), ("text", "BM25 on the text layer")]
+
+
+def kinds_of(report):
+    return {k["kind"]: k for k in report["kinds"]}
+
+
+def rows(report):
+    """A line a kind of question, from `quire eval --json`."""
+    out = ["| questions | n | " + " | ".join(f"{title} @1 | @5" for _, title in COLUMNS) + " | random @5 |", "|---|---|" + "---|---|" * len(COLUMNS) + "---|"]
+    found = kinds_of(report)
+    for kind, name in KINDS:
+        if kind in found:
+            plans = found[kind]["plans"]
+            cells = [f"{plans[plan][at]:.3f}" for plan, _ in COLUMNS for at in ("at_1", "at_5")]
+            out.append(f"| {name} | {found[kind]['questions']} | " + " | ".join(cells) + f" | {plans['random']['at_5']:.3f} |")
     return "\n".join(out)
 
 
-def worlds(part):
-    names = sorted({k.split(" ", 1)[1] for k in part["worlds"]})
-    kinds = [k for k, _ in KINDS if k not in ("hand", "accent")]
-    out = ["| world | " + " | ".join(f"{k} r@5 (n)" for k in kinds) + " |", "|---|" + "---|" * len(kinds)]
-    for w in names:
-        cells = [part["worlds"].get(f"{k} {w}") for k in kinds]
-        out.append(f"| {w} | " + " | ".join(f"{c['r5']:.2f} ({c['n']})" if c else "" for c in cells) + " |")
+def beside_scans(clean, scans):
+    """recall@5 of the same questions about the same pages, clean and scanned."""
+    out = ["| questions | n | clean, exact @5 | scanned, exact @5 | scanned / clean |", "|---|---|---|---|---|"]
+    clean, scans = kinds_of(clean), kinds_of(scans)
+    for kind, name in KINDS:
+        if kind in clean and kind in scans:
+            c, s = (x[kind]["plans"]["exact"]["at_5"] for x in (clean, scans))
+            out.append(f"| {name} | {scans[kind]['questions']} | {c:.3f} | {s:.3f} | {s / c:.3f} |")
     return "\n".join(out)
 
 
 def main():
     ap = argparse.ArgumentParser()
-    for n in ("model", "figures", "log", "date"):
+    for n in ("model", "eval", "log", "date"):
         ap.add_argument("--" + n, required=True)
+    ap.add_argument("--scans", help="`quire eval SET --documents scans --json`")
+    ap.add_argument("--clean-of-scans", help="`quire eval --json` of the same pages as documents, and no others")
     ap.add_argument("--note", default="")
     a = ap.parse_args()
-    f, m = json.load(open(a.figures)), json.load(open(os.path.join(a.model, "manifest.json")))
+    report, m = json.load(open(a.eval)), json.load(open(os.path.join(a.model, "manifest.json")))
     log = [l.strip() for l in open(a.log) if re.match(r"[0-9.]+ min step \d+ ", l) or l.startswith(("dev at", "end of"))]
-    lines = [l for l in log if l[0] in "de"] + [l for n, l in enumerate(l for l in log if l[0] not in "de") if n % 4 == 0]
-    clean = f["clean"]
-    scans = f"""
+    lines = [l for l in log if l[0] in "de"] + [l for n, l in enumerate(l for l in log if l[0] not in "de") if n % 10 == 0]
+    scans = ""
+    if a.scans:
+        clean_part, scanned = json.load(open(a.clean_of_scans)), json.load(open(a.scans))
+        scans = f"""
 ## The same pages as scans
 
-{f['scans']['pages']} pages of which some are replaced by simulated 300-dpi scans (skew up to 3 degrees, noise, uneven light, photocopy contrast or faint
-ink, JPEG 40); only questions about those pages. First clean, then scanned.
+{scanned['pages']} of the pages, alone in an index: first clean, then as simulated 300-dpi scans (skew up to 3 degrees, noise, uneven light, photocopy contrast or
+faint ink, JPEG 40).
 
-{rows(f['clean_same_questions'])}
-
-{rows(f['scans'])}
-""" if "scans" in f else ""
+{beside_scans(clean_part, scanned)}
+"""
     text = f"""# quire-glyph
 
 A small late-interaction visual retriever, the page model that Quire uses when no other is named. A page image becomes vectors of its words, a question
 one vector a word; MaxSim ranks. **It matches what is written, not what is meant**: no synonyms, no translation, no pictures, no handwriting. For meaning,
 use a ColPali model.
 
-Revision {m['revision']}, licence {m['license']}, {sum(v['bytes'] for v in m['files'].values()) / 1e6:.1f} MB, about {clean['vectors_a_page']:.0f} vectors a page. {a.note}
+Revision {m['revision']}, licence {m['license']}, {sum(v['bytes'] for v in m['files'].values()) / 1e6:.1f} MB, {a.note}
 
 ## Data
 
@@ -72,16 +85,11 @@ n-gram table int8 with a scale a row. training/README.md has the contract.
 
 ## Figures of {a.date}
 
-{clean['pages']} held-out pages of packages never trained on. Recall: a hit is any page on which all the words stand. A rare word stands on at most one page in a
-hundred ("one rare word": on exactly one; "short": on at most three).
+{report['pages']} held-out pages of packages never trained on, each a document of its own, indexed and asked by Quire itself (`make eval-builtin` builds the
+set, indexes it and prints this table). A hit is any page on which all the words stand. A rare word stands on at most one page in a hundred ("one rare
+word": on exactly one; "short": on at most three).
 
-{rows(clean)}
-
-Chance is {5 / clean['pages']:.3f} at 5.
-
-By typographic world:
-
-{worlds(clean)}
+{rows(report)}
 {scans}
 ## Limits
 

@@ -68,6 +68,8 @@ impl Retriever {
     /// As [`Retriever::search`].
     pub async fn explain(&self, search: &Search<'_>, hits: &[Hit]) -> Result<Explanation> {
         let query = plan::translate(search.plan, search.derived, &search.filter.to_store(search.tenant), search.limit)?;
+        // Once beforehand, unmeasured: whoever comes first also pays for what is read from disk.
+        self.store.query(search.collection, query.clone()).await?;
         let mut stages = Vec::new();
         list(&query.root, String::new(), &mut stages);
         let mut reports: Vec<StageReport> = Vec::with_capacity(stages.len());
