@@ -48,7 +48,7 @@ class Glyph:
         return words, self.word_vectors(words) if words else np.zeros((0, 128), np.float32)
 
     def page_sparse(self, vectors):
-        """{anchor: weight}: the two nearest anchors of each patch, the largest cosine kept, negative ones dropped."""
+        """{anchor: weight}: the nearest anchors of each patch, the largest cosine kept, negative ones dropped."""
         s = vectors @ self.anchors.T
         at, out = np.arange(len(s)), {}
         for _ in range(self.manifest["anchors"]["page_top"]):
@@ -60,7 +60,7 @@ class Glyph:
         return out
 
     def question_sparse(self, vectors):
-        """{anchor: weight}: the eight nearest anchors of each word, cosine to the power 4, summed over the words."""
+        """{anchor: weight}: the nearest anchors of each word, cosine to the power 4, summed over the words."""
         s = vectors @ self.anchors.T
         out = {}
         for row in s:

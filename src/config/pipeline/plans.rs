@@ -9,7 +9,7 @@ use crate::config::tree::Node;
 use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage, VectorName};
 
 /// Candidates of a prefetch stage of the plans that Quire brings.
-const CANDIDATES: usize = 200;
+const CANDIDATES: usize = 400;
 
 type Vectors = BTreeMap<VectorName, Storage>;
 
