@@ -245,7 +245,12 @@ fn a_file_that_changes_while_it_is_read_is_never_half_indexed() {
         let output = quire.run(&["ingest", quire.docs().to_str().unwrap(), "--json"]);
         assert!(matches!(output.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&output.stderr));
         let documents = quire.documents();
-        let document = &documents[0];
+        let Some(document) = documents.first() else {
+            // It changed even while it was compared: said, and taken up by the next run.
+            let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert!(!reason(&summary, "report.pdf").is_empty(), "{summary:#}");
+            continue;
+        };
         if document["state"] == "indexed" {
             let pages = document["page_count"].as_u64().unwrap();
             assert!([13, 11].contains(&pages), "a version of {pages} pages never stood in the file");
