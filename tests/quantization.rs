@@ -9,7 +9,6 @@ use std::fs;
 use common::{Quire, demo, repository};
 use quire::app::{App, Installation, Question};
 use quire::config::{Config, Flags};
-use quire::retrieve::PageFilter;
 use serde_json::Value;
 
 /// Name, YAML of the quantization, and the least share of the first five that must survive without rescoring. The shares
@@ -81,16 +80,7 @@ impl Lesson {
     async fn rank(&self, app: &App, collection: &str, plan: &str) -> Ranking {
         let mut ranking = Vec::new();
         for text in &self.questions {
-            let question = Question {
-                text: text.clone(),
-                collection: collection.to_owned(),
-                limit: DEPTH,
-                plan: Some(plan.to_owned()),
-                filter: PageFilter::default(),
-                evidence: None,
-                explain: false,
-                extractive: true,
-            };
+            let question = Question { plan: Some(plan.to_owned()), ..Question::new(text, collection, DEPTH) };
             let hits = app.search(&question).await.unwrap().hits;
             ranking.push(hits.iter().map(|hit| (format!("{}{}", hit.source, hit.anchor), hit.score)).collect());
         }

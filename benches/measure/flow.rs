@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use quire::app::Installation;
-use quire::config::{Config, Embed, Flags};
-use quire::embed::{self, EmbedOptions, Embedder, PageInput};
+use quire::app::{Installation, embed_options};
+use quire::config::{Config, Flags};
+use quire::embed::{self, Embedder, PageInput};
 use quire::render::{Renderer, WorkerCommand};
 use quire::types::RenderedPage;
 use serde_json::json;
@@ -44,9 +44,7 @@ impl Setting {
 
     fn embedder(&self) -> Result<Embedder> {
         embed::runtime::init(&self.installation.onnxruntime(&self.config)?)?;
-        let Embed { threads, batch_pages, device } = self.config.embed.clone();
-        let options = EmbedOptions { threads, batch_pages, device };
-        Ok(Embedder::load(&self.installation.model(&self.config.model)?, &options)?)
+        Ok(Embedder::load(&self.installation.model(&self.config.model)?, &embed_options(&self.config))?)
     }
 }
 

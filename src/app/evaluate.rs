@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{App, Question};
 use crate::error::{Error, Result, io_error};
 use crate::ledger::DocumentFilter;
-use crate::retrieve::{Hit, PageFilter};
+use crate::retrieve::Hit;
 
 /// Questions under way at once.
 const ASKING: usize = 4;
@@ -124,16 +124,8 @@ impl App {
 
     /// Rank of the first hit that answers the question, 0 for the best; None where it is not among the first five.
     async fn rank(&self, request: &EvalRequest, plan: &str, known: &Known) -> Result<Option<usize>> {
-        let question = Question {
-            text: known.question.clone(),
-            collection: request.collection.clone(),
-            limit: DEPTH,
-            plan: Some(plan.to_owned()),
-            filter: PageFilter::default(),
-            evidence: None,
-            explain: false,
-            extractive: true,
-        };
+        let question =
+            Question { plan: Some(plan.to_owned()), ..Question::new(&known.question, &request.collection, DEPTH) };
         Ok(self.search(&question).await?.hits.iter().position(|hit| known.is_answered_by(hit)))
     }
 }

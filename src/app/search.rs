@@ -30,6 +30,22 @@ pub struct Question {
     pub extractive: bool,
 }
 
+impl Question {
+    /// By the collection's own plan, among all of its pages, with nothing written and nothing explained.
+    pub fn new(text: impl Into<String>, collection: impl Into<String>, limit: usize) -> Self {
+        Self {
+            text: text.into(),
+            collection: collection.into(),
+            limit,
+            plan: None,
+            filter: PageFilter::default(),
+            evidence: None,
+            explain: false,
+            extractive: false,
+        }
+    }
+}
+
 /// What a search found.
 #[derive(Debug, Serialize)]
 pub struct SearchResponse {

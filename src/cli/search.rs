@@ -65,10 +65,8 @@ impl QuestionArgs {
             Some(name) => vec![app.find_document(name).await?.document_id],
             None => Vec::new(),
         };
+        let collection = self.collection.unwrap_or_else(|| app.config().collection.clone());
         Ok(Question {
-            text,
-            collection: self.collection.unwrap_or_else(|| app.config().collection.clone()),
-            limit,
             plan: self.plan,
             filter: PageFilter {
                 tags: tags(&self.tags),
@@ -81,12 +79,12 @@ impl QuestionArgs {
             },
             evidence: self.evidence,
             explain: self.explain,
-            extractive: false,
+            ..Question::new(text, collection, limit)
         })
     }
 }
 
-fn parse_pages(text: &str) -> std::result::Result<PageRange, String> {
+fn parse_pages(text: &str) -> Result<PageRange, String> {
     let bound = |text: &str| match text.trim() {
         "" => Ok(None),
         number => match number.parse::<u32>() {

@@ -30,7 +30,7 @@ pub fn read_picture(path: &Path) -> Result<PageImage> {
     limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
     let image = reader.decode().map_err(undecodable)?;
-    let deep_grey = is_deep_grey_png(path).map_err(read)?;
+    let deep_grey = matches!(image, DynamicImage::ImageLumaA16(_)) && is_deep_grey_png(path).map_err(read)?;
     let (width, height) = (image.width(), image.height());
     let rgb = rgb(image, deep_grey).ok_or_else(|| {
         Error::permanent(format!("{} holds pixels of a kind that models don't see: save it as PNG", path.display()))

@@ -5,7 +5,6 @@ use std::sync::{Mutex, mpsc};
 use futures::StreamExt;
 use quire::app::{AnswerEvent, App, Installation, Question};
 use quire::config::{Config, Environment, Flags};
-use quire::retrieve::PageFilter;
 
 use crate::server::{self, Server};
 use crate::{Bench, QUESTION};
@@ -35,16 +34,7 @@ async fn dropping_the_stream_cancels_the_request() {
     std::fs::write(&file, "version: 1\n").unwrap();
     let flags = Flags { config: Some(file), data_dir: Some(bench.quire.data_dir()), ..Flags::default() };
     let app = App::open(Config::load(&flags, &environment).unwrap(), Installation::of_process()).await.unwrap();
-    let question = Question {
-        text: QUESTION.into(),
-        collection: "documents".into(),
-        limit: 5,
-        plan: None,
-        filter: PageFilter::default(),
-        evidence: None,
-        explain: false,
-        extractive: false,
-    };
+    let question = Question::new(QUESTION, "documents", 5);
 
     let mut events = Box::pin(app.ask_stream(&question));
     let first = events.next().await.unwrap().unwrap();

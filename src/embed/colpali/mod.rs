@@ -22,13 +22,12 @@ use crate::error::Result;
 use crate::types::{Grid, Multivector, PageEmbedding, PageImage, QuestionEmbedding, TokenLayout};
 use graph::{Graph, Run};
 use manifest::PageSpec;
-use pixels::{Normalizer, Pixels};
+use pixels::Pixels;
 use prompt::{Prompt, Prompter};
 
 /// Pages to pixels and questions to ids.
 pub(super) struct ColPali {
     page: PageSpec,
-    normalizer: Normalizer,
     prompter: Prompter,
     /// For what they say of their inputs.
     page_graph: Arc<Graph>,
@@ -73,8 +72,7 @@ impl ColPali {
         let pixels = if question_graph.has_pixels { 3 * page.width * page.height } else { 0 };
         let pages = PageModel { graph: page_graph.clone(), ids: page.ids(), layout, dim };
         let questions = QuestionModel { graph: question_graph.clone(), pixels: vec![0.0; pixels], dim };
-        let normalizer = Normalizer::new(page);
-        let family = Self { page: page.clone(), normalizer, prompter, page_graph, question_graph };
+        let family = Self { page: page.clone(), prompter, page_graph, question_graph };
         Ok(Opened { family, pages, questions })
     }
 }
@@ -84,7 +82,7 @@ impl Family for ColPali {
     type Questions = QuestionModel;
 
     fn prepare(&self, image: &PageImage) -> Result<Pixels> {
-        Pixels::new(image, &self.page, &self.normalizer)
+        Pixels::new(image, &self.page)
     }
 
     fn question(&self, text: &str) -> Result<Prompt> {
