@@ -1,5 +1,5 @@
 """Training batches: crops of cached pages, augmented like scans and screens, with their words and a bank of other words."""
-import glob, io, os, pickle, random
+import glob, io, os, pickle, random, zlib
 from bisect import bisect_left
 import numpy as np
 import torch
@@ -159,8 +159,21 @@ def cells_of(p, hw, hh, rows, cols):
     return pos[:MAX_POSITIVE], near
 
 
+def word_tensors(words):
+    """What WordNet takes: n-gram ids of all words in a row, where each word's begin, how many it has."""
+    lists = [ids(w) for w in words]
+    counts = np.array([len(g) for g in lists], np.int64)
+    return dict(ids=torch.from_numpy(np.concatenate([np.asarray(g, np.int64) for g in lists])), offsets=torch.from_numpy(np.cumsum(counts) - counts),
+                counts=torch.from_numpy(counts.astype(np.float32)))
+
+
+def keys_of(words):
+    """One number a word, by which two vectors are known to belong to the same word."""
+    return torch.tensor([zlib.crc32(w.encode()) >> 1 for w in words], dtype=torch.int32)
+
+
 class Batches(torch.utils.data.IterableDataset):
-    def __init__(self, folders, crops=4, seed=0, bank=1000, max_words=300, strength=None):
+    def __init__(self, folders, crops=4, seed=0, bank=1000, max_words=500, strength=None):
         self.folders, self.crops, self.seed, self.bank, self.max_words, self.strength = folders, crops, seed, bank, max_words, strength
 
     def __iter__(self):
@@ -224,12 +237,6 @@ class Batches(torch.utils.data.IterableDataset):
         bank.update(str(rng.randrange(10 ** rng.randrange(1, 6))) for _ in range(100))
         bank.discard("")
         everything = unique + [w for w in bank if w not in index]
-        flat, offsets, counts = [], [], []
-        for w in everything:
-            g = ids(w)
-            offsets.append(len(flat))
-            counts.append(len(g))
-            flat.extend(g)
         pu = [(u, q) for u, pos in instances for q in pos]
         nu = [(index[w], q) for w, cells in touched.items() if w in index for q in cells]
         cand = np.full((len(instances), MAX_POSITIVE), -1, np.int64)
@@ -238,7 +245,6 @@ class Batches(torch.utils.data.IterableDataset):
         t = torch.from_numpy
         return dict(canvas=t(np.stack(xs))[:, None], map=t(np.stack(maps).astype(np.uint8)), unique=len(unique),
                     instance=t(np.array([u for u, _ in instances], np.int64)), candidates=t(cand),
-                    positive=t(np.array(pu, np.int64)), near=t(np.array(nu, np.int64)),
-                    ids=t(np.array(flat, np.int64)), offsets=t(np.array(offsets, np.int64)), counts=t(np.array(counts, np.float32)))
+                    positive=t(np.array(pu, np.int64)), near=t(np.array(nu, np.int64)), keys=keys_of(unique), **word_tensors(everything))
 
 

@@ -8,23 +8,24 @@ import numpy as np
 
 
 def questions(metas, seed=0, each=400):
-    """[(kind, words, relevant page indices)] from page metas (words, whole)."""
+    """[(kind, words, relevant page indices)] from page metas (words, whole). `script`: as `words3to6`, in Greek or Cyrillic."""
     rng = random.Random(seed)
     df, where = Counter(), defaultdict(set)
     for i, m in enumerate(metas):
         for w in set(m["words"]):
             df[w] += 1
             where[w].add(i)
-    rare = [[w for w in {w for w, k in zip(m["words"], m["whole"]) if k}
-             if df[w] <= max(3, len(metas) // 100) and len(w) >= 4 and w.isalpha()] for m in metas]
-    only = [[w for w in r if df[w] == 1 and len(w) >= 5] for r in rare]
+    rare = [sorted(w for w in whole(m) if df[w] <= max(3, len(metas) // 100) and len(w) >= 4 and w.isalpha()) for m in metas]
+    latin = [[w for w in r if w.isascii()] for r in rare]
+    other = [[w for w in r if not any(c.isascii() for c in w)] for r in rare]
+    only = [[w for w in r if df[w] == 1 and len(w) >= 5] for r in latin]
     out = []
-    for kind, pool, lo, hi in (("words3to6", rare, 3, 6), ("single", only, 1, 1)):
-        idx = [i for i in range(len(metas)) if len(pool[i]) >= max(lo, 3 if lo == 1 else lo)]
+    for kind, pool, lo, hi in (("words3to6", latin, 3, 6), ("script", other, 3, 6), ("single", only, 1, 1)):
+        idx = [i for i in range(len(metas)) if len(pool[i]) >= 3]
         rng.shuffle(idx)
-        for n in range(each):
+        for n in range(each if idx else 0):
             i = idx[n % len(idx)]
-            ws = rng.sample(sorted(pool[i]), rng.randint(lo, min(hi, len(pool[i]))))
+            ws = rng.sample(pool[i], rng.randint(lo, min(hi, len(pool[i]))))
             out.append((kind, ws, set.intersection(*(where[w] for w in ws)) if lo > 1 else where[ws[0]]))
     idx = [i for i in range(len(metas)) if len(metas[i]["words"]) > 60]
     made = 0
@@ -32,15 +33,21 @@ def questions(metas, seed=0, each=400):
         i = rng.choice(idx)
         a = rng.randrange(len(metas[i]["words"]) - 9)
         ws, ok = metas[i]["words"][a:a + 9], metas[i]["whole"][a:a + 9]
-        if all(ok) and len(set(ws)) >= 7 and sum(len(w) > 3 for w in ws) >= 4:
+        if all(ok) and all(w.isascii() for w in ws) and len(set(ws)) >= 7 and sum(len(w) > 3 for w in ws) >= 4:
             joined = " ".join(ws)
             out.append(("phrase9", list(dict.fromkeys(ws)), {j for j in where[max(ws, key=len)] if " ".join(metas[j]["words"]).find(joined) >= 0}))
             made += 1
-    short = [(w, where[w]) for w in df if df[w] <= 3 and (re.fullmatch("[a-z]{3}", w) or re.fullmatch("[0-9]{3,6}", w) or
+    standing = set().union(*(whole(m) for m in metas))
+    short = [(w, where[w]) for w in df if w in standing and df[w] <= 3 and (re.fullmatch("[a-z]{3}", w) or re.fullmatch("[0-9]{3,6}", w) or
              (3 <= len(w) <= 8 and re.search("[0-9]", w) and re.search("[a-z]", w)))]
     rng.shuffle(short)
     out += [("short", [w], p) for w, p in short[:each]]
     return out
+
+
+def whole(meta):
+    """Words of a page that a reader sees as they are listed."""
+    return {w for w, k in zip(meta["words"], meta["whole"]) if k}
 
 
 def ranks(scores, relevant):

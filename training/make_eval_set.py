@@ -13,7 +13,7 @@ from collections import Counter
 import numpy as np
 from PIL import Image
 import pypdfium2 as pdfium
-from evaluate import questions
+from evaluate import questions, whole
 from fetch_packages import collect, names
 from pages import read_page
 from scan_simulation import simulate
@@ -108,17 +108,7 @@ def main():
     for d in bad:
         os.remove(os.path.join(a.out, "documents", d))
     pages = good
-    qs = questions(pages, seed=7, each=a.each)
-    qs += accent_questions(pages, random.Random(8), 200)
-    rows = [dict(question=" ".join(ws), kind=kind, document=pages[min(rel)]["document"], page=1,
-                 relevant=[pages[r]["document"] for r in sorted(rel)]) for kind, ws, rel in qs if rel]
-    known = {m["document"] for m in pages}
-    for line in open(os.path.join(HERE, "hand-questions.jsonl"), encoding="utf-8") if os.path.exists(os.path.join(HERE, "hand-questions.jsonl")) else []:
-        h = json.loads(line)
-        if h["document"] in known:
-            rows.append(dict(question=h["question"], kind="hand", document=h["document"], page=1, relevant=[h["document"]]))
-        else:
-            print("hand question left out, its page is not in the set:", h["document"], file=sys.stderr)
+    rows = asked(pages, a.each)
     with open(os.path.join(a.out, "questions.jsonl"), "w", encoding="utf-8") as f:
         f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
     with open(os.path.join(a.out, "pages.json"), "w", encoding="utf-8") as f:
@@ -128,6 +118,22 @@ def main():
         scan = simulate(doc[0].render(scale=300 / 72).to_pil(), m["document"])
         scan.convert("L").save(os.path.join(a.out, "scans", m["document"][:-4] + ".jpg"), quality=40)
     print(len(pages), "pages", dict(Counter(m["world"] for m in pages)), dict(Counter(r["kind"] for r in rows)))
+
+
+def asked(pages, each):
+    """Questions about the pages, as written to questions.jsonl."""
+    qs = questions(pages, seed=7, each=each)
+    qs += accent_questions(pages, random.Random(8), 200)
+    rows = [dict(question=" ".join(ws), kind=kind, document=pages[min(rel)]["document"], page=1,
+                 relevant=[pages[r]["document"] for r in sorted(rel)]) for kind, ws, rel in qs if rel]
+    known = {m["document"] for m in pages}
+    for line in open(os.path.join(HERE, "hand-questions.jsonl"), encoding="utf-8"):
+        h = json.loads(line)
+        if h["document"] in known:
+            rows.append(dict(question=h["question"], kind="hand", document=h["document"], page=1, relevant=[h["document"]]))
+        else:
+            print("hand question left out, its page is not in the set:", h["document"], file=sys.stderr)
+    return rows
 
 
 def seen(canvas, w):
@@ -145,7 +151,7 @@ def accented(text):
 
 def accent_questions(pages, rng, each):
     df = Counter(w for m in pages for w in set(m["words"]))
-    pool = [(i, [w for w in m["accents"] if w in set(m["words"]) and df[w] <= max(3, len(pages) // 100)]) for i, m in enumerate(pages)]
+    pool = [(i, [w for w in m["accents"] if w in whole(m) and w.isascii() and w.isalpha() and df[w] <= max(3, len(pages) // 100)]) for i, m in enumerate(pages)]
     pool = [(i, ws) for i, ws in pool if len(ws) >= 3]
     out = []
     for n in range(each if pool else 0):

@@ -19,7 +19,8 @@ MAP_Y, MAP_X = 8, 4                                         # pixels a label of 
 
 
 def characters(page, matrix):
-    """Characters of a page with boxes in canvas pixels: list of (char, x0, y0, x1, y1, loose y0, loose y1)."""
+    """Characters of a page with boxes in canvas pixels: list of (char, (x0, y0, x1, y1, loose y0, loose y1, loose x0,
+    loose x1)); a loose box is as high as the font and as wide as the advance."""
     tp = page.get_textpage()
     n = raw.FPDFText_CountChars(tp)
     sx, sy, ox, oy = matrix
@@ -43,7 +44,7 @@ def characters(page, matrix):
         x0, x1 = ox + l.value * sx, ox + r.value * sx
         y0, y1 = oy + t.value * sy, oy + b.value * sy
         ly0, ly1 = oy + rect.top * sy, oy + rect.bottom * sy
-        out.append((c, (x0, y0, x1, y1, ly0, ly1)))
+        out.append((c, (x0, y0, x1, y1, ly0, ly1, ox + rect.left * sx, ox + rect.right * sx)))
     tp.close()
     return split_ligatures(out)
 
@@ -66,7 +67,8 @@ def split_ligatures(chars):
 
 
 def words_of(chars, width, height):
-    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False beside a line-end hyphen."""
+    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False where a reader sees another word: beside
+    a line-end hyphen, with a gap inside (the layer forgot a space) or a character of another size (a footnote mark)."""
     runs, cur = [], []
     for c, box in chars:
         if box is None or (cur and not follows(cur[-1][1], box)):
@@ -96,7 +98,7 @@ def words_of(chars, width, height):
                 continue                                    # other scripts are not learned: no false labels
             if x1 - x0 < 1 or y1 - y0 < 1 or x1 < 0 or y1 < 0 or x0 > width or y0 > height or y1 - y0 > 140:
                 continue
-            whole = not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
+            whole = even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
             out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole))
         broken = hyphen
     return out
@@ -107,6 +109,14 @@ def follows(a, b):
     h = max(a[3] - a[1], a[5] - a[4], 2.0)
     mid_a, mid_b = (a[4] + a[5]) / 2, (b[4] + b[5]) / 2
     return abs(mid_a - mid_b) < 0.6 * h and -0.6 * h < b[0] - a[2] < 0.45 * h
+
+
+def even(boxes):
+    """Whether characters stand together as one word: on one line, in one size, without a gap as wide as a space."""
+    size = sorted(b[5] - b[4] for b in boxes)[len(boxes) // 2]
+    middle = sorted((b[4] + b[5]) / 2 for b in boxes)[len(boxes) // 2]
+    return all(abs((b[5] - b[4]) - size) <= 0.15 * size and abs((b[4] + b[5]) / 2 - middle) <= 0.15 * size for b in boxes) \
+        and all(b[6] - a[7] <= 0.15 * size for a, b in zip(boxes, boxes[1:]))
 
 
 def label_map(chars, shape):
@@ -120,7 +130,7 @@ def label_map(chars, shape):
         if not f:
             continue
         k = CHAR_ID.get(f[0], 1)
-        x0, y0, x1, y1, ly0, ly1 = box
+        x0, y0, x1, y1, ly0, ly1 = box[:6]
         ya, yb = min(y0, ly0 + 0.15 * (ly1 - ly0)), max(y1, ly1 - 0.15 * (ly1 - ly0))
         c0, c1 = int(np.ceil((x0 - 1.9) / MAP_X)), int(np.floor((x1 - 2.0) / MAP_X))
         r0, r1 = int(np.ceil((ya - 4.0) / MAP_Y)), int(np.floor((yb - 4.0) / MAP_Y))

@@ -12,10 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from canvas import CELL
-from dataset import Batches, Shards
+from dataset import Batches, Shards, keys_of, word_tensors
 from evaluate import questions, table
-from model import CharacterHead, PageNet, WordNet
-from words import ids
+from model import DIM, CharacterHead, PageNet, WordNet
 
 
 def ink_of(b):
@@ -35,13 +34,59 @@ def character_loss(chars, features, b, sample):
     return F.cross_entropy(chars(f).flatten(0, 1), m[at].flatten())
 
 
-def losses(page, word, chars, scale, b):
+class Memory:
+    """Negatives that a batch has no room for: the cells that the words of the last steps chose, and the vectors of every word of
+    the shards. An index holds hundreds of thousands of either, and single words are lost to the nearest of them. Both are
+    constants to the loss; `renew` brings the words up to date."""
+
+    def __init__(self, vocabulary, cells=16384, words=8192):
+        self.vocabulary, self.vocabulary_keys = vocabulary, keys_of(vocabulary)
+        self.vectors, self.words = None, words
+        self.cells, self.keys = torch.zeros(cells, DIM, dtype=torch.bfloat16), torch.full((cells,), -1, dtype=torch.int32)
+        self.at = 0
+
+    @torch.no_grad()
+    def renew(self, word):
+        parts = []
+        for i in range(0, len(self.vocabulary), 8192):
+            t = word_tensors(self.vocabulary[i:i + 8192])
+            parts.append(word(t["ids"], t["offsets"], t["counts"]).bfloat16())
+        self.vectors = torch.cat(parts)
+
+    def some_words(self):
+        at = torch.randint(len(self.vocabulary), (self.words,))
+        return self.vectors[at], self.vocabulary_keys[at]
+
+    def remember(self, cells, keys):
+        at = (self.at + torch.arange(len(keys))) % len(self.keys)
+        self.cells[at], self.keys[at] = cells.bfloat16(), keys
+        self.at = (self.at + len(keys)) % len(self.keys)
+
+
+def mass(cosine, same, s):
+    """Sum of exp(s (cosine - 1)) over a row, without the entries of the row's own word. bfloat16 throughout: it is large."""
+    return torch.exp(s * cosine.masked_fill(same, -1) - s).sum(1, dtype=torch.float32)
+
+
+def margin_loss(own, others, s, margin):
+    """Cross entropy of the own against the others, where the own must win by a margin (CosFace)."""
+    own = own * math.exp(-s * margin)
+    return (torch.log(others + own + 1e-30) - torch.log(own + 1e-30)).mean()
+
+
+def one_each(cells, instance, keys):
+    """The cell of one instance of each word, and the words' keys."""
+    at = torch.full((len(keys),), -1).scatter_(0, instance, torch.arange(len(instance)))
+    return cells[at[at >= 0]], keys[at >= 0]
+
+
+def losses(page, word, chars, scale, b, memory, margin):
     x = ink_of(b)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         vectors, gate, features = page(x)
     p, g = vectors.flatten(0, 1), gate.flatten()
     q = word(b["ids"], b["offsets"], b["counts"])
-    s, u = scale.exp().clamp(max=60), b["unique"]
+    s, u = scale, b["unique"]
     ink = F.avg_pool2d(x, CELL).flatten()
     # word -> cells: the cells at its centre against inked cells of the batch that do not touch the word. Half of the plain
     # cells are drawn at random: this part costs as much as the network otherwise.
@@ -56,17 +101,23 @@ def losses(page, word, chars, scale, b):
     chosen = p[use]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         cosine = q[:u] @ chosen.T
+        past = q[:u] @ memory.cells.T
     e = torch.exp(s * (cosine.float() - 1))                 # cosines are at most 1: no maximum to look for
-    to_cells = (torch.log((e * allowed).sum(1) + 1e-30) - torch.log((e * pos).sum(1) + 1e-30)).mean()
+    others = (e * (allowed - pos)).sum(1) + mass(past, memory.keys == b["keys"][:, None], s)
+    to_cells = margin_loss((e * pos).sum(1), others, s, margin)
     # instance -> words: its best cell against the whole bank
     with torch.no_grad():
         back = torch.cumsum(use.long(), 0) - 1
         cand = b["candidates"]
         cs = cosine.detach().float()[b["instance"][:, None], back[cand.clamp(min=0)]].masked_fill(cand < 0, -9)
         best = cand.gather(1, cs.argmax(1, keepdim=True))[:, 0]
+        more, keys = memory.some_words()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        against = p[best] @ q.T
-    to_words = F.cross_entropy(s * against.float(), b["instance"])
+        against, beyond = p[best] @ q.T, p[best] @ more.T
+    e = torch.exp(s * (against.float() - 1))
+    own = e.gather(1, b["instance"][:, None])[:, 0]
+    others = (e.sum(1) - own).clamp(min=0) + mass(beyond, keys == b["keys"][b["instance"]][:, None], s)
+    to_words = margin_loss(own, others, s, margin)
     # gate: cells that some word chose
     target = torch.zeros_like(g)
     target[best] = 1
@@ -74,7 +125,7 @@ def losses(page, word, chars, scale, b):
     gate_loss = F.binary_cross_entropy_with_logits(g[inked], target[inked])
     char_loss = character_loss(chars, features, b, 2500)
     total = to_cells + to_words + 0.3 * gate_loss + 0.2 * char_loss
-    return total, dict(cells=to_cells, words=to_words, gate=gate_loss, char=char_loss)
+    return total, dict(cells=to_cells, words=to_words, gate=gate_loss, char=char_loss), one_each(p.detach()[best], b["instance"], b["keys"])
 
 
 class Average:
@@ -95,10 +146,8 @@ class Average:
 def word_embedder(word):
     @torch.no_grad()
     def embed(ws):
-        lists = [ids(w) for w in ws]
-        flat = torch.tensor([i for l in lists for i in l])
-        counts = torch.tensor([len(l) for l in lists])
-        return word(flat, torch.cumsum(counts, 0) - counts, counts.float()).numpy()
+        t = word_tensors(ws)
+        return word(t["ids"], t["offsets"], t["counts"]).numpy()
     return embed
 
 
@@ -132,6 +181,8 @@ def main():
     ap.add_argument("--threads", type=int, default=2, help="1 is faster on a machine that others use too")
     ap.add_argument("--start-progress", type=float, default=0.0, help="where in the schedule a resumed run begins")
     ap.add_argument("--lr", type=float, default=2.5e-3)
+    ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
+    ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
     ap.add_argument("--eval-minutes", type=float, default=12)
     ap.add_argument("--dev-pages", type=int, default=200)
     a = ap.parse_args()
@@ -139,23 +190,22 @@ def main():
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     page, word, chars = PageNet().to(memory_format=torch.channels_last), WordNet(), CharacterHead()
-    scale = torch.nn.Parameter(torch.tensor(math.log(12.0)))
     if a.resume:
         c = torch.load(a.resume)
         page.load_state_dict(c["page"]), word.load_state_dict(c["word"]), chars.load_state_dict(c["chars"])
-        scale.data = c["scale"]
     nets = [Average(page), Average(word)]
     table_params = [word.table.weight]
-    rest = [p for n in (page, chars) for p in n.parameters()] + [p for k, p in word.named_parameters() if "table" not in k] + [scale]
+    rest = [p for n in (page, chars) for p in n.parameters()] + [p for k, p in word.named_parameters() if "table" not in k]
     groups = [dict(params=[p for p in rest if p.dim() > 1], weight_decay=0.02, base=a.lr),
               dict(params=[p for p in rest if p.dim() <= 1], weight_decay=0.0, base=a.lr),
               dict(params=table_params, weight_decay=0.0, base=a.lr * 2)]
     opt = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.98), eps=1e-7)
     strength = torch.multiprocessing.Value("d", 0.0)
-    if a.resume and "opt" in c:
+    if a.resume and [len(g["params"]) for g in c["opt"]["param_groups"]] == [len(g["params"]) for g in groups]:
         opt.load_state_dict(c["opt"])
     loader = iter(torch.utils.data.DataLoader(Batches([os.path.join(a.shards, "train")], a.crops, a.seed, strength=strength), batch_size=None,
                                               num_workers=1, prefetch_factor=3))
+    memory = Memory(Batches.vocabulary(Shards([os.path.join(a.shards, "train")]))[0])
     dev = Shards([os.path.join(a.shards, "dev")])
     random.Random(0).shuffle(dev.pages)
     dev.pages = dev.pages[:a.dev_pages]
@@ -168,7 +218,7 @@ def main():
 
     def save(name):
         torch.save(dict(page=nets[0].mean.state_dict(), word=nets[1].mean.state_dict(), chars=chars.state_dict(),
-                        scale=scale.data, args=vars(a), step=step, opt=opt.state_dict()), os.path.join(a.out, name))
+                        args=vars(a), step=step, opt=opt.state_dict()), os.path.join(a.out, name))
 
     start, last_eval, last_save, step, sums, waits = time.time(), time.time(), time.time(), 0, {}, 0.0
     while True:
@@ -186,11 +236,15 @@ def main():
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 features = page.features(ink_of(b))
             loss = character_loss(chars, features, b, 8000)
-            parts = dict(char=loss)
+            parts, chosen = dict(char=loss), None
         else:
-            loss, parts = losses(page, word, chars, scale, b)
+            if memory.vectors is None or step % 400 == 0:
+                memory.renew(word)
+            loss, parts, chosen = losses(page, word, chars, a.scale, b, memory, a.margin)
         opt.zero_grad(set_to_none=True)
         loss.backward()
+        if chosen:
+            memory.remember(*chosen)
         torch.nn.utils.clip_grad_norm_(rest, 2.0)
         opt.step()
         step += 1
@@ -200,7 +254,7 @@ def main():
             sums[k] = sums.get(k, 0) + v.item()
         if step % 25 == 0:
             say(f"{(time.time() - start) / 60:.1f} min step {step}", {k: round(v / 25, 3) for k, v in sums.items()},
-                f"scale {scale.exp().item():.1f} lr {opt.param_groups[0]['lr']:.2e} wait {waits / 25:.2f}s step {(time.time() - t0):.2f}s")
+                f"lr {opt.param_groups[0]['lr']:.2e} wait {waits / 25:.2f}s step {(time.time() - t0):.2f}s")
             sums, waits = {}, 0.0
         if time.time() - last_save > 180:
             save("last.pt")

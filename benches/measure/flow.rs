@@ -2,9 +2,8 @@
 //! model on pages that are ready for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use quire::app::{Installation, embed_options};
 use quire::config::{Config, Flags};
 use quire::embed::{self, Embedder, PageInput};
@@ -12,11 +11,12 @@ use quire::render::{Renderer, WorkerCommand};
 use quire::types::RenderedPage;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
 
 use super::{Result, serve, serve_prepared};
 
 /// Pages asked for at once: enough that no worker waits.
-const PAGES_IN_FLIGHT: usize = 8;
+const PAGES_IN_FLIGHT: usize = 16;
 
 /// What a running Quire would be told.
 struct Setting {
@@ -48,25 +48,37 @@ impl Setting {
     }
 }
 
-/// Draws every page of every document and hands each to `take`. The next document is opened while the last pages of the
-/// one before are drawn, as in an ingest.
+/// Draws every page of every document and hands each to `take`; as in an ingest, several documents at once.
 async fn draw_all(
     renderer: &Renderer,
     files: &[PathBuf],
+    documents: usize,
     mut take: impl FnMut(RenderedPage) -> Result<()>,
 ) -> Result<()> {
-    let mut pages = stream::iter(files)
-        .map(|file| async move {
-            let document = Arc::new(renderer.open(file, &file.display().to_string()).await?);
-            Ok(stream::iter(1..=document.info.page_count).map(move |number| Ok((Arc::clone(&document), number))))
-        })
-        .buffered(2)
-        .try_flatten()
-        .map_ok(|(document, number)| async move { renderer.page(&document, number).await })
-        .try_buffer_unordered(PAGES_IN_FLIGHT);
-    while let Some(page) = pages.try_next().await? {
-        take(page)?;
-    }
+    let (sender, mut drawn) = mpsc::channel(PAGES_IN_FLIGHT);
+    let work = stream::iter(files).map(Ok::<_, quire::error::Error>).try_for_each_concurrent(documents, move |file| {
+        let sender = sender.clone();
+        async move {
+            let document = &renderer.open(file, &file.display().to_string()).await?;
+            let pages = stream::iter(1..=document.info.page_count)
+                .map(|number| renderer.page(document, number))
+                .buffer_unordered(PAGES_IN_FLIGHT / documents);
+            pages
+                .try_for_each(async |page| {
+                    // Nobody takes them only after a failure, which ends this too.
+                    let _ = sender.send(page).await;
+                    Ok(())
+                })
+                .await
+        }
+    });
+    let taking = async {
+        while let Some(page) = drawn.recv().await {
+            take(page)?;
+        }
+        Result::<()>::Ok(())
+    };
+    tokio::try_join!(work.map_err(Into::into), taking)?;
     Ok(())
 }
 
@@ -75,7 +87,7 @@ pub fn render(files: &[PathBuf]) -> Result<()> {
     let renderer = setting.renderer()?;
     let mut pixels = Vec::new();
     let draw = |pixels: &mut Vec<(u32, u32)>| {
-        setting.runtime.block_on(draw_all(&renderer, files, |page| {
+        setting.runtime.block_on(draw_all(&renderer, files, setting.config.ingest.documents_in_flight, |page| {
             pixels.push((page.image.width, page.image.height));
             Ok(())
         }))
@@ -93,7 +105,7 @@ pub fn forward(files: &[PathBuf]) -> Result<()> {
     let setting = Setting::new()?;
     let (renderer, embedder) = (setting.renderer()?, setting.embedder()?);
     let mut inputs: Vec<PageInput> = Vec::new();
-    setting.runtime.block_on(draw_all(&renderer, files, |page| {
+    setting.runtime.block_on(draw_all(&renderer, files, setting.config.ingest.documents_in_flight, |page| {
         inputs.push(embedder.prepare(&page.image)?);
         Ok(())
     }))?;

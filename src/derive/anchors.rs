@@ -2,7 +2,7 @@
 //! codebook, a question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted
 //! alike.
 
-mod outline;
+mod rounded;
 
 use super::simd::{Panels, ROWS, WIDTH, for_this_processor};
 use crate::error::{Error, Result};
@@ -49,8 +49,13 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     if top == 0 {
         return Ok(best);
     }
-    if vectors.len() >= MANY && vectors.dim() >= 2 * outline::WIDTH {
-        nearest_by_outline(vectors, codebook, top, &mut best);
+    if vectors.len() >= MANY {
+        let rounded = codebook.rounded.get_or_init(|| rounded::round_entries(entries));
+        rounded::Panels::new(vectors, rounded).for_each_candidate(rounded, |entry, vector| {
+            let best = &mut best[vector];
+            let vote = (entry as u32, dot(entries.row(entry), vectors.row(vector)));
+            if vote.1 > least(best, top) { insert(best, top, vote) } else { least(best, top) }
+        });
         return Ok(best);
     }
     // What an entry must exceed to be among the best of a column; padding columns can't be exceeded.
@@ -77,35 +82,8 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     Ok(best)
 }
 
-/// Vectors for which an outline is worth making and using.
+/// Vectors for which it is worth to round them.
 const MANY: usize = 32;
-
-/// As [`nearest`], over bounds: only pairs whose bound exceeds what is among the best already are looked at in full.
-fn nearest_by_outline(vectors: &Multivector, codebook: &Codebook, top: usize, best: &mut [Vec<(u32, f32)>]) {
-    let entries = &codebook.entries;
-    let outline = codebook.outline.get_or_init(|| outline::outline(entries));
-    let mut least = vec![f32::INFINITY; vectors.len().div_ceil(WIDTH) * WIDTH];
-    least[..vectors.len()].fill(f32::NEG_INFINITY);
-    let panels = Panels::new(&outline::seen_from(&outline.directions, vectors), outline::WIDTH);
-    panels.for_each_block(&outline.entries, |entry, column, block| {
-        let rows = ROWS.min(entries.len() - entry);
-        let least = &mut least[column..column + WIDTH];
-        for (entry, bounds) in (entry..).zip(&block[..rows]) {
-            let mut exceeds = 0u32;
-            for c in 0..WIDTH {
-                exceeds |= u32::from(bounds[c] > least[c]) << c;
-            }
-            while exceeds != 0 {
-                let c = exceeds.trailing_zeros() as usize;
-                let cosine = dot(entries.row(entry), vectors.row(column + c));
-                if cosine > least[c] {
-                    least[c] = insert(&mut best[column + c], top, (entry as u32, cosine));
-                }
-                exceeds &= exceeds - 1;
-            }
-        }
-    });
-}
 
 /// Lanes of [`dot`].
 const LANES: usize = 16;
@@ -125,13 +103,18 @@ for_this_processor! {
     }
 }
 
+/// What a vote must exceed to be among the best.
+fn least(best: &[(u32, f32)], top: usize) -> f32 {
+    best.get(top - 1).map_or(f32::NEG_INFINITY, |vote| vote.1)
+}
+
 /// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must
 /// exceed.
 fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
     let place = best.partition_point(|earlier| earlier.1 >= vote.1);
     best.insert(place, vote);
     best.truncate(top);
-    if best.len() < top { f32::NEG_INFINITY } else { best[top - 1].1 }
+    least(best, top)
 }
 
 #[cfg(test)]
@@ -147,7 +130,7 @@ mod tests {
             page_top: 2,
             question_top: 3,
             question_power: 4.0,
-            outline: OnceLock::new(),
+            rounded: OnceLock::new(),
         }
     }
 
@@ -197,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_loses_nothing() {
-        // Few directions, more than are kept, and as many as there are.
+    fn rounding_loses_nothing() {
+        // Near each other, and spread out.
         for (seed, directions) in [(1, 9), (2, 60), (3, 128)] {
             let (vectors, entries) = (low(seed, 97, directions), low(seed + 10, 500, directions));
             let codebook =
-                Codebook { entries, page_top: 3, question_top: 3, question_power: 1.0, outline: OnceLock::new() };
+                Codebook { entries, page_top: 3, question_top: 3, question_power: 1.0, rounded: OnceLock::new() };
             let found = nearest(&vectors, &codebook, 3).unwrap();
-            assert!(codebook.outline.get().is_some());
+            assert!(codebook.rounded.get().is_some());
             for (vector, found) in vectors.rows().zip(found) {
                 let mut all: Vec<(u32, f32)> =
                     (0..).zip(codebook.entries.rows().map(|entry| dot(entry, vector))).collect();
@@ -228,7 +211,7 @@ mod tests {
                 Multivector::new(3, values[..whole].iter().map(|&value| f32::from(value)).collect()).unwrap()
             };
             let (vectors, entries) = (matrix(vectors), matrix(entries));
-            let codebook = Codebook { entries, page_top: top, question_top: top, question_power: 1.0, outline: OnceLock::new() };
+            let codebook = Codebook { entries, page_top: top, question_top: top, question_power: 1.0, rounded: OnceLock::new() };
             let found = nearest(&vectors, &codebook, top).unwrap();
             for (vector, found) in vectors.rows().zip(found) {
                 let mut all: Vec<(u32, f32)> = codebook.entries.rows().enumerate()

@@ -37,15 +37,23 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
 
-/// `[ROWS, dim] x [dim, COLUMNS]`.
+/// `[panels, dim, N]`: N points side by side, the last panel padded with zeros.
 #[inline(always)]
-fn products(rows: [&[f64]; ROWS], panel: &[f64]) -> [[f64; COLUMNS]; ROWS] {
+fn side_by_side<const N: usize>(points: &[f64], dim: usize) -> Vec<[f64; N]> {
+    let mut panels = vec![[0.0; N]; (points.len() / dim).div_ceil(N) * dim];
+    for (number, point) in points.chunks_exact(dim).enumerate() {
+        for (line, &value) in panels[number / N * dim..].iter_mut().zip(point) {
+            line[number % N] = value;
+        }
+    }
+    panels
+}
+
+/// Dot products of the points of two panels.
+#[inline(always)]
+fn products(rows: &[[f64; ROWS]], columns: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; ROWS] {
     let mut sums = [[0.0f64; COLUMNS]; ROWS];
-    let dim = panel.len() / COLUMNS;
-    let (a, b, c, d) = (&rows[0][..dim], &rows[1][..dim], &rows[2][..dim], &rows[3][..dim]);
-    for at in 0..dim {
-        let column = &panel[at * COLUMNS..][..COLUMNS];
-        let row = [a[at], b[at], c[at], d[at]];
+    for (row, column) in rows.iter().zip(columns) {
         for r in 0..ROWS {
             for c in 0..COLUMNS {
                 sums[r][c] = row[r].mul_add(column[c], sums[r][c]);
@@ -60,32 +68,22 @@ for_this_processor! {
     /// differences where points nearly coincide.
     fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
         let count = points.len() / dim;
-        let panels = count.div_ceil(COLUMNS);
-        let mut columns = vec![0.0; panels * COLUMNS * dim];
-        let mut norms = vec![0.0; panels * COLUMNS];
-        for (column, point) in points.chunks_exact(dim).enumerate() {
-            let panel = &mut columns[column / COLUMNS * COLUMNS * dim..][..COLUMNS * dim];
-            for (at, &value) in point.iter().enumerate() {
-                panel[at * COLUMNS + column % COLUMNS] = value;
-            }
-            norms[column] = point.iter().map(|value| value * value).sum();
-        }
+        let (rows, columns) = (side_by_side::<ROWS>(points, dim), side_by_side::<COLUMNS>(points, dim));
+        let mut norms: Vec<f64> =
+            points.chunks_exact(dim).map(|point| point.iter().map(|value| value * value).sum()).collect();
+        norms.resize(columns.len() / dim * COLUMNS, 0.0);
         let mut distances = vec![0.0; count * count.saturating_sub(1) / 2];
-        for (number, panel) in columns.chunks_exact(COLUMNS * dim).enumerate() {
-            let first = number * COLUMNS;
+        let blocks = columns.chunks_exact(dim).zip(norms.as_chunks::<COLUMNS>().0);
+        for ((columns, column_norms), first) in blocks.zip((0..).step_by(COLUMNS)) {
             let end = (first + COLUMNS).min(count);
-            for row in (0..end).step_by(ROWS) {
-                // Rows beyond the end repeat the last one: their sums are not looked at.
-                let rows: [&[f64]; ROWS] =
-                    std::array::from_fn(|r| &points[(row + r).min(count - 1) * dim..][..dim]);
-                let sums = products(rows, panel);
-                for r in 0..ROWS.min(count - row) {
-                    let i = row + r;
+            for (rows, row) in rows.chunks_exact(dim).zip((0..end).step_by(ROWS)) {
+                let sums = products(rows, columns);
+                for (i, sums) in (row..count).zip(sums) {
                     let mut line = [0.0; COLUMNS];
                     let mut cancelled = false;
                     for c in 0..COLUMNS {
-                        let both = norms[i] + norms[first + c];
-                        let squared = both - 2.0 * sums[r][c];
+                        let both = norms[i] + column_norms[c];
+                        let squared = both - 2.0 * sums[c];
                         cancelled |= squared < CANCELLED * both;
                         line[c] = squared.max(0.0).sqrt();
                     }
@@ -96,8 +94,8 @@ for_this_processor! {
                     if cancelled {
                         for j in start..end {
                             let both = norms[i] + norms[j];
-                            if both - 2.0 * sums[r][j - first] < CANCELLED * both {
-                                line[j - first] = distance(rows[r], &points[j * dim..][..dim]);
+                            if both - 2.0 * sums[j - first] < CANCELLED * both {
+                                line[j - first] = distance(&points[i * dim..][..dim], &points[j * dim..][..dim]);
                             }
                         }
                     }

@@ -129,7 +129,7 @@ mod tests {
 
     fn codebook() -> Codebook {
         let entries = Multivector::new(2, vec![1.0, 0.0, 0.0, 1.0]).unwrap();
-        Codebook { entries, page_top: 1, question_top: 1, question_power: 4.0, outline: std::sync::OnceLock::new() }
+        Codebook { entries, page_top: 1, question_top: 1, question_power: 4.0, rounded: std::sync::OnceLock::new() }
     }
 
     fn all() -> DeriveSettings {

@@ -123,7 +123,7 @@ for_this_processor! {
 
 for_this_processor! {
     /// `E^T E`, `[dim, dim]`: the lower triangle, and a little more.
-    pub(super) fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
+    fn second_moments(rows: &[f64], dim: usize) -> Vec<f64> {
         let mut moments = vec![0.0; dim * dim];
         for row in (0..dim).step_by(ROWS) {
             for column in (0..(row + ROWS).min(dim)).step_by(COLUMNS) {

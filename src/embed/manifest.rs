@@ -245,7 +245,7 @@ impl Manifest {
             page_top: anchors.page_top,
             question_top: anchors.question_top,
             question_power: anchors.power,
-            outline: std::sync::OnceLock::new(),
+            rounded: std::sync::OnceLock::new(),
         }))
     }
 }

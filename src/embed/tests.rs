@@ -29,7 +29,7 @@ fn page(width: u32, height: u32, kind: u32) -> PageImage {
 }
 
 fn blank() -> PageImage {
-    PageImage { width: 300, height: 400, rgb: vec![255; 300 * 400 * 3] }
+    PageImage { width: 300, height: 400, rgb: vec![255; 300 * 400 * 3].into() }
 }
 
 #[tokio::test]

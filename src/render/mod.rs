@@ -16,6 +16,7 @@ mod picture;
 mod pool;
 mod process;
 mod protocol;
+mod slots;
 mod sniff;
 pub mod worker;
 

@@ -1,16 +1,17 @@
 //! The pool of worker processes: who is asked, what happens when one dies, and who is blamed for it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::process::{Death, Worker, WorkerCommand};
 use super::protocol::{Reply, Request};
+use super::slots::Slots;
 use super::sniff::{Format, HEAD_BYTES, rejection, sniff};
 use crate::error::{Error, Result, io_error};
 use crate::types::{DocumentInfo, PageImage, RenderSettings, RenderedPage};
@@ -26,6 +27,9 @@ pub struct OpenDocument {
     id: u64,
 }
 
+/// What slots are taken for that are not for a document.
+const NONE: u64 = u64::MAX;
+
 /// Draws pages in worker processes, at most `workers` at a time. Cheap to clone.
 #[derive(Clone)]
 pub struct Renderer {
@@ -36,9 +40,7 @@ struct Pool {
     settings: RenderSettings,
     command: WorkerCommand,
     workers: u32,
-    /// One permit a process that may work; whoever holds one may take an idle worker or start one.
-    slots: Semaphore,
-    idle: Mutex<Vec<Worker>>,
+    slots: Arc<Slots<Worker>>,
     closed: AtomicBool,
     documents: AtomicU64,
     tasks: TaskTracker,
@@ -63,8 +65,7 @@ impl Renderer {
             settings,
             command,
             workers,
-            slots: Semaphore::new(workers as usize),
-            idle: Mutex::default(),
+            slots: Slots::new(workers),
             closed: AtomicBool::new(false),
             documents: AtomicU64::new(0),
             tasks: TaskTracker::new(),
@@ -143,31 +144,28 @@ impl Renderer {
     pub async fn shutdown(&self) {
         let pool = &self.pool;
         pool.closed.store(true, Ordering::SeqCst);
-        // every permit: nobody is at work any more. The semaphore is never closed, so this cannot fail.
-        let _all = pool.slots.acquire_many(pool.workers).await;
-        let idle = std::mem::take(&mut *pool.idle());
-        futures::future::join_all(idle.into_iter().map(Worker::stop)).await;
+        // every slot: nobody is at work any more
+        let mut slots = Vec::new();
+        for _ in 0..pool.workers {
+            slots.extend(pool.slots.take(NONE).await);
+        }
+        let workers = slots.iter_mut().filter_map(|slot| slot.worker.take()).chain(pool.slots.resting());
+        futures::future::join_all(workers.map(Worker::stop)).await;
         pool.tasks.close();
         pool.tasks.wait().await;
     }
 }
 
 impl Pool {
-    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
-        // the list is whole between any two statements that hold the lock
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Asks a worker, one that has the document open if there is one. Outer error: the request never reached a worker
     /// that could try it. Inner error: the request killed its worker.
-    async fn ask(&self, document: u64, request: &Request) -> Result<Result<(Reply, Vec<u8>), Death>> {
-        let shut_down = || Error::transient("the renderer is shut down");
-        let _slot = self.slots.acquire().await.map_err(|_| shut_down())?;
+    async fn ask(&self, document: u64, request: &Request) -> Result<Result<(Reply, Bytes), Death>> {
+        let mut slot = self.slots.take(document).await?;
         if self.closed.load(Ordering::SeqCst) {
-            return Err(shut_down());
+            return Err(Error::transient("the renderer is shut down"));
         }
         let limit = Duration::from_secs(self.settings.page_timeout_s);
-        let mut worker = match self.take_idle(document) {
+        let mut worker = match slot.worker.take() {
             Some(worker) => worker,
             None => self.start().await?,
         };
@@ -177,7 +175,7 @@ impl Pool {
             // an answer that nobody waits for
             let death = match worker.ask(request, limit).await {
                 Ok(answer) => {
-                    self.put_back(worker);
+                    slot.worker = self.fit_for_more(worker);
                     return Ok(Ok(answer));
                 }
                 Err(death) => death,
@@ -195,20 +193,13 @@ impl Pool {
         Worker::start(&self.command, &self.settings, &self.tasks).await
     }
 
-    fn take_idle(&self, document: u64) -> Option<Worker> {
-        let mut idle = self.idle();
-        match idle.iter().position(|worker| worker.has_open(document)) {
-            Some(position) => Some(idle.swap_remove(position)),
-            None => idle.pop(),
+    /// The worker, unless it has drawn enough pages to be replaced.
+    fn fit_for_more(&self, worker: Worker) -> Option<Worker> {
+        if worker.pages() < self.settings.worker_pages {
+            return Some(worker);
         }
-    }
-
-    fn put_back(&self, worker: Worker) {
-        if worker.pages() >= self.settings.worker_pages {
-            self.tasks.spawn(worker.stop());
-        } else {
-            self.idle().push(worker);
-        }
+        self.tasks.spawn(worker.stop());
+        None
     }
 
     fn time_limit(&self) -> String {

@@ -1,5 +1,6 @@
 //! One worker process as the pool sees it: started, asked, stopped, and mourned with the reason of its death.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -8,15 +9,17 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::board::Board;
+use super::board::{Board, Place};
 use super::confine::OUT_OF_MEMORY;
-use super::protocol::{Fault, Reply, Request, Setup, receive, send};
+use super::protocol::{Fault, Order, Reply, Request, Setup, receive, send};
+use super::slots::Opens;
 use super::worker::OPEN_DOCUMENTS;
 use crate::error::{Error, Result};
 use crate::types::RenderSettings;
@@ -68,7 +71,7 @@ pub(super) struct Worker {
     /// `None` only while it is being stopped.
     input: Option<ChildStdin>,
     output: ChildStdout,
-    board: Option<Board>,
+    board: Option<Arc<Board>>,
     tail: Arc<Mutex<Vec<u8>>>,
     pump: JoinHandle<()>,
     /// Numbers of the documents that it has open, the most recent last.
@@ -109,7 +112,7 @@ impl Worker {
         let setup = Setup {
             settings: settings.clone(),
             pdfium: command.pdfium.clone(),
-            board: board.as_ref().map(Board::path),
+            board: board.as_ref().map(|board| board.path()),
             faults: command.faults.clone(),
         };
         // a worker that died at once is found out by its first request
@@ -137,12 +140,8 @@ impl Worker {
         self.pages
     }
 
-    pub(super) fn has_open(&self, document: u64) -> bool {
-        self.open.contains(&document)
-    }
-
     /// One request, one reply. After an `Err` the process is dead and reaped.
-    pub(super) async fn ask(&mut self, request: &Request, limit: Duration) -> Result<(Reply, Vec<u8>), Death> {
+    pub(super) async fn ask(&mut self, request: &Request, limit: Duration) -> Result<(Reply, Bytes), Death> {
         self.requests += 1;
         let id = match request {
             Request::Open { id, .. } => *id,
@@ -166,26 +165,23 @@ impl Worker {
         }
     }
 
-    async fn exchange(&mut self, request: &Request) -> std::io::Result<(Reply, Vec<u8>)> {
+    async fn exchange(&mut self, request: &Request) -> std::io::Result<(Reply, Bytes)> {
         let input = self.input.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
-        send(input, request).await?;
+        let place = match request {
+            Request::Page { .. } => self.board.as_ref().and_then(Board::place),
+            Request::Open { .. } => None,
+        };
+        send(input, &Order { request: Cow::Borrowed(request), place: place.as_ref().map(Place::number) }).await?;
         let (reply, body) = receive(&mut self.output, self.max_body).await?;
-        let Reply::Page(header) = &reply else { return Ok((reply, body)) };
+        let Reply::Page(header) = &reply else { return Ok((reply, body.into())) };
         if !header.shared {
-            return Ok((reply, body));
+            return Ok((reply, body.into()));
         }
         let bytes = u64::from(header.width) * u64::from(header.height) * 3;
         let broken = || std::io::Error::new(std::io::ErrorKind::InvalidData, "pixels where there is no room for them");
-        let mut board = self.board.take().filter(|_| bytes <= self.max_body).ok_or_else(broken)?;
-        // a copy of megabytes is no work for the runtime's threads
-        let (board, pixels) = tokio::task::spawn_blocking(move || {
-            let pixels = board.read(bytes as usize);
-            (board, pixels)
-        })
-        .await
-        .map_err(std::io::Error::other)?;
-        self.board = Some(board);
-        Ok((reply, pixels?))
+        let place = place.filter(|_| bytes <= self.max_body).ok_or_else(broken)?;
+        let pixels = place.pixels(bytes as usize)?;
+        Ok((reply, pixels))
     }
 
     async fn kill(&mut self) -> Option<ExitStatus> {
@@ -214,6 +210,12 @@ impl Worker {
         if timeout(GRACE, self.child.wait()).await.is_err() {
             self.kill().await;
         }
+    }
+}
+
+impl Opens for Worker {
+    fn has_open(&self, document: u64) -> bool {
+        self.open.contains(&document)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What passes between the pool and a worker over its pipes: frames of a small JSON header and raw bytes.
 //!
 //! Frame: `u32` header length, `u64` body length (both little-endian), header, body. The pool sends one [`Setup`], then
-//! one [`Request`] at a time; each gets one [`Reply`]. The body of a drawn page is its pixels; every other body is
+//! one [`Order`] at a time; each gets one [`Reply`]. The body of a drawn page is its pixels; every other body is
 //! empty.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -15,6 +16,14 @@ use crate::types::{DocumentInfo, RenderSettings, TextLayer};
 
 /// A header larger than this is nonsense: a page's text layer is bounded far below.
 const MAX_HEADER_BYTES: u32 = 256 << 20;
+
+/// What the pool asks for, and where a page goes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order<'a> {
+    pub request: Cow<'a, Request>,
+    /// Number of a place in the memory that pool and worker share.
+    pub place: Option<u32>,
+}
 
 /// The first frame to a worker.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,7 +60,7 @@ pub enum FaultKind {
     Print,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Request {
     /// `id` is the pool's number for this opening of the file: a path may be used again for other bytes, a number never
     /// is.

@@ -13,7 +13,7 @@ use super::board::Drawing;
 use super::confine;
 use super::pdf::{Library, PdfDocument};
 use super::picture;
-use super::protocol::{Drawn, Reply, Request, Setup, read_frame, write_frame};
+use super::protocol::{Drawn, Order, Reply, Request, Setup, read_frame, write_frame};
 use super::sniff::Format;
 use crate::error::{Error, Kind, Result};
 use crate::types::{DocumentInfo, RenderSettings};
@@ -28,18 +28,23 @@ pub fn run() -> Result<()> {
     let mut pipes = confine::take_pipes().map_err(broken)?;
     confine::die_with_parent(&pipes.input).map_err(broken)?;
     let Some(setup) = read_frame::<Setup>(&mut pipes.input).map_err(broken)? else { return Ok(()) };
-    confine::limit_memory(setup.settings.worker_memory_bytes).map_err(|error| {
+    // without it pages go through the pipe
+    let drawing = setup.board.as_deref().and_then(|path| Drawing::open(path).ok());
+    // what the pool reads belongs to the pool
+    let shared = drawing.as_ref().map_or(0, |drawing| drawing.bytes() as u64);
+    confine::limit_memory(setup.settings.worker_memory_bytes.saturating_add(shared)).map_err(|error| {
         Error::configuration(format!(
             "a render worker cannot limit its memory to {} bytes (worker_memory_bytes)",
             setup.settings.worker_memory_bytes
         ))
         .with_source(error)
     })?;
-    // without it pages go through the pipe
-    let drawing = setup.board.as_deref().and_then(|path| Drawing::open(path).ok());
     let mut worker = Worker { setup, drawing, library: None, open: VecDeque::new(), requests: 0 };
-    while let Some(request) = read_frame::<Request>(&mut pipes.input).map_err(broken)? {
-        let (reply, body) = worker.answer(&request);
+    while let Some(order) = read_frame::<Order<'_>>(&mut pipes.input).map_err(broken)? {
+        if let Some(drawing) = &mut worker.drawing {
+            drawing.use_place(order.place);
+        }
+        let (reply, body) = worker.answer(&order.request);
         write_frame(&mut pipes.output, &reply, &body).map_err(broken)?;
     }
     Ok(())

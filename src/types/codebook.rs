@@ -16,14 +16,20 @@ pub struct Codebook {
     /// A question token's vote weighs its cosine to this power.
     pub question_power: f32,
     /// Made of the entries when it is first needed; starts empty.
-    pub outline: OnceLock<Outline>,
+    pub rounded: OnceLock<RoundedEntries>,
 }
 
-/// The entries in the few directions in which they differ most, and how much of each lies outside of these.
+/// The entries in 8 bits, for quick bounds on their dot products (`derive::anchors`).
 #[derive(Debug, Clone)]
-pub struct Outline {
-    /// `[directions, dim]`, orthonormal.
-    pub directions: Vec<f32>,
-    /// `[entries, directions + 1]`: the share in each direction, and the norm of the rest, never less than it is.
-    pub entries: Vec<f32>,
+pub struct RoundedEntries {
+    /// `[entries, dim / 4 rounded up]`: four numbers at a time, zeros after the last.
+    pub groups: Vec<[i8; 4]>,
+    /// `[entries]`: what a sum with a vector begins at.
+    pub starts: Vec<i32>,
+    /// What a number of 1 stands for.
+    pub scale: f64,
+    /// The largest norm of an entry.
+    pub norm: f64,
+    /// The largest distance of an entry from what its numbers stand for.
+    pub error: f64,
 }

@@ -1,5 +1,6 @@
 //! A rendered page: its pixels, its text layer, its size.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// 8-bit RGB pixels, `[height, width, 3]`, row-major, no padding between rows.
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct PageImage {
     pub width: u32,
     pub height: u32,
-    pub rgb: Vec<u8>,
+    /// Cheap to clone.
+    pub rgb: Bytes,
 }
 
 impl std::fmt::Debug for PageImage {

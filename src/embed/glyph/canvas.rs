@@ -47,7 +47,7 @@ mod tests {
     use crate::embed::glyph::test_manifest;
 
     fn plain(width: u32, height: u32, value: u8) -> PageImage {
-        PageImage { width, height, rgb: vec![value; (width * height * 3) as usize] }
+        PageImage { width, height, rgb: vec![value; (width * height * 3) as usize].into() }
     }
 
     #[test]

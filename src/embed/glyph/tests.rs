@@ -64,7 +64,7 @@ fn model() -> (GlyphManifest, WordRules, PageModel, QuestionModel) {
 
 fn read(name: &str) -> PageImage {
     let image = image::open(folder().join(name)).unwrap().to_rgb8();
-    PageImage { width: image.width(), height: image.height(), rgb: image.into_raw() }
+    PageImage { width: image.width(), height: image.height(), rgb: image.into_raw().into() }
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {

@@ -2,9 +2,11 @@
 //! of one level cost next to nothing here; a general encoder spends most of its time on them.
 
 mod bits;
+mod split;
 mod tables;
 
 use bits::{Bits, Huffman};
+use split::{Colours, Row};
 use tables::{FIRST, OTHERS, QUANTIZATION, ZIGZAG};
 
 /// Pixels of a side of what is coded at once: four blocks of brightness and one of each colour difference.
@@ -19,7 +21,7 @@ pub(super) fn encode(rgb: &[u8], width: u16, height: u16, quality: u8) -> Vec<u8
     {
         #[target_feature(enable = "avx2,fma")]
         fn avx2(encoder: Encoder, image: &Image<'_>) -> Vec<u8> {
-            encoder.scan(image)
+            encoder.scan(image, |row| split::ssse3(row))
         }
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
             let image = Image { rgb, width: width.into(), height: height.into() };
@@ -27,7 +29,7 @@ pub(super) fn encode(rgb: &[u8], width: u16, height: u16, quality: u8) -> Vec<u8
             return unsafe { avx2(Encoder::new(width, height, quality), &image) };
         }
     }
-    Encoder::new(width, height, quality).scan(&Image { rgb, width: width.into(), height: height.into() })
+    Encoder::new(width, height, quality).scan(&Image { rgb, width: width.into(), height: height.into() }, split::plain)
 }
 
 struct Image<'a> {
@@ -65,15 +67,16 @@ impl Encoder {
         }
     }
 
+    /// `split`: the one for this processor.
     #[inline(always)]
-    fn scan(mut self, image: &Image<'_>) -> Vec<u8> {
+    fn scan(mut self, image: &Image<'_>, split: impl Fn(&Row) -> Colours) -> Vec<u8> {
         for top in (0..image.height).step_by(UNIT) {
             for left in (0..image.width).step_by(UNIT) {
                 let pixels = image.unit(left, top);
                 if let Some(level) = uniform(&pixels) {
                     self.uniform(level);
                 } else {
-                    self.unit(&pixels);
+                    self.unit(&pixels, &split);
                 }
             }
         }
@@ -92,8 +95,17 @@ impl Encoder {
     }
 
     #[inline(always)]
-    fn unit(&mut self, pixels: &Unit) {
-        let (brightness, blue, red) = convert(pixels);
+    fn unit(&mut self, pixels: &Unit, split: &impl Fn(&Row) -> Colours) {
+        let mut brightness = [[0.0; UNIT]; UNIT];
+        let mut coloured = 0;
+        for (row, brightness) in pixels.iter().zip(&mut brightness) {
+            let [r, g, b] = split(row);
+            for x in 0..UNIT {
+                let [red, green, blue] = [r[x], g[x], b[x]].map(f32::from);
+                brightness[x] = red * 0.299 + green * 0.587 + blue * 0.114 - 128.0;
+                coloured |= (r[x] ^ g[x]) | (g[x] ^ b[x]);
+            }
+        }
         for (top, left) in [(0, 0), (0, BLOCK), (BLOCK, 0), (BLOCK, BLOCK)] {
             let mut block = [[0.0; BLOCK]; BLOCK];
             for y in 0..BLOCK {
@@ -101,8 +113,14 @@ impl Encoder {
             }
             self.block(0, block);
         }
-        self.block(1, blue);
-        self.block(2, red);
+        if coloured == 0 {
+            self.flat(1, 0);
+            self.flat(2, 0);
+        } else {
+            let (blue, red) = differences(pixels, split);
+            self.block(1, blue);
+            self.block(2, red);
+        }
     }
 
     #[inline(always)]
@@ -163,7 +181,7 @@ impl Encoder {
 }
 
 /// `[UNIT, UNIT, 3]`.
-type Unit = [[u8; UNIT * 3]; UNIT];
+type Unit = [Row; UNIT];
 
 impl Image<'_> {
     /// Beyond the image its last pixels are repeated.
@@ -200,30 +218,25 @@ fn uniform(unit: &Unit) -> Option<u8> {
     (differs == 0).then_some(level)
 }
 
-/// Brightness less 128, and the means of the colour differences over squares of four pixels (ITU-R BT.601, as JFIF has
-/// it).
+/// The means of the colour differences over squares of four pixels (ITU-R BT.601, as JFIF has it).
 #[inline(always)]
-fn convert(unit: &Unit) -> ([[f32; UNIT]; UNIT], Block, Block) {
-    let mut brightness = [[0.0; UNIT]; UNIT];
+fn differences(unit: &Unit, split: &impl Fn(&Row) -> Colours) -> (Block, Block) {
     let (mut blue, mut red) = ([[0.0; BLOCK]; BLOCK], [[0.0; BLOCK]; BLOCK]);
-    for (y, pair) in unit.as_chunks::<2>().0.iter().enumerate() {
-        let mut sums = [[0i32; UNIT]; 3];
-        for (row, brightness) in pair.iter().zip(&mut brightness[2 * y..]) {
+    for (y, [above, below]) in unit.as_chunks::<2>().0.iter().enumerate() {
+        let (above, below) = (split(above), split(below));
+        let mut sums = [[0u16; UNIT]; 3];
+        for colour in 0..3 {
             for x in 0..UNIT {
-                let [r, g, b] = [row[3 * x], row[3 * x + 1], row[3 * x + 2]].map(i32::from);
-                brightness[x] = ((r * 19_595 + g * 38_470 + b * 7_471 + 0x8000) >> 16) as f32 - 128.0;
-                sums[0][x] += r;
-                sums[1][x] += g;
-                sums[2][x] += b;
+                sums[colour][x] = u16::from(above[colour][x]) + u16::from(below[colour][x]);
             }
         }
         for x in 0..BLOCK {
-            let [r, g, b] = sums.map(|sums| sums[2 * x] + sums[2 * x + 1]);
-            blue[y][x] = (b * 32_768 - r * 11_059 - g * 21_709) as f32 * (1.0 / 262_144.0);
-            red[y][x] = (r * 32_768 - g * 27_439 - b * 5_329) as f32 * (1.0 / 262_144.0);
+            let [r, g, b] = sums.map(|sums| f32::from(sums[2 * x] + sums[2 * x + 1]) * 0.25);
+            blue[y][x] = 0.5 * b - 0.168_735_89 * r - 0.331_264_1 * g;
+            red[y][x] = 0.5 * r - 0.418_687_6 * g - 0.081_312_41 * b;
         }
     }
-    (brightness, blue, red)
+    (blue, red)
 }
 
 /// The first coefficient of a block of one level.
