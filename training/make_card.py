@@ -6,7 +6,7 @@
 import argparse, json, os, re
 
 KINDS = [("words3to6", "3 to 6 rare words"), ("phrase9", "nine-word phrase"), ("single", "one rare word"), ("short", "three letters, numbers, codes"),
-         ("accent", "3 to 6 rare words with accents"), ("hand", "50 hand-written questions")]
+         ("accent", "3 to 6 rare words with accents"), ("script", "3 to 6 rare words in Greek or Cyrillic"), ("hand", "50 hand-written questions")]
 
 
 COLUMNS = [("anchors", "anchors (default plan)"), ("exact", "exact MaxSim"), ("text", "BM25 on the text layer")]
@@ -79,21 +79,22 @@ The folder holds no text of those documents: weights, and vectors of the 8,192 c
 
 A residual convolutional network (2 M parameters: strokes at 1/4, characters at 1/8, words at 1/16 of an 832 x 1152 canvas; 1x7 convolutions see long words)
 gives each 16 x 16 cell a vector and a gate value. First trained on which character stands where, then words against cells and cells against words (InfoNCE)
-with look-alike words as negatives. The gate learns which cells words chose; only those are kept. Questions: hashed positional n-grams of each word in a
+with look-alike words, words of all training pages and cells of past batches as negatives; a word's own cells must win by a margin. The gate learns which cells words chose; only those are kept. Questions: hashed positional n-grams of each word in a
 16,384-row table and two residual layers. The page graph is int8 (static, per channel, 7-bit weights, so that CPUs without VNNI do not saturate), the
 n-gram table int8 with a scale a row. training/README.md has the contract.
 
 ## Figures of {a.date}
 
 {report['pages']} held-out pages of packages never trained on, each a document of its own, indexed and asked by Quire itself (`make eval-builtin` builds the
-set, indexes it and prints this table). A hit is any page on which all the words stand. A rare word stands on at most one page in a hundred ("one rare
+set, indexes it and prints this table). A hit is any page on which all the words stand. Words are asked as a
+reader sees them: not those that a line's end breaks, nor those that the text layer runs together or to which it adds a footnote mark. A rare word stands on at most one page in a hundred ("one rare
 word": on exactly one; "short": on at most three).
 
 {rows(report)}
 {scans}
 ## Limits
 
-- Printed Latin script; accents are folded away. Greek and Cyrillic are learned from few pages and not measured; other scripts do not work.
+- Printed Latin script; accents are folded away. Greek and Cyrillic are learned from few pages; other scripts do not work.
 - Text below about 6 points on A4, handwriting, strongly decorative fonts and text turned by more than a few degrees are not read.
 - A word broken at a line's end is found by its parts only. Words longer than 24 characters are cut.
 - Single letters, and very short words in general, are weak: ask with more than one word.

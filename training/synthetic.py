@@ -35,8 +35,8 @@ def families(folder):
 
 
 class Text:
-    def __init__(self, rng, vocabulary, scripts):
-        self.r, self.v, self.s = rng, vocabulary, scripts
+    def __init__(self, rng, vocabulary, scripts, strange=False):
+        self.r, self.v, self.s, self.strange = rng, vocabulary, scripts, strange
 
     def number(self):
         r = self.r
@@ -55,8 +55,30 @@ class Text:
                          lambda: f"{r.choice(self.v)}_{r.choice(self.v)}", lambda: f"--{r.choice(self.v)}-{r.choice(self.v)}",
                          lambda: f"{r.choice(self.v)}.{r.choice(self.v)}()", lambda: f"{letters}"])()
 
+    def made_up(self):
+        """A word that no vocabulary has: the head of one and the tail of another, in any case, sometimes with a digit."""
+        r = self.r
+        a, b = r.choice(self.v), r.choice(self.v)
+        w = (a[:r.randrange(1, len(a) + 1)] + b[r.randrange(len(b)):])[:r.choice((5, 8, 12, 20))]
+        x = r.random()
+        if x < 0.2:
+            w = w.upper()
+        elif x < 0.35:
+            w = a.capitalize() + b.capitalize()
+        elif x < 0.5:
+            w = w.capitalize()
+        return w + str(r.randrange(100)) if r.random() < 0.08 else w
+
     def word(self):
         r, x = self.r, self.r.random()
+        if self.strange and r.random() < 0.55:
+            y = r.random()
+            if y < 0.55:
+                return self.made_up()
+            if y < 0.75:
+                return r.choice((self.number, self.code))()
+            w = "".join(r.choice(LETTERS + LETTERS + "0123456789") for _ in range(r.choice((3, 3, 3, 4, 4, 5, 6))))
+            return r.choice((w, w, w.upper(), w.capitalize()))
         if x < 0.10:
             return self.number()
         if x < 0.16:
@@ -122,14 +144,14 @@ def page(t, slide):
     return "".join(out)
 
 
-def document(rng, fonts, vocabulary, pages):
+def document(rng, fonts, vocabulary, pages, strange):
     slide = rng.random() < 0.25
     size = "297mm 167mm" if slide and rng.random() < 0.7 else "A4 landscape" if slide else rng.choice(("A4", "letter"))
     body = []
     for _ in range(pages):
         name = rng.choice(sorted(fonts))
         second = rng.choice(sorted(fonts))
-        t = Text(rng, vocabulary, fonts[name] & fonts[second])
+        t = Text(rng, vocabulary, fonts[name] & fonts[second], strange)
         pt = rng.uniform(16, 26) if slide else rng.choice((8, 9, 9.5, 10, 10, 11, 11, 12, 12, 14))
         colour = rng.choice(("#000", "#000", "#222", "#444", "#024", "#600"))
         body.append(f"<section style=\"font-family:'{name}';font-size:{pt:.1f}pt;color:{colour};line-height:{rng.uniform(1.05, 1.5):.2f};"
@@ -147,6 +169,7 @@ def main():
     ap.add_argument("--fonts", required=True), ap.add_argument("--shards", required=True), ap.add_argument("--out", required=True)
     ap.add_argument("--documents", type=int, default=24), ap.add_argument("--pages", type=int, default=30)
     ap.add_argument("--chromium", default="chromium"), ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--strange", action="store_true", help="mostly words of no vocabulary, in capitals too, numbers and short words")
     a = ap.parse_args()
     rng = random.Random(a.seed)
     fonts = families(a.fonts)
@@ -157,7 +180,7 @@ def main():
     for n in range(a.documents):
         path = os.path.abspath(os.path.join(a.out, f"{n:03d}"))
         with open(path + ".html", "w", encoding="utf-8") as f:
-            f.write(document(rng, fonts, vocabulary, a.pages))
+            f.write(document(rng, fonts, vocabulary, a.pages, a.strange))
         subprocess.run([a.chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
                         f"--print-to-pdf={path}.pdf", f"file://{path}.html"], stderr=subprocess.DEVNULL, timeout=180)
         os.remove(path + ".html")

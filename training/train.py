@@ -34,6 +34,9 @@ def character_loss(chars, features, b, sample):
     return F.cross_entropy(chars(f).flatten(0, 1), m[at].flatten())
 
 
+SPREAD = 4.0            # sharpness of the mean over pairs of words that keeps them apart
+
+
 class Memory:
     """Negatives that a batch has no room for: the cells that the words of the last steps chose, and the vectors of every word of
     the shards. An index holds hundreds of thousands of either, and single words are lost to the nearest of them. Both are
@@ -80,7 +83,7 @@ def one_each(cells, instance, keys):
     return cells[at[at >= 0]], keys[at >= 0]
 
 
-def losses(page, word, chars, scale, b, memory, margin):
+def losses(page, word, chars, scale, b, memory, margin, spread):
     x = ink_of(b)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         vectors, gate, features = page(x)
@@ -118,14 +121,19 @@ def losses(page, word, chars, scale, b, memory, margin):
     own = e.gather(1, b["instance"][:, None])[:, 0]
     others = (e.sum(1) - own).clamp(min=0) + mass(beyond, keys == b["keys"][b["instance"]][:, None], s)
     to_words = margin_loss(own, others, s, margin)
+    # words of the vocabulary apart from each other, all directions used alike: only differences count above, so that nothing
+    # there keeps the vectors out of a narrow cone
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        apart = q[:u] @ more.T
+    narrow = torch.log(torch.exp(SPREAD * apart.float()).mean())
     # gate: cells that some word chose
     target = torch.zeros_like(g)
     target[best] = 1
     inked = (ink > 0.004) | (target > 0)
     gate_loss = F.binary_cross_entropy_with_logits(g[inked], target[inked])
     char_loss = character_loss(chars, features, b, 2500)
-    total = to_cells + to_words + 0.3 * gate_loss + 0.2 * char_loss
-    return total, dict(cells=to_cells, words=to_words, gate=gate_loss, char=char_loss), one_each(p.detach()[best], b["instance"], b["keys"])
+    total = to_cells + to_words + spread * narrow + 0.3 * gate_loss + 0.2 * char_loss
+    return total, dict(cells=to_cells, words=to_words, narrow=narrow, gate=gate_loss, char=char_loss), one_each(p.detach()[best], b["instance"], b["keys"])
 
 
 class Average:
@@ -182,6 +190,7 @@ def main():
     ap.add_argument("--start-progress", type=float, default=0.0, help="where in the schedule a resumed run begins")
     ap.add_argument("--lr", type=float, default=2.5e-3)
     ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
+    ap.add_argument("--spread", type=float, default=0.3, help="weight of keeping words apart")
     ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
     ap.add_argument("--eval-minutes", type=float, default=12)
     ap.add_argument("--dev-pages", type=int, default=200)
@@ -240,7 +249,7 @@ def main():
         else:
             if memory.vectors is None or step % 400 == 0:
                 memory.renew(word)
-            loss, parts, chosen = losses(page, word, chars, a.scale, b, memory, a.margin)
+            loss, parts, chosen = losses(page, word, chars, a.scale, b, memory, a.margin, a.spread)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         if chosen:

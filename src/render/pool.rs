@@ -143,15 +143,16 @@ impl Renderer {
     /// Waits for what is being drawn, refuses what is asked from now on, and ends every worker and every task.
     pub async fn shutdown(&self) {
         let pool = &self.pool;
-        pool.closed.store(true, Ordering::SeqCst);
-        // every slot: nobody is at work any more
-        let mut slots = Vec::new();
-        for _ in 0..pool.workers {
-            slots.extend(pool.slots.take(NONE).await);
+        if !pool.closed.swap(true, Ordering::SeqCst) {
+            // every slot: nobody is at work any more
+            let mut slots = Vec::new();
+            for _ in 0..pool.workers {
+                slots.extend(pool.slots.take(NONE).await);
+            }
+            let workers = slots.iter_mut().filter_map(|slot| slot.worker.take()).chain(pool.slots.resting());
+            futures::future::join_all(workers.map(Worker::stop)).await;
+            pool.tasks.close();
         }
-        let workers = slots.iter_mut().filter_map(|slot| slot.worker.take()).chain(pool.slots.resting());
-        futures::future::join_all(workers.map(Worker::stop)).await;
-        pool.tasks.close();
         pool.tasks.wait().await;
     }
 }
