@@ -137,8 +137,11 @@ fn a_worker_ends_with_its_pool_even_in_the_middle_of_a_page_that_hangs() {
         "pdfium": pdfium(),
         "faults": [{ "page": 3, "kind": "Hang" }],
     });
-    let hang = serde_json::json!({ "Page": { "id": 1, "path": "/x.pdf", "format": "pdf", "number": 3 } });
-    let refused = serde_json::json!({ "Page": { "id": 1, "path": "/x.pdf", "format": "pdf", "number": 2 } });
+    let page = |number| {
+        let page = serde_json::json!({ "id": 1, "path": "/x.pdf", "format": "pdf", "number": number });
+        serde_json::json!({ "request": { "Page": page }, "place": null })
+    };
+    let (refused, hang) = (page(2), page(3));
     let mut input = worker.stdin.take().unwrap();
     for header in [&setup, &refused, &hang] {
         input.write_all(&frame(header)).unwrap();
