@@ -71,8 +71,8 @@ Revision {m['revision']}, licence {m['license']}, {sum(v['bytes'] for v in m['fi
 
 ## Data
 
-Pages of PDFs in Debian documentation packages (named in training/packages-train.txt) with the character boxes that PDFium gives, and about 800 synthetic
-pages (random words, numbers, codes, accents, Greek, Cyrillic) in about 200 free fonts, printed by Chromium. No page of the held-out packages was seen.
+Pages of PDFs in Debian documentation packages (named in training/packages-train.txt) with the character boxes that PDFium gives, and about 2,500 synthetic
+pages (random and made-up words, numbers, codes, accents, Greek, Cyrillic) in about 200 free fonts, printed by Chromium. No page of the held-out packages was seen.
 The folder holds no text of those documents: weights, and vectors of the 8,192 commonest words.
 
 ## Method
