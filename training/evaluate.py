@@ -15,7 +15,8 @@ def questions(metas, seed=0, each=400):
         for w in set(m["words"]):
             df[w] += 1
             where[w].add(i)
-    rare = [sorted(w for w in whole(m) if df[w] <= max(3, len(metas) // 100) and len(w) >= 4 and w.isalpha()) for m in metas]
+    standing = [whole(m) for m in metas]
+    rare = [sorted(w for w in ws if df[w] <= max(3, len(metas) // 100) and len(w) >= 4 and w.isalpha()) for ws in standing]
     latin = [[w for w in r if w.isascii()] for r in rare]
     other = [[w for w in r if not any(c.isascii() for c in w)] for r in rare]
     only = [[w for w in r if df[w] == 1 and len(w) >= 5] for r in latin]
@@ -37,7 +38,7 @@ def questions(metas, seed=0, each=400):
             joined = " ".join(ws)
             out.append(("phrase9", list(dict.fromkeys(ws)), {j for j in where[max(ws, key=len)] if " ".join(metas[j]["words"]).find(joined) >= 0}))
             made += 1
-    standing = set().union(*(whole(m) for m in metas))
+    standing = set().union(*standing)
     short = [(w, where[w]) for w in df if w in standing and df[w] <= 3 and (re.fullmatch("[a-z]{3}", w) or re.fullmatch("[0-9]{3,6}", w) or
              (3 <= len(w) <= 8 and re.search("[0-9]", w) and re.search("[a-z]", w)))]
     rng.shuffle(short)

@@ -151,7 +151,8 @@ def accented(text):
 
 def accent_questions(pages, rng, each):
     df = Counter(w for m in pages for w in set(m["words"]))
-    pool = [(i, [w for w in m["accents"] if w in whole(m) and w.isascii() and w.isalpha() and df[w] <= max(3, len(pages) // 100)]) for i, m in enumerate(pages)]
+    pool = [(i, [w for w in m["accents"] if w in standing and w.isascii() and w.isalpha() and df[w] <= max(3, len(pages) // 100)])
+            for i, (m, standing) in enumerate((m, whole(m)) for m in pages)]
     pool = [(i, ws) for i, ws in pool if len(ws) >= 3]
     out = []
     for n in range(each if pool else 0):

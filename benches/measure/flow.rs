@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use quire::app::{Installation, embed_options};
-use quire::config::{Config, Flags};
+use quire::config::{Config, Flags, Ingest};
 use quire::embed::{self, Embedder, PageInput};
 use quire::render::{Renderer, WorkerCommand};
 use quire::types::RenderedPage;
@@ -14,9 +14,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::{Result, serve, serve_prepared};
-
-/// Pages asked for at once: enough that no worker waits.
-const PAGES_IN_FLIGHT: usize = 16;
 
 /// What a running Quire would be told.
 struct Setting {
@@ -52,26 +49,29 @@ impl Setting {
 async fn draw_all(
     renderer: &Renderer,
     files: &[PathBuf],
-    documents: usize,
+    ingest: &Ingest,
     mut take: impl FnMut(RenderedPage) -> Result<()>,
 ) -> Result<()> {
-    let (sender, mut drawn) = mpsc::channel(PAGES_IN_FLIGHT);
-    let work = stream::iter(files).map(Ok::<_, quire::error::Error>).try_for_each_concurrent(documents, move |file| {
-        let sender = sender.clone();
-        async move {
-            let document = &renderer.open(file, &file.display().to_string()).await?;
-            let pages = stream::iter(1..=document.info.page_count)
-                .map(|number| renderer.page(document, number))
-                .buffer_unordered(PAGES_IN_FLIGHT / documents);
-            pages
-                .try_for_each(async |page| {
-                    // Nobody takes them only after a failure, which ends this too.
-                    let _ = sender.send(page).await;
-                    Ok(())
-                })
-                .await
-        }
-    });
+    let (sender, mut drawn) = mpsc::channel(ingest.pages_in_flight);
+    let work = stream::iter(files).map(Ok::<_, quire::error::Error>).try_for_each_concurrent(
+        ingest.documents_in_flight,
+        move |file| {
+            let sender = sender.clone();
+            async move {
+                let document = &renderer.open(file, &file.display().to_string()).await?;
+                let pages = stream::iter(1..=document.info.page_count)
+                    .map(|number| renderer.page(document, number))
+                    .buffer_unordered(ingest.pages_in_flight.div_ceil(ingest.documents_in_flight));
+                pages
+                    .try_for_each(async |page| {
+                        // Nobody takes them only after a failure, which ends this too.
+                        let _ = sender.send(page).await;
+                        Ok(())
+                    })
+                    .await
+            }
+        },
+    );
     let taking = async {
         while let Some(page) = drawn.recv().await {
             take(page)?;
@@ -87,7 +87,7 @@ pub fn render(files: &[PathBuf]) -> Result<()> {
     let renderer = setting.renderer()?;
     let mut pixels = Vec::new();
     let draw = |pixels: &mut Vec<(u32, u32)>| {
-        setting.runtime.block_on(draw_all(&renderer, files, setting.config.ingest.documents_in_flight, |page| {
+        setting.runtime.block_on(draw_all(&renderer, files, &setting.config.ingest, |page| {
             pixels.push((page.image.width, page.image.height));
             Ok(())
         }))
@@ -105,7 +105,7 @@ pub fn forward(files: &[PathBuf]) -> Result<()> {
     let setting = Setting::new()?;
     let (renderer, embedder) = (setting.renderer()?, setting.embedder()?);
     let mut inputs: Vec<PageInput> = Vec::new();
-    setting.runtime.block_on(draw_all(&renderer, files, setting.config.ingest.documents_in_flight, |page| {
+    setting.runtime.block_on(draw_all(&renderer, files, &setting.config.ingest, |page| {
         inputs.push(embedder.prepare(&page.image)?);
         Ok(())
     }))?;
@@ -116,7 +116,9 @@ pub fn forward(files: &[PathBuf]) -> Result<()> {
         facts,
         || Ok(inputs.clone()),
         |inputs| {
-            let pages = stream::iter(inputs).map(|input| embedder.embed_page(input)).buffer_unordered(PAGES_IN_FLIGHT);
+            let pages = stream::iter(inputs)
+                .map(|input| embedder.embed_page(input))
+                .buffer_unordered(setting.config.ingest.pages_in_flight);
             Ok(setting.runtime.block_on(pages.try_for_each(|_| async { Ok(()) }))?)
         },
     )

@@ -1,6 +1,6 @@
 //! Ward's linkage, and scipy's way of cutting its tree into at most so many clusters, label for label.
 
-use super::simd::for_this_processor;
+use super::simd::{for_this_processor, side_by_side};
 
 /// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`,
 /// distances never descend.
@@ -37,18 +37,6 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
 
-/// `[panels, dim, N]`: N points side by side, the last panel padded with zeros.
-#[inline(always)]
-fn side_by_side<const N: usize>(points: &[f64], dim: usize) -> Vec<[f64; N]> {
-    let mut panels = vec![[0.0; N]; (points.len() / dim).div_ceil(N) * dim];
-    for (number, point) in points.chunks_exact(dim).enumerate() {
-        for (line, &value) in panels[number / N * dim..].iter_mut().zip(point) {
-            line[number % N] = value;
-        }
-    }
-    panels
-}
-
 /// Dot products of the points of two panels.
 #[inline(always)]
 fn products(rows: &[[f64; ROWS]], columns: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; ROWS] {
@@ -68,7 +56,7 @@ for_this_processor! {
     /// differences where points nearly coincide.
     fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
         let count = points.len() / dim;
-        let (rows, columns) = (side_by_side::<ROWS>(points, dim), side_by_side::<COLUMNS>(points, dim));
+        let (rows, columns) = (side_by_side::<_, ROWS>(points, dim), side_by_side::<_, COLUMNS>(points, dim));
         let mut norms: Vec<f64> =
             points.chunks_exact(dim).map(|point| point.iter().map(|value| value * value).sum()).collect();
         norms.resize(columns.len() / dim * COLUMNS, 0.0);

@@ -38,6 +38,18 @@ macro_rules! for_this_processor {
 }
 pub(super) use for_this_processor;
 
+/// `[panels, dim, N]`: rows of `[n, dim]` side by side, N in a panel, the last padded with zeros.
+#[inline(always)]
+pub(super) fn side_by_side<T: Copy + Default, const N: usize>(rows: &[T], dim: usize) -> Vec<[T; N]> {
+    let mut panels = vec![[T::default(); N]; (rows.len() / dim).div_ceil(N) * dim];
+    for (column, row) in rows.chunks_exact(dim).enumerate() {
+        for (line, &value) in panels[column / N * dim..].iter_mut().zip(row) {
+            line[column % N] = value;
+        }
+    }
+    panels
+}
+
 /// Matrix columns side by side: `[panels, dim, WIDTH]`, the last panel padded with zero columns.
 pub(super) struct Panels {
     dim: usize,
@@ -61,15 +73,7 @@ pub(super) type Block = [[f32; WIDTH]; ROWS];
 impl Panels {
     /// `rows`: `[columns, dim]`, row-major; each becomes a column.
     pub fn new(rows: &[f32], dim: usize) -> Self {
-        let columns = rows.len() / dim;
-        let mut data = vec![0.0; columns.div_ceil(WIDTH) * WIDTH * dim];
-        for (column, row) in rows.chunks_exact(dim).enumerate() {
-            let panel = &mut data[column / WIDTH * WIDTH * dim..][..WIDTH * dim];
-            for (at, &value) in row.iter().enumerate() {
-                panel[at * WIDTH + column % WIDTH] = value;
-            }
-        }
-        Self { dim, columns, data }
+        Self { dim, columns: rows.len() / dim, data: side_by_side::<_, WIDTH>(rows, dim).into_flattened() }
     }
 
     pub fn columns(&self) -> usize {

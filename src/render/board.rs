@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,6 +30,7 @@ impl Board {
     /// Places of `bytes` bytes each. Memory is taken when it is first written to. `None`: this system has no such thing.
     #[cfg(target_os = "linux")]
     pub(super) fn new(bytes: u64) -> Option<Arc<Self>> {
+        use std::os::fd::FromRawFd;
         let place_bytes = usize::try_from(bytes).ok()?.checked_next_multiple_of(1 << 16)?;
         let whole = place_bytes.checked_mul(PLACES as usize)?;
         // SAFETY: a constant name; the descriptor is ours alone.

@@ -19,10 +19,13 @@ const LARGEST: (f64, f64) = (127.0, 63.0);
 /// What the rounding of the exact products in f32 may take, as a share of the norms.
 const SLACK: f64 = 2e-5;
 
+/// Entries that meet a panel, in groups, and what their sums with the columns of the panel are compared with.
+type Rows<'a> = [&'a [[i8; GROUP]]; ROWS];
+type Limits = [i32; WIDTH];
+
 /// The entries, all with one scale: vectors of a model are alike in size.
 pub fn round_entries(entries: &Multivector) -> RoundedEntries {
-    let largest = entries.as_slice().iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let scale = f64::from(largest) / LARGEST.0;
+    let scale = largest(entries.as_slice()) / LARGEST.0;
     let mut rounded = RoundedEntries {
         groups: Vec::with_capacity(entries.len() * entries.dim().div_ceil(GROUP)),
         starts: Vec::with_capacity(entries.len()),
@@ -31,9 +34,9 @@ pub fn round_entries(entries: &Multivector) -> RoundedEntries {
         error: 0.0,
     };
     for row in entries.rows() {
-        let numbers: Vec<i8> = row.iter().map(|&value| number(value, scale) as i8).collect();
-        rounded.norm = rounded.norm.max(norm(row.iter().map(|&value| f64::from(value))));
-        rounded.error = rounded.error.max(norm(errors(row, &numbers, scale)));
+        let Row { numbers, norm, error } = Row::new(row, scale);
+        rounded.norm = rounded.norm.max(norm);
+        rounded.error = rounded.error.max(error);
         rounded.starts.push(-MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>());
         rounded.groups.extend(numbers.chunks(GROUP).map(group));
     }
@@ -56,8 +59,9 @@ struct Bound {
 impl Bound {
     /// A sum that is no larger means a product that does not exceed `least`.
     fn limit(&self, least: f32) -> i32 {
-        // Casts saturate, and a vector of zeros (no scale) is looked at in full.
-        ((f64::from(least) - self.error) / self.scale.max(f64::MIN_POSITIVE)).floor() as i32 - 1
+        // Casts saturate, so that every sum exceeds the limit of an infinitely small product. Zeros have no scale.
+        let sum = (f64::from(least) - self.error) / self.scale.max(f64::MIN_POSITIVE);
+        (sum.floor() as i32).saturating_sub(1)
     }
 }
 
@@ -67,18 +71,15 @@ impl Panels {
         let mut data = vec![0; vectors.len().div_ceil(WIDTH) * groups * WIDTH * GROUP];
         let mut bounds = Vec::with_capacity(vectors.len());
         for (column, row) in vectors.rows().enumerate() {
-            let largest = row.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-            let scale = f64::from(largest) / LARGEST.1;
-            let numbers: Vec<i8> = row.iter().map(|&value| number(value, scale) as i8).collect();
+            let scale = largest(row) / LARGEST.1;
+            let Row { numbers, norm, error } = Row::new(row, scale);
             let panel = &mut data[column / WIDTH * groups * WIDTH * GROUP..][..groups * WIDTH * GROUP];
             for (at, numbers) in numbers.chunks(GROUP).enumerate() {
                 let to = &mut panel[(at * WIDTH + column % WIDTH) * GROUP..][..numbers.len()];
                 to.iter_mut().zip(numbers).for_each(|(to, &number)| *to = (i32::from(number) + MIDDLE) as u8);
             }
-            let whole = norm(row.iter().map(|&value| f64::from(value)));
-            let off = norm(errors(row, &numbers, scale));
             // x a - x' a' = (x - x') a + x' (a - a'), and |x'| is at most |x| and |x - x'|.
-            let error = off * entries.norm + (whole + off) * entries.error + SLACK * whole * entries.norm;
+            let error = error * entries.norm + (norm + error) * entries.error + SLACK * norm * entries.norm;
             bounds.push(Bound { scale: scale * entries.scale, error });
         }
         Self { groups, data, bounds }
@@ -106,7 +107,7 @@ impl Panels {
         &self,
         entries: &RoundedEntries,
         mut consider: impl FnMut(usize, usize) -> f32,
-        kernel: impl Fn(&[u8], [&[[i8; GROUP]]; ROWS], [i32; ROWS], &[i32; WIDTH]) -> [u32; ROWS],
+        kernel: impl Fn(&[u8], Rows<'_>, [i32; ROWS], &Limits) -> [u32; ROWS],
     ) {
         let count = entries.starts.len();
         let panels = self.data.chunks_exact(self.groups * WIDTH * GROUP);
@@ -126,9 +127,7 @@ impl Panels {
                             let column = columns.trailing_zeros() as usize;
                             columns &= columns - 1;
                             let vector = number * WIDTH + column;
-                            let least = consider(entry, vector);
-                            limits[column] =
-                                if least == f32::NEG_INFINITY { i32::MIN } else { self.bounds[vector].limit(least) };
+                            limits[column] = self.bounds[vector].limit(consider(entry, vector));
                         }
                     }
                 }
@@ -138,7 +137,7 @@ impl Panels {
 }
 
 /// A bit for each column whose sum exceeds its limit; a row's sums begin at its start.
-fn plain(panel: &[u8], rows: [&[[i8; GROUP]]; ROWS], starts: [i32; ROWS], limits: &[i32; WIDTH]) -> [u32; ROWS] {
+fn plain(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
     std::array::from_fn(|r| {
         let mut sums = [starts[r]; WIDTH];
         for (columns, four) in panel.as_chunks::<{ WIDTH * GROUP }>().0.iter().zip(rows[r]) {
@@ -150,16 +149,31 @@ fn plain(panel: &[u8], rows: [&[[i8; GROUP]]; ROWS], starts: [i32; ROWS], limits
     })
 }
 
-fn number(value: f32, scale: f64) -> i32 {
-    if scale > 0.0 { (f64::from(value) / scale).round() as i32 } else { 0 }
+/// A vector and what stands for it.
+struct Row {
+    numbers: Vec<i8>,
+    norm: f64,
+    /// Distance of the vector from what its numbers stand for.
+    error: f64,
+}
+
+impl Row {
+    fn new(row: &[f32], scale: f64) -> Self {
+        let number = |value: f64| if scale > 0.0 { (value / scale).round() as i8 } else { 0 };
+        let numbers: Vec<i8> = row.iter().map(|&value| number(value.into())).collect();
+        let errors = row.iter().zip(&numbers).map(|(&value, &number)| f64::from(value) - f64::from(number) * scale);
+        let (norm, error) = (norm(row.iter().map(|&value| f64::from(value))), norm(errors));
+        Self { numbers, norm, error }
+    }
+}
+
+/// The largest magnitude.
+fn largest(values: &[f32]) -> f64 {
+    values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).into()
 }
 
 fn group(numbers: &[i8]) -> [i8; GROUP] {
     std::array::from_fn(|at| numbers.get(at).copied().unwrap_or(0))
-}
-
-fn errors(row: &[f32], numbers: &[i8], scale: f64) -> impl Iterator<Item = f64> {
-    row.iter().zip(numbers).map(move |(&value, &number)| f64::from(value) - f64::from(number) * scale)
 }
 
 fn norm(values: impl Iterator<Item = f64>) -> f64 {
@@ -168,7 +182,7 @@ fn norm(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{GROUP, Panels, ROWS, RoundedEntries, WIDTH};
+    use super::{GROUP, Limits, Panels, ROWS, RoundedEntries, Rows, WIDTH};
     use std::arch::x86_64::*;
 
     #[target_feature(enable = "avx512f,avx512vnni")]
@@ -187,12 +201,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub(super) fn vnni(
-        panel: &[u8],
-        rows: [&[[i8; GROUP]]; ROWS],
-        starts: [i32; ROWS],
-        limits: &[i32; WIDTH],
-    ) -> [u32; ROWS] {
+    pub(super) fn vnni(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
         let (panel, _) = panel.as_chunks::<{ WIDTH * GROUP }>();
         let rows = rows.map(|row| &row[..panel.len()]);
         let mut sums = starts.map(|start| [_mm512_set1_epi32(start); 2]);
@@ -220,12 +229,7 @@ mod x86 {
     /// In two halves of 16 columns: their 12 sums fit the 16 registers.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn avx2(
-        panel: &[u8],
-        rows: [&[[i8; GROUP]]; ROWS],
-        starts: [i32; ROWS],
-        limits: &[i32; WIDTH],
-    ) -> [u32; ROWS] {
+    pub(super) fn avx2(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
         const HALF: usize = WIDTH / 2;
         let (panel, _) = panel.as_chunks::<{ WIDTH * GROUP }>();
         let rows = rows.map(|row| &row[..panel.len()]);
