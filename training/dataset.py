@@ -159,12 +159,16 @@ def cells_of(p, hw, hh, rows, cols):
     return pos[:MAX_POSITIVE], near
 
 
-def word_tensors(words):
+def tensors_of(lists):
     """What WordNet takes: n-gram ids of all words in a row, where each word's begin, how many it has."""
-    lists = [ids(w) for w in words]
     counts = np.array([len(g) for g in lists], np.int64)
-    return dict(ids=torch.from_numpy(np.concatenate([np.asarray(g, np.int64) for g in lists])), offsets=torch.from_numpy(np.cumsum(counts) - counts),
+    return dict(ids=torch.from_numpy(np.concatenate(lists)), offsets=torch.from_numpy(np.cumsum(counts) - counts),
                 counts=torch.from_numpy(counts.astype(np.float32)))
+
+
+def word_tensors(words):
+    """The same from words."""
+    return tensors_of([np.asarray(ids(w), np.int64) for w in words])
 
 
 def keys_of(words):

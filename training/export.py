@@ -101,7 +101,7 @@ def anchors(word, shards, path):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--run", required=True), ap.add_argument("--shards", required=True), ap.add_argument("--out", required=True)
-    ap.add_argument("--gate", type=float, default=0.2), ap.add_argument("--revision", default=datetime.date.today().isoformat())
+    ap.add_argument("--gate", type=float, default=0.1), ap.add_argument("--revision", default=datetime.date.today().isoformat())
     ap.add_argument("--float-out", help="also write the float graph here (for comparison; not shipped)")
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)

@@ -71,7 +71,7 @@ Revision {m['revision']}, licence {m['license']}, {sum(v['bytes'] for v in m['fi
 
 ## Data
 
-Pages of PDFs in Debian documentation packages (named in training/packages-train.txt) with the character boxes that PDFium gives, and about 2,500 synthetic
+Pages of PDFs in Debian documentation packages (named in training/packages-train.txt) with the character boxes that PDFium gives, and about 3,300 synthetic
 pages (random and made-up words, numbers, codes, accents, Greek, Cyrillic) in about 200 free fonts, printed by Chromium. No page of the held-out packages was seen.
 The folder holds no text of those documents: weights, and vectors of the 8,192 commonest words.
 
@@ -79,7 +79,8 @@ The folder holds no text of those documents: weights, and vectors of the 8,192 c
 
 A residual convolutional network (2 M parameters: strokes at 1/4, characters at 1/8, words at 1/16 of an 832 x 1152 canvas; 1x7 convolutions see long words)
 gives each 16 x 16 cell a vector and a gate value. First trained on which character stands where, then words against cells and cells against words (InfoNCE)
-with look-alike words, words of all training pages and cells of past batches as negatives; a word's own cells must win by a margin. The gate learns which cells words chose; only those are kept. Questions: hashed positional n-grams of each word in a
+with look-alike words, words of all training pages and cells of past batches as negatives; a word's own cells must win by a margin, and words
+are kept apart from each other. The gate learns which cells words chose; only those are kept. Questions: hashed positional n-grams of each word in a
 16,384-row table and two residual layers. The page graph is int8 (static, per channel, 7-bit weights, so that CPUs without VNNI do not saturate), the
 n-gram table int8 with a scale a row. training/README.md has the contract.
 

@@ -20,9 +20,10 @@ MAP_Y, MAP_X = 8, 4                                         # pixels a label of 
 
 def characters(page, matrix):
     """Characters of a page with boxes in canvas pixels: list of (char, (x0, y0, x1, y1, loose y0, loose y1, loose x0,
-    loose x1)); a loose box is as high as the font and as wide as the advance."""
+    loose x1, font)); a loose box is as high as the font and as wide as the advance."""
     tp = page.get_textpage()
     n = raw.FPDFText_CountChars(tp)
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
     sx, sy, ox, oy = matrix
     l, r, b, t = (ctypes.c_double() for _ in range(4))
     rect = raw.FS_RECTF()
@@ -44,7 +45,8 @@ def characters(page, matrix):
         x0, x1 = ox + l.value * sx, ox + r.value * sx
         y0, y1 = oy + t.value * sy, oy + b.value * sy
         ly0, ly1 = oy + rect.top * sy, oy + rect.bottom * sy
-        out.append((c, (x0, y0, x1, y1, ly0, ly1, ox + rect.left * sx, ox + rect.right * sx)))
+        raw.FPDFText_GetFontInfo(tp, i, name, len(name), flags)
+        out.append((c, (x0, y0, x1, y1, ly0, ly1, ox + rect.left * sx, ox + rect.right * sx, name.value)))
     tp.close()
     return split_ligatures(out)
 
@@ -67,16 +69,21 @@ def split_ligatures(chars):
 
 
 def words_of(chars, width, height):
-    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False where a reader sees another word: beside
-    a line-end hyphen, with a gap inside (the layer forgot a space) or a character of another size (a footnote mark)."""
+    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False where a reader may see another word: beside
+    a line-end hyphen or a character without Unicode, with a gap inside (the layer forgot a space) or a character of another size (a
+    footnote mark), or where one font follows another."""
     runs, cur = [], []
     for c, box in chars:
         if box is None or (cur and not follows(cur[-1][1], box)):
             if cur:
-                runs.append((cur, box is None and c == "\u00ad"))
+                runs.append((cur, box is None and c in "\u00ad\ufffd"))
             cur = []
         if box is not None:
             cur.append((c, box))
+        elif c == "\ufffd":
+            runs.append(([], True))                         # what follows it is a part of a word too,
+        elif c == " " and runs and runs[-1] == ([], True):
+            runs.append(([], False))                        # but not behind a space
     if cur:
         runs.append((cur, False))
     out, broken = [], False
@@ -87,21 +94,28 @@ def words_of(chars, width, height):
             text.append(f)
             boxes += [box] * len(f)
         text = "".join(text)
-        found = spans(text)
+        found = [part for span in spans(text) for part in of_one_font(boxes, *span)]
         detached = any(unicodedata.category(c) == "Sk" and c not in "^`" for c, _ in run)    # an accent drawn apart: "¨u"
         hyphen = soft or (text.endswith("-") and len(text) > 1 and text[-2].isalpha())
         for k, (a, b) in enumerate(found):
-            bs = boxes[a:b]
+            bs = boxes[a:b][:MAX_CHARS]                     # what is cut off a long word is not part of its box
             x0, x1 = min(q[0] for q in bs), max(q[2] for q in bs)
             y0, y1 = min(q[1] for q in bs), max(q[3] for q in bs)
             if any(q not in KNOWN for q in text[a:b]):
                 continue                                    # other scripts are not learned: no false labels
             if x1 - x0 < 1 or y1 - y0 < 1 or x1 < 0 or y1 < 0 or x0 > width or y0 > height or y1 - y0 > 140:
                 continue
-            whole = even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
+            whole = even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen) \
+                and (k == 0 or found[k - 1][1] < a) and (k == len(found) - 1 or b < found[k + 1][0])
             out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole))
         broken = hyphen
     return out
+
+
+def of_one_font(boxes, a, b):
+    """The span cut where the font changes: layers call symbols letters (TeX's angle brackets are h and i)."""
+    cuts = [a] + [i for i in range(a + 1, b) if boxes[i][8] != boxes[i - 1][8]] + [b]
+    return list(zip(cuts, cuts[1:]))
 
 
 def follows(a, b):

@@ -17,11 +17,11 @@ if not os.path.isdir(sys.argv[2]):
 PY
 if [ ! -d "$work/shards/train" ]; then
     $py "$here/build_pages.py" "$work/pdf/dev" "$work/shards/dev" --pages-per-package 16 --workers 1 --seed 3
-    $py "$here/build_pages.py" "$work/pdf/train" "$work/shards/train" --pages-per-package 36 --workers 2 --tag a
+    $py "$here/build_pages.py" "$work/pdf/train" "$work/shards/train" --pages-per-package 76 --workers 2 --tag a
     $py "$here/synthetic.py" --fonts "$work/fonts" --shards "$work/shards/train" --out "$work/pdf/syn/synthetic" --documents 30 --pages 30 --seed 7
     $py "$here/build_pages.py" "$work/pdf/syn" "$work/shards/train" --pages-per-package 20 --workers 1 --tag b --seed 5
-    $py "$here/synthetic.py" --fonts "$work/fonts" --shards "$work/shards/train" --out "$work/pdf/strange/strange" --documents 90 --pages 20 --seed 8 --strange
-    $py "$here/build_pages.py" "$work/pdf/strange" "$work/shards/train" --pages-per-package 1800 --workers 1 --tag c --seed 6
+    $py "$here/synthetic.py" --fonts "$work/fonts" --shards "$work/shards/train" --out "$work/pdf/strange/strange" --documents 130 --pages 20 --seed 8 --strange
+    $py "$here/build_pages.py" "$work/pdf/strange" "$work/shards/train" --pages-per-package 2600 --workers 1 --tag c --seed 6
 fi
 $py "$here/train.py" --shards "$work/shards" --out "$work/run" --minutes "$minutes"
 $py "$here/export.py" --run "$work/run/last.pt" --shards "$work/shards" --out "$model"

@@ -69,10 +69,20 @@ class Text:
             w = w.capitalize()
         return w + str(r.randrange(100)) if r.random() < 0.08 else w
 
+    def identifier(self):
+        """Two to four words of the vocabulary as programs write them: longNameOfSomething, LONG_NAME, longname@."""
+        r = self.r
+        parts = [r.choice(self.v) for _ in range(r.choice((2, 2, 2, 3, 3, 4)))]
+        joined = r.choice((lambda: parts[0] + "".join(p.capitalize() for p in parts[1:]), lambda: "".join(p.capitalize() for p in parts),
+                           lambda: "".join(parts), lambda: "".join(parts).upper(), lambda: "_".join(parts).upper()))()[:40]
+        return r.choice(("%s", "%s", "%s", "\\%s", "@%s", "-%s", "_%s", "$%s", "%s@", "\\%s{", "[%s]", "%s()", "<%s>", "%s=")) % joined
+
     def word(self):
         r, x = self.r, self.r.random()
         if self.strange and r.random() < 0.55:
             y = r.random()
+            if y < 0.2:
+                return self.identifier()
             if y < 0.55:
                 return self.made_up()
             if y < 0.75:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from canvas import CELL
-from dataset import Batches, Shards, keys_of, word_tensors
+from dataset import Batches, Shards, keys_of, tensors_of, word_tensors
 from evaluate import questions, table
 from model import DIM, CharacterHead, PageNet, WordNet
+from words import ids
 
 
 def ink_of(b):
@@ -38,27 +39,21 @@ SPREAD = 4.0            # sharpness of the mean over pairs of words that keeps t
 
 
 class Memory:
-    """Negatives that a batch has no room for: the cells that the words of the last steps chose, and the vectors of every word of
-    the shards. An index holds hundreds of thousands of either, and single words are lost to the nearest of them. Both are
-    constants to the loss; `renew` brings the words up to date."""
+    """Negatives that a batch has no room for: the cells that the words of the last steps chose, and words of the shards' whole
+    vocabulary. An index holds hundreds of thousands of either, and single words are lost to the nearest of them. Both are
+    constants to the loss. The words are embedded anew at every step: from vectors kept for longer the cells would only drift
+    away, all together (seen with 400 steps: the loss rose by a fifth at every renewal)."""
 
-    def __init__(self, vocabulary, cells=16384, words=8192):
-        self.vocabulary, self.vocabulary_keys = vocabulary, keys_of(vocabulary)
-        self.vectors, self.words = None, words
+    def __init__(self, vocabulary, cells=16384, words=6144):
+        self.ids = [np.asarray(ids(w), np.int64) for w in vocabulary]
+        self.word_keys, self.words = keys_of(vocabulary), words
         self.cells, self.keys = torch.zeros(cells, DIM, dtype=torch.bfloat16), torch.full((cells,), -1, dtype=torch.int32)
         self.at = 0
 
     @torch.no_grad()
-    def renew(self, word):
-        parts = []
-        for i in range(0, len(self.vocabulary), 8192):
-            t = word_tensors(self.vocabulary[i:i + 8192])
-            parts.append(word(t["ids"], t["offsets"], t["counts"]).bfloat16())
-        self.vectors = torch.cat(parts)
-
-    def some_words(self):
-        at = torch.randint(len(self.vocabulary), (self.words,))
-        return self.vectors[at], self.vocabulary_keys[at]
+    def some_words(self, word):
+        at = torch.randint(len(self.ids), (self.words,))
+        return word(**tensors_of([self.ids[i] for i in at.tolist()])), self.word_keys[at]
 
     def remember(self, cells, keys):
         at = (self.at + torch.arange(len(keys))) % len(self.keys)
@@ -114,17 +109,17 @@ def losses(page, word, chars, scale, b, memory, margin, spread):
         cand = b["candidates"]
         cs = cosine.detach().float()[b["instance"][:, None], back[cand.clamp(min=0)]].masked_fill(cand < 0, -9)
         best = cand.gather(1, cs.argmax(1, keepdim=True))[:, 0]
-        more, keys = memory.some_words()
     with torch.autocast("cpu", dtype=torch.bfloat16):
+        more, keys = memory.some_words(word)
         against, beyond = p[best] @ q.T, p[best] @ more.T
     e = torch.exp(s * (against.float() - 1))
     own = e.gather(1, b["instance"][:, None])[:, 0]
     others = (e.sum(1) - own).clamp(min=0) + mass(beyond, keys == b["keys"][b["instance"]][:, None], s)
     to_words = margin_loss(own, others, s, margin)
-    # words of the vocabulary apart from each other, all directions used alike: only differences count above, so that nothing
-    # there keeps the vectors out of a narrow cone
+    # words apart from each other, all directions used alike: only differences count above, so that nothing there keeps the vectors
+    # out of a narrow cone. Both sides are of this step: from constants the words would only drift away, all together.
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        apart = q[:u] @ more.T
+        apart = q[:u] @ q[u:].T
     narrow = torch.log(torch.exp(SPREAD * apart.float()).mean())
     # gate: cells that some word chose
     target = torch.zeros_like(g)
@@ -154,8 +149,7 @@ class Average:
 def word_embedder(word):
     @torch.no_grad()
     def embed(ws):
-        t = word_tensors(ws)
-        return word(t["ids"], t["offsets"], t["counts"]).numpy()
+        return word(**word_tensors(ws)).numpy()
     return embed
 
 
@@ -212,6 +206,8 @@ def main():
     strength = torch.multiprocessing.Value("d", 0.0)
     if a.resume and [len(g["params"]) for g in c["opt"]["param_groups"]] == [len(g["params"]) for g in groups]:
         opt.load_state_dict(c["opt"])
+        for g, asked in zip(opt.param_groups, groups):
+            g["base"] = asked["base"]
     loader = iter(torch.utils.data.DataLoader(Batches([os.path.join(a.shards, "train")], a.crops, a.seed, strength=strength), batch_size=None,
                                               num_workers=1, prefetch_factor=3))
     memory = Memory(Batches.vocabulary(Shards([os.path.join(a.shards, "train")]))[0])
@@ -247,8 +243,6 @@ def main():
             loss = character_loss(chars, features, b, 8000)
             parts, chosen = dict(char=loss), None
         else:
-            if memory.vectors is None or step % 400 == 0:
-                memory.renew(word)
             loss, parts, chosen = losses(page, word, chars, a.scale, b, memory, a.margin, a.spread)
         opt.zero_grad(set_to_none=True)
         loss.backward()
