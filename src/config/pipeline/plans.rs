@@ -10,8 +10,8 @@ use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage
 
 /// Candidates of a prefetch stage of the plans that Quire brings.
 const CANDIDATES: usize = 400;
-/// Candidates of a stage over anchors: a word that is not in the codebook is known by its neighbours alone. Among 1,321
-/// pages, half as many candidates lost 2.4 of 87 single words that MaxSim finds, these lose none.
+/// Candidates of a stage over anchors: a word that is not in the codebook is known by its neighbours alone. Of 500
+/// single words among 1,321 pages, MaxSim over all pages finds 464; over these candidates 461, over half as many 450.
 const ANCHOR_CANDIDATES: usize = 800;
 
 type Vectors = BTreeMap<VectorName, Storage>;

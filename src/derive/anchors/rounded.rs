@@ -199,12 +199,16 @@ mod x86 {
         i32::from_le_bytes(group.map(|number| number as u8))
     }
 
+    // No closures over registers here: `map` of an array is compiled for any processor, and hands them over in memory.
     #[inline]
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub(super) fn vnni(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
         let (panel, _) = panel.as_chunks::<{ WIDTH * GROUP }>();
         let rows = rows.map(|row| &row[..panel.len()]);
-        let mut sums = starts.map(|start| [_mm512_set1_epi32(start); 2]);
+        let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
+        for r in 0..ROWS {
+            sums[r] = [_mm512_set1_epi32(starts[r]); 2];
+        }
         for (at, columns) in panel.iter().enumerate() {
             // SAFETY: 128 bytes.
             let columns: [__m512i; 2] = unsafe {
@@ -220,10 +224,12 @@ mod x86 {
         // SAFETY: 32 numbers.
         let limits: [__m512i; 2] =
             unsafe { [_mm512_loadu_si512(limits.as_ptr().cast()), _mm512_loadu_si512(limits[16..].as_ptr().cast())] };
-        sums.map(|[low, high]| {
-            u32::from(_mm512_cmpgt_epi32_mask(low, limits[0]))
-                | u32::from(_mm512_cmpgt_epi32_mask(high, limits[1])) << 16
-        })
+        let mut masks = [0u32; ROWS];
+        for (mask, [low, high]) in masks.iter_mut().zip(sums) {
+            *mask = u32::from(_mm512_cmpgt_epi32_mask(low, limits[0]))
+                | u32::from(_mm512_cmpgt_epi32_mask(high, limits[1])) << 16;
+        }
+        masks
     }
 
     /// In two halves of 16 columns: their 12 sums fit the 16 registers.
@@ -239,7 +245,10 @@ mod x86 {
             |bytes: *const u8| unsafe { [_mm256_loadu_si256(bytes.cast()), _mm256_loadu_si256(bytes.add(32).cast())] };
         let mut masks = [0u32; ROWS];
         for half in 0..2 {
-            let mut sums = starts.map(|start| [_mm256_set1_epi32(start); 2]);
+            let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
+            for r in 0..ROWS {
+                sums[r] = [_mm256_set1_epi32(starts[r]); 2];
+            }
             for (at, columns) in panel.iter().enumerate() {
                 let columns = load(columns[half * HALF * GROUP..][..HALF * GROUP].as_ptr());
                 for r in 0..ROWS {

@@ -98,10 +98,8 @@ impl Encoder {
     fn unit(&mut self, pixels: &Unit, split: &impl Fn(&Row) -> Colours) {
         let mut brightness = [[0.0; UNIT]; UNIT];
         let mut coloured = 0;
-        let mut colours = [[[0; UNIT]; 3]; UNIT];
-        for ((row, colours), brightness) in pixels.iter().zip(&mut colours).zip(&mut brightness) {
-            *colours = split(row);
-            let [r, g, b] = colours;
+        for (row, brightness) in pixels.iter().zip(&mut brightness) {
+            let [r, g, b] = split(row);
             for x in 0..UNIT {
                 let [red, green, blue] = [r[x], g[x], b[x]].map(f32::from);
                 brightness[x] = red * 0.299 + green * 0.587 + blue * 0.114 - 128.0;
@@ -119,7 +117,7 @@ impl Encoder {
             self.flat(1, 0);
             self.flat(2, 0);
         } else {
-            let (blue, red) = differences(&colours);
+            let (blue, red) = differences(pixels, split);
             self.block(1, blue);
             self.block(2, red);
         }
@@ -222,9 +220,10 @@ fn uniform(unit: &Unit) -> Option<u8> {
 
 /// The means of the colour differences over squares of four pixels (ITU-R BT.601, as JFIF has it).
 #[inline(always)]
-fn differences(unit: &[Colours; UNIT]) -> (Block, Block) {
+fn differences(unit: &Unit, split: &impl Fn(&Row) -> Colours) -> (Block, Block) {
     let (mut blue, mut red) = ([[0.0; BLOCK]; BLOCK], [[0.0; BLOCK]; BLOCK]);
     for (y, [above, below]) in unit.as_chunks::<2>().0.iter().enumerate() {
+        let (above, below) = (split(above), split(below));
         let mut sums = [[0u16; UNIT]; 3];
         for colour in 0..3 {
             for x in 0..UNIT {
