@@ -88,7 +88,8 @@ n-gram table int8 with a scale a row. training/README.md has the contract.
 
 {report['pages']} held-out pages of packages never trained on, each a document of its own, indexed and asked by Quire itself (`make eval-builtin` builds the
 set, indexes it and prints this table). A hit is any page on which all the words stand. Words are asked as a
-reader sees them: not those that a line's end breaks, nor those that the text layer runs together or to which it adds a footnote mark. A rare word stands on at most one page in a hundred ("one rare
+reader sees them: not those that a line's end breaks, nor those that the text layer runs together, to which it adds a footnote mark, or where
+it takes another font's symbols for letters. A rare word stands on at most one page in a hundred ("one rare
 word": on exactly one; "short": on at most three).
 
 {rows(report)}
