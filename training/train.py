@@ -184,7 +184,7 @@ def main():
     ap.add_argument("--start-progress", type=float, default=0.0, help="where in the schedule a resumed run begins")
     ap.add_argument("--lr", type=float, default=2.5e-3)
     ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
-    ap.add_argument("--spread", type=float, default=0.3, help="weight of keeping words apart")
+    ap.add_argument("--spread", type=float, default=0.6, help="weight of keeping words apart")
     ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
     ap.add_argument("--eval-minutes", type=float, default=12)
     ap.add_argument("--dev-pages", type=int, default=200)
