@@ -97,7 +97,7 @@ def words_of(chars, width, height):
         found = [part for span in spans(text) for part in of_one_font(boxes, *span)]
         detached = any(unicodedata.category(c) == "Sk" and c not in "^`" for c, _ in run)    # an accent drawn apart: "¨u"
         hyphen = soft or (text.endswith("-") and len(text) > 1 and text[-2].isalpha())
-        for k, (a, b) in enumerate(found):
+        for k, (a, b, uncut) in enumerate(found):
             bs = boxes[a:b][:MAX_CHARS]                     # what is cut off a long word is not part of its box
             x0, x1 = min(q[0] for q in bs), max(q[2] for q in bs)
             y0, y1 = min(q[1] for q in bs), max(q[3] for q in bs)
@@ -105,17 +105,17 @@ def words_of(chars, width, height):
                 continue                                    # other scripts are not learned: no false labels
             if x1 - x0 < 1 or y1 - y0 < 1 or x1 < 0 or y1 < 0 or x0 > width or y0 > height or y1 - y0 > 140:
                 continue
-            whole = even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen) \
-                and (k == 0 or found[k - 1][1] < a) and (k == len(found) - 1 or b < found[k + 1][0])
+            whole = uncut and even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
             out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole))
         broken = hyphen
     return out
 
 
 def of_one_font(boxes, a, b):
-    """The span cut where the font changes: layers call symbols letters (TeX's angle brackets are h and i)."""
+    """The span cut where the font changes: (start, end, whether it is the whole span) of each part. Layers call symbols letters
+    (TeX's angle brackets are h and i)."""
     cuts = [a] + [i for i in range(a + 1, b) if boxes[i][8] != boxes[i - 1][8]] + [b]
-    return list(zip(cuts, cuts[1:]))
+    return [(start, end, len(cuts) == 2) for start, end in zip(cuts, cuts[1:])]
 
 
 def follows(a, b):
