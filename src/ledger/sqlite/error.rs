@@ -1,5 +1,7 @@
 //! What a database error means for the caller.
 
+use std::error::Error as _;
+
 use crate::error::Error;
 
 /// An error met while doing `action`: what may pass (a full disk, a lock, a failed read) is transient, a file that
@@ -24,4 +26,15 @@ pub fn failed(action: &str, error: sqlx::Error) -> Error {
         _ => Error::bug(message),
     };
     wrapped.with_source(error)
+}
+
+/// Whether somebody else has the file for a moment.
+pub fn is_busy(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<sqlx::Error>());
+    let Some(sqlx::Error::Database(database)) = source else {
+        return false;
+    };
+    let code = database.code().and_then(|code| code.parse::<u32>().ok());
+    // SQLITE_BUSY with its extended codes
+    code.is_some_and(|code| code & 0xff == 5)
 }

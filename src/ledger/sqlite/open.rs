@@ -1,12 +1,12 @@
 //! Opening the file: its identity, its version, and the settings that durability rests on.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
 
-use super::error::failed;
+use super::error::{failed, is_busy};
 use crate::error::{Error, Result, ResultExt, io_error};
 
 /// `migrations[i]` leads from version `i` to version `i + 1` and says so in `PRAGMA user_version`.
@@ -17,6 +17,9 @@ const APPLICATION_ID: i64 = 0x5155_4952;
 
 /// How long a writer waits for another process (a backup, a `sqlite3` shell) to finish.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two attempts to open a file that somebody else has for a moment.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a call waits for its turn. Transactions take milliseconds; whoever waits this long has met a hung disk.
 const TURN_TIMEOUT: Duration = Duration::from_secs(300);
@@ -34,14 +37,27 @@ pub struct Pools {
 ///
 /// # Errors
 /// Configuration, with the file left as it was, where it belongs to a newer Quire or to another program.
+///
+/// Transient where another process keeps the file for longer than [`BUSY_TIMEOUT`].
 pub async fn open(path: &Path) -> Result<Pools> {
-    let at = || format!("ledger {}", path.display());
-    if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-        check_existing(path).await.context(at())?;
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder {
         std::fs::create_dir_all(folder).map_err(|error| io_error("create", folder, error))?;
+    }
+    // Whoever enters WAL mode, recovers the log or leaves as the last takes the whole file for a moment. SQLite answers
+    // the others SQLITE_BUSY at once then, whatever their busy timeout (https://www.sqlite.org/wal.html, section 8).
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match open_once(path).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => tokio::time::sleep(BUSY_PAUSE).await,
+            opened => return opened.context(format!("ledger {}", path.display())),
+        }
+    }
+}
+
+async fn open_once(path: &Path) -> Result<Pools> {
+    if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        check_existing(path).await?;
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -50,13 +66,10 @@ pub async fn open(path: &Path) -> Result<Pools> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT);
-    let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed("open it", error)).context(at())?;
-    migrate(&writer).await.context(at())?;
-    let reader = pool(READERS)
-        .connect_with(options.read_only(true))
-        .await
-        .map_err(|error| failed("open it", error))
-        .context(at())?;
+    let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed("open it", error))?;
+    migrate(&writer).await?;
+    let reader =
+        pool(READERS).connect_with(options.read_only(true)).await.map_err(|error| failed("open it", error))?;
     Ok(Pools { writer, reader })
 }
 

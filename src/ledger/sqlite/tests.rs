@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use sqlx::Connection;
 use tempfile::TempDir;
 
 use super::*;
@@ -86,13 +87,47 @@ async fn other_files_are_refused() {
     assert!(error.to_string().contains("another program"), "{error}");
 }
 
+/// The first openers of a file meet while one of them enters WAL mode or migrates it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn openers_at_once_wait_for_each_other() {
+    for _ in 0..20 {
+        let folder = TempDir::new().unwrap();
+        let path = Arc::new(folder.path().join("ledger"));
+        let openers: Vec<_> = (0..6)
+            .map(|i| {
+                let path = path.clone();
+                tokio::spawn(async move {
+                    let ledger = SqliteLedger::open(&path).await.unwrap();
+                    ledger.submit(&submission(&format!("document {i}"), 1)).await.unwrap();
+                    ledger.close().await;
+                })
+            })
+            .collect();
+        for opener in openers {
+            opener.await.unwrap();
+        }
+        let ledger = SqliteLedger::open(&path).await.unwrap();
+        assert_eq!(ledger.counts(None).await.unwrap()[&State::Queued], 6);
+    }
+}
+
 #[tokio::test]
-async fn two_openers_at_once_migrate_once() {
+async fn a_busy_file_is_told_from_other_failures() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger");
-    let (first, second) = tokio::join!(SqliteLedger::open(&path), SqliteLedger::open(&path));
-    let (first, second) = (first.unwrap(), second.unwrap());
-    first.submit(&submission("a", 1)).await.unwrap();
-    second.submit(&submission("b", 1)).await.unwrap();
-    assert_eq!(first.counts(None).await.unwrap()[&State::Queued], 2);
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .busy_timeout(Duration::ZERO)
+        .pragma("locking_mode", "EXCLUSIVE");
+    let mut holder = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE t (x)").execute(&mut holder).await.unwrap();
+    let other = sqlx::SqliteConnection::connect_with(&options.clone().locking_mode(Default::default())).await;
+    let busy = match other {
+        Err(error) => error,
+        Ok(mut other) => sqlx::query("SELECT * FROM t").fetch_all(&mut other).await.unwrap_err(),
+    };
+    assert!(error::is_busy(&failed("read it", busy)));
+    assert!(!error::is_busy(&failed("read it", sqlx::Error::PoolTimedOut)));
+    assert!(!error::is_busy(&crate::error::Error::transient("busy")));
 }
