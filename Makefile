@@ -62,9 +62,9 @@ eval-builtin: build
 	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check \
 		$$(grep -E '^(numpy|pillow|pypdfium2)==' training/requirements.txt)
-	@[ -f $(EVAL)/questions.jsonl ] || .venv/bin/python training/make_eval_set.py --out $(EVAL) --cache $(EVAL)/cache --scans 250
+	@[ -f $(EVAL)/questions.jsonl ] || .venv/bin/python training/make_eval_set.py --out $(EVAL) --cache $(EVAL)/cache --scans
 	target/release/quire --data-dir $(EVAL)/data eval $(EVAL)
-	@echo "The pages that are there as simulated 300-dpi scans:"
+	@echo "The same pages as simulated 300-dpi scans:"
 	target/release/quire --data-dir $(EVAL)/data-scans eval $(EVAL) --documents scans
 
 clean:

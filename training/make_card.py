@@ -30,12 +30,12 @@ def rows(report):
 
 def beside_scans(clean, scans):
     """recall@5 of the same questions about the same pages, clean and scanned."""
-    out = ["| questions | n | clean, exact @5 | scanned, exact @5 | scanned / clean |", "|---|---|---|---|---|"]
+    out = ["| questions | n | " + " | ".join(f"{title}: clean @5 | scanned | scanned / clean" for _, title in COLUMNS[:2]) + " |", "|---|---|" + "---|---|---|" * 2]
     clean, scans = kinds_of(clean), kinds_of(scans)
     for kind, name in KINDS:
         if kind in clean and kind in scans:
-            c, s = (x[kind]["plans"]["exact"]["at_5"] for x in (clean, scans))
-            out.append(f"| {name} | {scans[kind]['questions']} | {c:.3f} | {s:.3f} | {s / c:.3f} |")
+            pairs = [[report[kind]["plans"][plan]["at_5"] for report in (clean, scans)] for plan, _ in COLUMNS[:2]]
+            out.append(f"| {name} | {scans[kind]['questions']} | " + " | ".join(f"{c:.3f} | {s:.3f} | {s / c:.3f}" for c, s in pairs) + " |")
     return "\n".join(out)
 
 
@@ -44,7 +44,6 @@ def main():
     for n in ("model", "eval", "log", "date"):
         ap.add_argument("--" + n, required=True)
     ap.add_argument("--scans", help="`quire eval SET --documents scans --json`")
-    ap.add_argument("--clean-of-scans", help="`quire eval --json` of the same pages as documents, and no others")
     ap.add_argument("--note", default="")
     a = ap.parse_args()
     report, m = json.load(open(a.eval)), json.load(open(os.path.join(a.model, "manifest.json")))
@@ -52,14 +51,16 @@ def main():
     lines = [l for l in log if l[0] in "de"] + [l for n, l in enumerate(l for l in log if l[0] not in "de") if n % 10 == 0]
     scans = ""
     if a.scans:
-        clean_part, scanned = json.load(open(a.clean_of_scans)), json.load(open(a.scans))
+        scanned = json.load(open(a.scans))
+        if scanned["pages"] != report["pages"]:
+            raise SystemExit(f"{scanned['pages']} scans beside {report['pages']} pages: only the same pages can be compared")
         scans = f"""
 ## The same pages as scans
 
-{scanned['pages']} of the pages, alone in an index: first clean, then as simulated 300-dpi scans (skew up to 3 degrees, noise, uneven light, photocopy contrast or
-faint ink, JPEG 40).
+All pages once more, each as a simulated 300-dpi scan (skew up to 3 degrees, noise, uneven light, photocopy contrast or faint ink, JPEG 40), in an index
+of scans alone; the same questions.
 
-{beside_scans(clean_part, scanned)}
+{beside_scans(report, scanned)}
 """
     text = f"""# quire-glyph
 

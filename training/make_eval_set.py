@@ -1,8 +1,8 @@
 """The held-out evaluation set: single-page PDFs of packages never trained on, and questions whose answers are known.
 
-    python make_eval_set.py --out EVAL --cache CACHE [--scans 300] [--chromium chromium]
+    python make_eval_set.py --out EVAL --cache CACHE [--scans] [--chromium chromium]
 
-Writes EVAL/documents/*.pdf (one page each; with --scans N also EVAL/scans/*.jpg: N of the pages as simulated 300-dpi scans),
+Writes EVAL/documents/*.pdf (one page each; with --scans also EVAL/scans/*.jpg: the same pages as simulated 300-dpi scans),
 EVAL/questions.jsonl with {"question", "kind", "document", "page", "relevant"} and EVAL/pages.json. `document` is the page the
 question was made from, `relevant` every document on which all its words (or the phrase) stand: a hit on any of them counts.
 kinds: words3to6, phrase9, single, short (three letters, numbers, codes), accent (3 to 6 rare words with accents), hand.
@@ -10,6 +10,7 @@ kinds: words3to6, phrase9, single, short (three letters, numbers, codes), accent
 Without Chromium the `html` packages are left out (the set then has fewer worlds; the figures say so)."""
 import argparse, glob, json, os, random, re, shutil, subprocess, sys, unicodedata
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from PIL import Image
 import pypdfium2 as pdfium
@@ -73,7 +74,7 @@ def candidates(cache, chromium, rng):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--out", required=True), ap.add_argument("--cache", required=True)
-    ap.add_argument("--scans", type=int, default=0, help="how many pages to write as scans too"), ap.add_argument("--chromium", default=shutil.which("chromium"))
+    ap.add_argument("--scans", action="store_true", help="write the pages as scans too"), ap.add_argument("--chromium", default=shutil.which("chromium"))
     ap.add_argument("--each", type=int, default=500, help="questions of a kind")
     a = ap.parse_args()
     rng = random.Random(20260101)
@@ -113,11 +114,20 @@ def main():
         f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
     with open(os.path.join(a.out, "pages.json"), "w", encoding="utf-8") as f:
         json.dump(pages, f, ensure_ascii=False)
-    for m in rng.sample(pages, min(a.scans, len(pages))):
-        doc = pdfium.PdfDocument(os.path.join(a.out, "documents", m["document"]))
-        scan = simulate(doc[0].render(scale=300 / 72).to_pil(), m["document"])
-        scan.convert("L").save(os.path.join(a.out, "scans", m["document"][:-4] + ".jpg"), quality=40)
+    if a.scans:
+        with ProcessPoolExecutor() as workers:
+            list(workers.map(write_scan, [a.out] * len(pages), [m["document"] for m in pages]))
     print(len(pages), "pages", dict(Counter(m["world"] for m in pages)), dict(Counter(r["kind"] for r in rows)))
+
+
+def write_scan(out, document):
+    """OUT/documents/DOCUMENT's page -> a scan of it in OUT/scans."""
+    path = os.path.join(out, "scans", document[:-4] + ".jpg")
+    if not os.path.exists(path):
+        page = pdfium.PdfDocument(os.path.join(out, "documents", document))[0]
+        scan = simulate(page.render(scale=300 / 72).to_pil(), document).convert("L")
+        scan.save(path + ".part", "JPEG", quality=40)
+        os.rename(path + ".part", path)
 
 
 def asked(pages, each):

@@ -26,5 +26,5 @@ fi
 $py "$here/train.py" --shards "$work/shards" --out "$work/run" --minutes "$minutes"
 $py "$here/export.py" --run "$work/run/last.pt" --shards "$work/shards" --out "$model"
 $py "$here/make_fixtures.py" --model "$model" --fonts "$work/fonts" --out "$repo/tests/fixtures/glyph"
-$py "$here/make_eval_set.py" --out "$work/eval" --cache "$work" --scans 300
+$py "$here/make_eval_set.py" --out "$work/eval" --cache "$work" --scans
 $py "$here/evaluate_model.py" --model "$model" --set "$work/eval" --json "$work/figures.json"
