@@ -24,6 +24,8 @@ import corpus
 import memory
 
 HERE = Path(__file__).resolve().parent
+# Peers load ONNX Runtime too, whose builds report to their maker unless this is set before.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 

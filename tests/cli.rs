@@ -30,6 +30,25 @@ fn wrong_usage_is_code_2_and_says_why() {
     assert!(quire.fails(&["frobnicate"], 2).contains("frobnicate"));
 }
 
+/// ONNX Runtime's builds keep an identity and reports of their use in the user's cache until they are sent.
+#[test]
+fn nothing_is_kept_for_the_maker_of_onnx_runtime() {
+    let quire = Quire::new();
+    let home = tempfile::tempdir().unwrap();
+    let document = demo("invoice-2025-0417.pdf");
+    let output = quire
+        .command()
+        .args(["ingest", document.to_str().unwrap()])
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .env_remove("XDG_CACHE_HOME")
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let kept: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
 #[test]
 fn questions_that_ask_nothing_or_everything_are_refused() {
     let quire = Quire::new();

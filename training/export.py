@@ -3,6 +3,7 @@
     python export.py --run RUN/last.pt --shards SHARDS --out models/quire-glyph
 """
 import argparse, collections, datetime, hashlib, json, os, random, tempfile
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"      # before it is loaded, or it reports to its maker
 import numpy as np
 import onnx
 import torch

@@ -1,5 +1,6 @@
 """The shipped model through ONNX Runtime, as Quire runs it: the reference for the Rust side and for every reported figure."""
 import json, os
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"      # before it is loaded, or it reports to its maker
 import numpy as np
 import onnxruntime as ort
 from canvas import canvas_of

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
+    // SAFETY: the first thing that the program does, before any thread.
+    unsafe { quire::embed::runtime::forbid_telemetry() };
     // `cargo bench` adds flags of its own.
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -99,6 +99,8 @@ enum Command {
 
 /// Parses arguments, runs the command, and turns its outcome into an exit code.
 pub fn main() -> ExitCode {
+    // SAFETY: the first thing that the program does, before any thread.
+    unsafe { crate::embed::runtime::forbid_telemetry() };
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -2,6 +2,7 @@
 //! codebook, a question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted
 //! alike.
 
+mod directions;
 mod rounded;
 
 use super::simd::{Panels, ROWS, WIDTH, for_this_processor};
@@ -85,11 +86,11 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
 /// Vectors for which it is worth to round them.
 const MANY: usize = 32;
 
-/// Lanes of [`dot`].
-const LANES: usize = 16;
+/// Lanes of [`dot`]: two registers of AVX-512.
+const LANES: usize = 32;
 
 for_this_processor! {
-    /// Summed in lanes, which then are added in order.
+    /// Summed in lanes, which then are added half to half.
     fn dot(a: &[f32], b: &[f32]) -> f32 {
         let mut sums = [0.0f32; LANES];
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
@@ -99,7 +100,14 @@ for_this_processor! {
             }
         }
         let rest = a_rest.iter().zip(b_rest).fold(0.0f32, |sum, (a, b)| a.mul_add(*b, sum));
-        sums.iter().sum::<f32>() + rest
+        let mut lanes = LANES;
+        while lanes > 1 {
+            lanes /= 2;
+            for i in 0..lanes {
+                sums[i] += sums[i + lanes];
+            }
+        }
+        sums[0] + rest
     }
 }
 

@@ -1,5 +1,5 @@
-//! ONNX Runtime, loaded once from a shared library that is named by its path. Nothing is looked up in the environment
-//! here.
+//! ONNX Runtime, loaded once from a shared library that is named by its path, and never before it is forbidden to report
+//! to its maker.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,22 @@ use crate::error::{Error, Result};
 /// The process's one environment and where its library came from.
 static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
 
+/// ONNX Runtime's builds report their use to their maker over the network since 1.29. Switching that off in an environment
+/// that exists ([`ort::environment::EnvironmentBuilder::with_telemetry`]) comes too late: it has written to the user's cache
+/// and asked for an address by then. This variable, set before the library is loaded, stops all of it
+/// (<https://github.com/microsoft/onnxruntime/pull/27379>).
+const NO_TELEMETRY: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
+
+/// Forbids ONNX Runtime to report to its maker, for as long as the process runs.
+///
+/// # Safety
+/// Changes the environment: no other thread may run yet.
+pub unsafe fn forbid_telemetry() {
+    let (name, value) = NO_TELEMETRY;
+    // SAFETY: the caller's promise.
+    unsafe { std::env::set_var(name, value) };
+}
+
 /// What the bindings need at least: `1.MINOR`.
 pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 
@@ -20,8 +36,12 @@ pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 ///
 /// # Errors
 /// Configuration, where there is no such file, it is no ONNX Runtime, it is older than [`MINIMUM_VERSION`], or another
-/// library is loaded already.
+/// library is loaded already. A bug, where [`forbid_telemetry`] was not called.
 pub fn init(path: &Path) -> Result<()> {
+    let (name, value) = NO_TELEMETRY;
+    if std::env::var_os(name).is_none_or(|found| found != value) {
+        return Err(Error::bug(format!("ONNX Runtime would report to its maker: {name} must be {value} before it is loaded")));
+    }
     let path = path.canonicalize().map_err(|error| {
         let message = format!(
             "ONNX Runtime is not at {}: run `make setup`, or set QUIRE_ONNXRUNTIME to the full path of the library",

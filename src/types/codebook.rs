@@ -19,17 +19,33 @@ pub struct Codebook {
     pub rounded: OnceLock<RoundedEntries>,
 }
 
-/// The entries in 8 bits, for quick bounds on their dot products (`derive::anchors`).
+/// The entries' coordinates in a few directions, in 8 bits: for quick bounds on their dot products (`derive::anchors`).
 #[derive(Debug, Clone)]
 pub struct RoundedEntries {
-    /// `[entries, dim / 4 rounded up]`: four numbers at a time, zeros after the last.
+    pub directions: Directions,
+    /// `[entries, directions / 4 rounded up]`: four numbers at a time, zeros after the last.
     pub groups: Vec<[i8; 4]>,
     /// `[entries]`: what a sum with a vector begins at.
     pub starts: Vec<i32>,
     /// What a number of 1 stands for.
     pub scale: f64,
-    /// The largest norm of an entry.
+    pub largest: Sizes,
+}
+
+/// Orthonormal directions of the space.
+#[derive(Debug, Clone)]
+pub struct Directions {
+    pub count: usize,
+    /// `[dim, count]`: each direction a column.
+    pub columns: Vec<f32>,
+}
+
+/// What is known of a vector besides its rounded coordinates; of several, the largest of each.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sizes {
     pub norm: f64,
-    /// The largest distance of an entry from what its numbers stand for.
+    /// The distance of its coordinates from what their numbers stand for.
     pub error: f64,
+    /// The norm of what lies beside the directions.
+    pub beside: f64,
 }

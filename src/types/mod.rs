@@ -14,7 +14,7 @@ mod render;
 mod schema;
 mod vectors;
 
-pub use codebook::{Codebook, RoundedEntries};
+pub use codebook::{Codebook, Directions, RoundedEntries, Sizes};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use device::Device;
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};

@@ -1,8 +1,9 @@
-//! Dot products of rounded vectors: numbers of 7 and 8 bits, of which processors multiply four at once. What rounding can
-//! take from a product is bounded, so that only pairs whose product may be large enough are looked at in full: of 8,192
-//! entries of the built-in model's codebook about 10 a patch.
+//! Dot products of rounded vectors: coordinates in the few main directions, in numbers of 7 and 8 bits, of which processors
+//! multiply four at once. What rounding and the other directions can add to a product is bounded, so that only pairs whose
+//! product may be large enough are looked at in full: of 8,192 entries of the built-in model's codebook about 10 a patch.
 
-use crate::types::{Multivector, RoundedEntries};
+use super::directions::{coordinates, main_directions};
+use crate::types::{Multivector, RoundedEntries, Sizes};
 
 /// Numbers that are multiplied and summed at once.
 const GROUP: usize = 4;
@@ -10,7 +11,7 @@ const GROUP: usize = 4;
 const WIDTH: usize = 32;
 /// Entries that meet a panel of vectors at once: with [`WIDTH`] vectors, the sums fill 12 of AVX-512's 32 registers.
 const ROWS: usize = 6;
-/// Entries that every panel meets before the next are read: 96 KB at 128 dimensions.
+/// Entries that every panel meets before the next are read: 36 KB at 48 directions.
 const TILE: usize = 128 * ROWS;
 /// Added to the numbers of vectors, so that none is negative: the processors want it so.
 const MIDDLE: i32 = 64;
@@ -18,6 +19,8 @@ const MIDDLE: i32 = 64;
 const LARGEST: (f64, f64) = (127.0, 63.0);
 /// What the rounding of the exact products in f32 may take, as a share of the norms.
 const SLACK: f64 = 2e-5;
+/// What it may take from the squares of coordinates, as a share of a vector's squares.
+const ROUNDING: f64 = 1e-5;
 
 /// Entries that meet a panel, in groups, and what their sums with the columns of the panel are compared with.
 type Rows<'a> = [&'a [[i8; GROUP]]; ROWS];
@@ -25,22 +28,22 @@ type Limits = [i32; WIDTH];
 
 /// The entries, all with one scale: vectors of a model are alike in size.
 pub fn round_entries(entries: &Multivector) -> RoundedEntries {
-    let scale = largest(entries.as_slice()) / LARGEST.0;
-    let mut rounded = RoundedEntries {
-        groups: Vec::with_capacity(entries.len() * entries.dim().div_ceil(GROUP)),
-        starts: Vec::with_capacity(entries.len()),
-        scale,
-        norm: 0.0,
-        error: 0.0,
-    };
-    for row in entries.rows() {
-        let Row { numbers, norm, error } = Row::new(row, scale);
-        rounded.norm = rounded.norm.max(norm);
-        rounded.error = rounded.error.max(error);
-        rounded.starts.push(-MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>());
-        rounded.groups.extend(numbers.chunks(GROUP).map(group));
+    let directions = main_directions(entries);
+    let count = directions.count;
+    let reach = coordinates(entries.as_slice(), &directions);
+    let scale = largest(&reach) / LARGEST.0;
+    let (mut groups, mut starts, mut largest) = (Vec::new(), Vec::new(), Sizes::default());
+    for (at, row) in entries.rows().enumerate() {
+        let Row { numbers, sizes } = Row::new(row, &reach[at * count..][..count], scale);
+        largest = Sizes {
+            norm: largest.norm.max(sizes.norm),
+            error: largest.error.max(sizes.error),
+            beside: largest.beside.max(sizes.beside),
+        };
+        starts.push(-MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>());
+        groups.extend(numbers.chunks(GROUP).map(group));
     }
-    rounded
+    RoundedEntries { directions, groups, starts, scale, largest }
 }
 
 /// Vectors side by side, `[panels, groups, WIDTH, GROUP]`, the last panel padded.
@@ -67,20 +70,21 @@ impl Bound {
 
 impl Panels {
     pub fn new(vectors: &Multivector, entries: &RoundedEntries) -> Self {
-        let groups = vectors.dim().div_ceil(GROUP);
+        let count = entries.directions.count;
+        let groups = count.div_ceil(GROUP);
+        let reach = coordinates(vectors.as_slice(), &entries.directions);
         let mut data = vec![0; vectors.len().div_ceil(WIDTH) * groups * WIDTH * GROUP];
         let mut bounds = Vec::with_capacity(vectors.len());
         for (column, row) in vectors.rows().enumerate() {
-            let scale = largest(row) / LARGEST.1;
-            let Row { numbers, norm, error } = Row::new(row, scale);
+            let reach = &reach[column * count..][..count];
+            let scale = largest(reach) / LARGEST.1;
+            let Row { numbers, sizes } = Row::new(row, reach, scale);
             let panel = &mut data[column / WIDTH * groups * WIDTH * GROUP..][..groups * WIDTH * GROUP];
             for (at, numbers) in numbers.chunks(GROUP).enumerate() {
                 let to = &mut panel[(at * WIDTH + column % WIDTH) * GROUP..][..numbers.len()];
                 to.iter_mut().zip(numbers).for_each(|(to, &number)| *to = (i32::from(number) + MIDDLE) as u8);
             }
-            // x a - x' a' = (x - x') a + x' (a - a'), and |x'| is at most |x| and |x - x'|.
-            let error = error * entries.norm + (norm + error) * entries.error + SLACK * norm * entries.norm;
-            bounds.push(Bound { scale: scale * entries.scale, error });
+            bounds.push(Bound { scale: scale * entries.scale, error: error_of(sizes, entries.largest) });
         }
         Self { groups, data, bounds }
     }
@@ -149,21 +153,31 @@ fn plain(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> 
     })
 }
 
-/// A vector and what stands for it.
+/// By how much the product of `x` and `a` may differ from that of their numbers. With x' for what the numbers of x stand
+/// for, the coordinates give `(x - x') a + x' (a - a')`, where |x'| is at most |x| and |x - x'|; what lies beside the
+/// directions adds its own product.
+fn error_of(x: Sizes, a: Sizes) -> f64 {
+    x.error * a.norm + (x.norm + x.error) * a.error + x.beside * a.beside + SLACK * x.norm * a.norm
+}
+
+/// What stands for a vector.
 struct Row {
     numbers: Vec<i8>,
-    norm: f64,
-    /// Distance of the vector from what its numbers stand for.
-    error: f64,
+    sizes: Sizes,
 }
 
 impl Row {
-    fn new(row: &[f32], scale: f64) -> Self {
-        let number = |value: f64| if scale > 0.0 { (value / scale).round() as i8 } else { 0 };
-        let numbers: Vec<i8> = row.iter().map(|&value| number(value.into())).collect();
-        let errors = row.iter().zip(&numbers).map(|(&value, &number)| f64::from(value) - f64::from(number) * scale);
-        let (norm, error) = (norm(row.iter().map(|&value| f64::from(value))), norm(errors));
-        Self { numbers, norm, error }
+    /// `reach`: the coordinates of `row`.
+    fn new(row: &[f32], reach: &[f32], scale: f64) -> Self {
+        let numbers: Vec<i8> =
+            reach.iter().map(|&value| if scale > 0.0 { (f64::from(value) / scale).round() as i8 } else { 0 }).collect();
+        let errors = reach.iter().zip(&numbers).map(|(&value, &number)| f64::from(value) - f64::from(number) * scale);
+        let squares = |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+        let whole = squares(row);
+        // Never less than what rounding can hide.
+        let beside = (whole - squares(reach)).max(0.0) + ROUNDING * whole;
+        let error = errors.map(|error| error * error).sum::<f64>().sqrt();
+        Self { numbers, sizes: Sizes { norm: whole.sqrt(), error, beside: beside.sqrt() } }
     }
 }
 
@@ -174,10 +188,6 @@ fn largest(values: &[f32]) -> f64 {
 
 fn group(numbers: &[i8]) -> [i8; GROUP] {
     std::array::from_fn(|at| numbers.get(at).copied().unwrap_or(0))
-}
-
-fn norm(values: impl Iterator<Item = f64>) -> f64 {
-    values.map(|value| value * value).sum::<f64>().sqrt()
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -74,6 +74,17 @@ impl Split {
 /// Lines summed at once, so that each weight is loaded once for all of them.
 const LINES: usize = 4;
 
+/// Where the lines from `first` are those before them once more, as most of a page's paper is, so is what comes of them.
+/// Says whether it was copied.
+fn repeated(data: &[u8], line: usize, first: usize, out: &mut [u8], out_line: usize) -> bool {
+    let Some(before) = first.checked_sub(LINES) else { return false };
+    let same = data[before * line..first * line] == data[first * line..(first + LINES) * line];
+    if same {
+        out.copy_within(before * out_line..first * out_line, first * out_line);
+    }
+    same
+}
+
 #[target_feature(enable = "avx2")]
 unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     /// Four pixels in 16 lanes: (r0 r1)(g0 g1)(b0 b1)(0 0) (r2 r3)(g2 g3)(b2 b3)(0 0).
@@ -96,6 +107,9 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     let whole = readable / LINES * LINES;
     // Plain loops over the lines: closures that the standard library calls would not be compiled for AVX2.
     for first in (0..whole).step_by(LINES) {
+        if repeated(image.data, line, first, &mut out, out_line) {
+            continue;
+        }
         // A line may be read 4 bytes beyond its end, see above.
         let lines = &image.data[first * line..];
         let outs = &mut out[first * out_line..][..LINES * out_line];
@@ -161,7 +175,12 @@ unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         0, 2, 4, 6, 1, 3, 5, 7, z, z, z, z, z, z, z, z,
     );
     let whole = image.height / LINES * LINES;
-    for (lines, outs) in image.data.chunks_exact(LINES * width).zip(out.chunks_exact_mut(LINES * outputs)) {
+    for first in (0..whole).step_by(LINES) {
+        if repeated(image.data, width, first, &mut out, outputs) {
+            continue;
+        }
+        let lines = &image.data[first * width..][..LINES * width];
+        let outs = &mut out[first * outputs..][..LINES * outputs];
         for at in (0..outputs).step_by(OUTPUTS) {
             // The last four may overlap those before.
             let at = at.min(outputs - OUTPUTS);

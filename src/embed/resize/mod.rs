@@ -118,6 +118,20 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_repeat_give_what_they_would_alone() {
+        for channels in [1, 3] {
+            let (width, height, row) = (61, 75, 61 * channels);
+            let mut data = strokes(width, height, channels);
+            // Paper from line 8 on, one mark in it, and again paper to the end.
+            data[8 * row..].fill(255);
+            data[41 * row + 7] = 0;
+            let image = Pixels { width, height, channels, data: &data };
+            let axis = AxisWeights::new(width, 40, Filter::Bicubic);
+            assert_eq!(passes::horizontal(image, &axis), passes::horizontal_plain(image, &axis));
+        }
+    }
+
+    #[test]
     fn every_case_equals_pillow() {
         use sha2::Digest as _;
         let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/fixtures/resize/cases.json")).unwrap();
