@@ -40,7 +40,9 @@ pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 pub fn init(path: &Path) -> Result<()> {
     let (name, value) = NO_TELEMETRY;
     if std::env::var_os(name).is_none_or(|found| found != value) {
-        return Err(Error::bug(format!("ONNX Runtime would report to its maker: {name} must be {value} before it is loaded")));
+        return Err(Error::bug(format!(
+            "ONNX Runtime would report to its maker: {name} must be {value} before it is loaded"
+        )));
     }
     let path = path.canonicalize().map_err(|error| {
         let message = format!(

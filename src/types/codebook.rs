@@ -22,10 +22,11 @@ pub struct Codebook {
 /// The entries' coordinates in a few directions, in 8 bits: for quick bounds on their dot products (`derive::anchors`).
 #[derive(Debug, Clone)]
 pub struct RoundedEntries {
+    pub count: usize,
     pub directions: Directions,
-    /// `[entries, directions / 4 rounded up]`: four numbers at a time, zeros after the last.
+    /// `[blocks, directions / 4 rounded up, entries of a block]`: four numbers at a time, zeros after the last.
     pub groups: Vec<[i8; 4]>,
-    /// `[entries]`: what a sum with a vector begins at.
+    /// `[blocks, entries of a block]`: what a sum with a vector begins at.
     pub starts: Vec<i32>,
     /// What a number of 1 stands for.
     pub scale: f64,

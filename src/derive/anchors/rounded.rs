@@ -11,8 +11,8 @@ const GROUP: usize = 4;
 const WIDTH: usize = 32;
 /// Entries that meet a panel of vectors at once: with [`WIDTH`] vectors, the sums fill 12 of AVX-512's 32 registers.
 const ROWS: usize = 6;
-/// Entries that every panel meets before the next are read: 36 KB at 48 directions.
-const TILE: usize = 128 * ROWS;
+/// Blocks of [`ROWS`] entries that every panel meets before the next are read: 36 KB at 48 directions.
+const TILE: usize = 128;
 /// Added to the numbers of vectors, so that none is negative: the processors want it so.
 const MIDDLE: i32 = 64;
 /// Largest number of an entry and of a vector. Two products of the largest (with `MIDDLE` added) fit into 16 bits.
@@ -22,8 +22,9 @@ const SLACK: f64 = 2e-5;
 /// What it may take from the squares of coordinates, as a share of a vector's squares.
 const ROUNDING: f64 = 1e-5;
 
-/// Entries that meet a panel, in groups, and what their sums with the columns of the panel are compared with.
-type Rows<'a> = [&'a [[i8; GROUP]]; ROWS];
+/// A group of each entry that meets a panel.
+type Rows = [[i8; GROUP]; ROWS];
+/// What the sums of an entry with the columns of a panel are compared with.
 type Limits = [i32; WIDTH];
 
 /// The entries, all with one scale: vectors of a model are alike in size.
@@ -32,7 +33,9 @@ pub fn round_entries(entries: &Multivector) -> RoundedEntries {
     let count = directions.count;
     let reach = coordinates(entries.as_slice(), &directions);
     let scale = largest(&reach) / LARGEST.0;
-    let (mut groups, mut starts, mut largest) = (Vec::new(), Vec::new(), Sizes::default());
+    let (in_row, blocks) = (count.div_ceil(GROUP), entries.len().div_ceil(ROWS));
+    let mut groups = vec![[0; GROUP]; blocks * in_row * ROWS];
+    let (mut starts, mut largest) = (vec![0; blocks * ROWS], Sizes::default());
     for (at, row) in entries.rows().enumerate() {
         let Row { numbers, sizes } = Row::new(row, &reach[at * count..][..count], scale);
         largest = Sizes {
@@ -40,10 +43,13 @@ pub fn round_entries(entries: &Multivector) -> RoundedEntries {
             error: largest.error.max(sizes.error),
             beside: largest.beside.max(sizes.beside),
         };
-        starts.push(-MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>());
-        groups.extend(numbers.chunks(GROUP).map(group));
+        starts[at] = -MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>();
+        let block = &mut groups[at / ROWS * in_row * ROWS..][..in_row * ROWS];
+        for (to, numbers) in block.iter_mut().skip(at % ROWS).step_by(ROWS).zip(numbers.chunks(GROUP)) {
+            to[..numbers.len()].copy_from_slice(numbers);
+        }
     }
-    RoundedEntries { directions, groups, starts, scale, largest }
+    RoundedEntries { count: entries.len(), directions, groups, starts, scale, largest }
 }
 
 /// Vectors side by side, `[panels, groups, WIDTH, GROUP]`, the last panel padded.
@@ -111,22 +117,21 @@ impl Panels {
         &self,
         entries: &RoundedEntries,
         mut consider: impl FnMut(usize, usize) -> f32,
-        kernel: impl Fn(&[u8], Rows<'_>, [i32; ROWS], &Limits) -> [u32; ROWS],
+        kernel: impl Fn(&[u8], &[Rows], &[i32; ROWS], &Limits) -> [u32; ROWS],
     ) {
-        let count = entries.starts.len();
+        let (starts, rows) = (entries.starts.as_chunks().0, entries.groups.as_chunks().0);
         let panels = self.data.chunks_exact(self.groups * WIDTH * GROUP);
         // Nothing exceeds the limit of padding.
         let mut limits = vec![[i32::MAX; WIDTH]; panels.len()];
         limits.as_flattened_mut()[..self.bounds.len()].fill(i32::MIN);
-        for tile in (0..count).step_by(TILE) {
+        let tiles = starts.chunks(TILE).zip(rows.chunks(TILE * self.groups)).zip((0..).step_by(TILE * ROWS));
+        for ((starts, rows), tile) in tiles {
             for (number, (panel, limits)) in panels.clone().zip(&mut limits).enumerate() {
-                for first in (tile..count.min(tile + TILE)).step_by(ROWS) {
-                    // Rows beyond the end repeat the last one and are not looked at.
-                    let row = |r: usize| (first + r).min(count - 1);
-                    let rows = std::array::from_fn(|r| &entries.groups[row(r) * self.groups..][..self.groups]);
-                    let starts = std::array::from_fn(|r| entries.starts[row(r)]);
+                let blocks = starts.iter().zip(rows.chunks_exact(self.groups)).zip((tile..).step_by(ROWS));
+                for ((starts, rows), first) in blocks {
                     let exceeding = kernel(panel, rows, starts, limits);
-                    for (entry, mut columns) in (first..count).zip(exceeding) {
+                    // The last block has rows beyond the last entry.
+                    for (entry, mut columns) in (first..entries.count).zip(exceeding) {
                         while columns != 0 {
                             let column = columns.trailing_zeros() as usize;
                             columns &= columns - 1;
@@ -141,12 +146,12 @@ impl Panels {
 }
 
 /// A bit for each column whose sum exceeds its limit; a row's sums begin at its start.
-fn plain(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
+fn plain(panel: &[u8], rows: &[Rows], starts: &[i32; ROWS], limits: &Limits) -> [u32; ROWS] {
     std::array::from_fn(|r| {
         let mut sums = [starts[r]; WIDTH];
-        for (columns, four) in panel.as_chunks::<{ WIDTH * GROUP }>().0.iter().zip(rows[r]) {
+        for (columns, fours) in panel.as_chunks::<{ WIDTH * GROUP }>().0.iter().zip(rows) {
             for (sum, column) in sums.iter_mut().zip(columns.as_chunks::<GROUP>().0) {
-                *sum += column.iter().zip(four).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum::<i32>();
+                *sum += column.iter().zip(fours[r]).map(|(&a, b)| i32::from(a) * i32::from(b)).sum::<i32>();
             }
         }
         (0..WIDTH).fold(0, |mask, c| mask | u32::from(sums[c] > limits[c]) << c)
@@ -186,10 +191,6 @@ fn largest(values: &[f32]) -> f64 {
     values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).into()
 }
 
-fn group(numbers: &[i8]) -> [i8; GROUP] {
-    std::array::from_fn(|at| numbers.get(at).copied().unwrap_or(0))
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::{GROUP, Limits, Panels, ROWS, RoundedEntries, Rows, WIDTH};
@@ -209,23 +210,22 @@ mod x86 {
         i32::from_le_bytes(group.map(|number| number as u8))
     }
 
-    // No closures over registers here: `map` of an array is compiled for any processor, and hands them over in memory.
-    #[inline]
+    // Kernels are functions of their own, without closures and without bounds to check: where they were part of the loop
+    // around them, their sums lay in memory.
+    #[inline(never)]
     #[target_feature(enable = "avx512f,avx512vnni")]
-    pub(super) fn vnni(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
-        let (panel, _) = panel.as_chunks::<{ WIDTH * GROUP }>();
-        let rows = rows.map(|row| &row[..panel.len()]);
+    pub(super) fn vnni(panel: &[u8], rows: &[Rows], starts: &[i32; ROWS], limits: &Limits) -> [u32; ROWS] {
         let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
         for r in 0..ROWS {
             sums[r] = [_mm512_set1_epi32(starts[r]); 2];
         }
-        for (at, columns) in panel.iter().enumerate() {
+        for (columns, fours) in panel.as_chunks::<{ WIDTH * GROUP }>().0.iter().zip(rows) {
             // SAFETY: 128 bytes.
             let columns: [__m512i; 2] = unsafe {
                 [_mm512_loadu_si512(columns.as_ptr().cast()), _mm512_loadu_si512(columns[64..].as_ptr().cast())]
             };
             for r in 0..ROWS {
-                let four = _mm512_set1_epi32(four(rows[r][at]));
+                let four = _mm512_set1_epi32(four(fours[r]));
                 for v in 0..2 {
                     sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], columns[v], four);
                 }
@@ -235,20 +235,18 @@ mod x86 {
         let limits: [__m512i; 2] =
             unsafe { [_mm512_loadu_si512(limits.as_ptr().cast()), _mm512_loadu_si512(limits[16..].as_ptr().cast())] };
         let mut masks = [0u32; ROWS];
-        for (mask, [low, high]) in masks.iter_mut().zip(sums) {
-            *mask = u32::from(_mm512_cmpgt_epi32_mask(low, limits[0]))
-                | u32::from(_mm512_cmpgt_epi32_mask(high, limits[1])) << 16;
+        for r in 0..ROWS {
+            masks[r] = u32::from(_mm512_cmpgt_epi32_mask(sums[r][0], limits[0]))
+                | u32::from(_mm512_cmpgt_epi32_mask(sums[r][1], limits[1])) << 16;
         }
         masks
     }
 
     /// In two halves of 16 columns: their 12 sums fit the 16 registers.
-    #[inline]
+    #[inline(never)]
     #[target_feature(enable = "avx2")]
-    pub(super) fn avx2(panel: &[u8], rows: Rows<'_>, starts: [i32; ROWS], limits: &Limits) -> [u32; ROWS] {
+    pub(super) fn avx2(panel: &[u8], rows: &[Rows], starts: &[i32; ROWS], limits: &Limits) -> [u32; ROWS] {
         const HALF: usize = WIDTH / 2;
-        let (panel, _) = panel.as_chunks::<{ WIDTH * GROUP }>();
-        let rows = rows.map(|row| &row[..panel.len()]);
         let ones = _mm256_set1_epi16(1);
         // SAFETY: of every slice below the first 64 bytes are there.
         let load =
@@ -259,10 +257,10 @@ mod x86 {
             for r in 0..ROWS {
                 sums[r] = [_mm256_set1_epi32(starts[r]); 2];
             }
-            for (at, columns) in panel.iter().enumerate() {
+            for (columns, fours) in panel.as_chunks::<{ WIDTH * GROUP }>().0.iter().zip(rows) {
                 let columns = load(columns[half * HALF * GROUP..][..HALF * GROUP].as_ptr());
                 for r in 0..ROWS {
-                    let four = _mm256_set1_epi32(four(rows[r][at]));
+                    let four = _mm256_set1_epi32(four(fours[r]));
                     for v in 0..2 {
                         let pairs = _mm256_madd_epi16(_mm256_maddubs_epi16(columns[v], four), ones);
                         sums[r][v] = _mm256_add_epi32(sums[r][v], pairs);
@@ -270,11 +268,11 @@ mod x86 {
                 }
             }
             let limits = load(limits[half * HALF..][..HALF].as_ptr().cast());
-            for (mask, sums) in masks.iter_mut().zip(sums) {
+            for r in 0..ROWS {
                 for v in 0..2 {
-                    let exceeds = _mm256_cmpgt_epi32(sums[v], limits[v]);
+                    let exceeds = _mm256_cmpgt_epi32(sums[r][v], limits[v]);
                     let bits = _mm256_movemask_ps(_mm256_castsi256_ps(exceeds)) as u32;
-                    *mask |= bits << (half * HALF + v * 8);
+                    masks[r] |= bits << (half * HALF + v * 8);
                 }
             }
         }
@@ -298,24 +296,23 @@ mod tests {
             // The largest numbers are where 16 bits would overflow.
             let panel: Vec<u8> =
                 (0..groups * WIDTH * GROUP).map(|_| if extreme { 127 } else { byte() & 127 }).collect();
-            let entries: Vec<Vec<[i8; GROUP]>> = (0..ROWS as i8)
-                .map(|row| {
-                    let number = |byte: u8| if extreme { 127 * (row % 2 * 2 - 1) } else { (byte as i8).max(-127) };
-                    (0..groups).map(|_| std::array::from_fn(|_| number(byte()))).collect()
-                })
-                .collect();
-            let rows = std::array::from_fn(|r| entries[r].as_slice());
+            let mut number = |row: usize| match extreme {
+                true => 127 * (row as i8 % 2 * 2 - 1),
+                false => (byte() as i8).max(-127),
+            };
+            let rows: Vec<Rows> =
+                (0..groups).map(|_| std::array::from_fn(|row| std::array::from_fn(|_| number(row)))).collect();
             let starts = std::array::from_fn(|r| r as i32 * 100 - 300);
             let limits = std::array::from_fn(|c| (c as i32 - 16) * 2000);
-            let expected = plain(&panel, rows, starts, &limits);
+            let expected = plain(&panel, &rows, &starts, &limits);
             assert!(expected.iter().any(|&mask| mask != 0) && expected.iter().any(|&mask| mask != u32::MAX));
             if std::arch::is_x86_feature_detected!("avx2") {
                 // SAFETY: as the line above says.
-                assert_eq!(unsafe { x86::avx2(&panel, rows, starts, &limits) }, expected);
+                assert_eq!(unsafe { x86::avx2(&panel, &rows, &starts, &limits) }, expected);
             }
             if std::arch::is_x86_feature_detected!("avx512f") && std::arch::is_x86_feature_detected!("avx512vnni") {
                 // SAFETY: as the line above says.
-                assert_eq!(unsafe { x86::vnni(&panel, rows, starts, &limits) }, expected);
+                assert_eq!(unsafe { x86::vnni(&panel, &rows, &starts, &limits) }, expected);
             }
         }
     }

@@ -12,6 +12,8 @@ use tables::{FIRST, OTHERS, QUANTIZATION, ZIGZAG};
 /// Pixels of a side of what is coded at once: four blocks of brightness and one of each colour difference.
 const UNIT: usize = 16;
 const BLOCK: usize = 8;
+/// Pixels between what is coded and what is asked of memory meanwhile.
+const AHEAD: usize = 4 * UNIT;
 
 type Block = [[f32; BLOCK]; BLOCK];
 
@@ -72,6 +74,7 @@ impl Encoder {
     fn scan(mut self, image: &Image<'_>, split: impl Fn(&Row) -> Colours) -> Vec<u8> {
         for top in (0..image.height).step_by(UNIT) {
             for left in (0..image.width).step_by(UNIT) {
+                image.prefetch(left + AHEAD, top);
                 let pixels = image.unit(left, top);
                 if let Some(level) = uniform(&pixels) {
                     self.uniform(level);
@@ -184,6 +187,18 @@ impl Encoder {
 type Unit = [Row; UNIT];
 
 impl Image<'_> {
+    /// Asks memory for a unit that is needed soon: processors foresee reading on in a line, not in sixteen lines in turns.
+    #[inline(always)]
+    fn prefetch(&self, left: usize, top: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for y in top..top + UNIT {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let pixel = self.rgb.as_ptr().wrapping_add((y * self.width + left) * 3);
+            // SAFETY: a hint, which may name any address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(pixel.cast()) };
+        }
+    }
+
     /// Beyond the image its last pixels are repeated.
     #[inline(always)]
     fn unit(&self, left: usize, top: usize) -> Unit {

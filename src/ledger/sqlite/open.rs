@@ -68,8 +68,7 @@ async fn open_once(path: &Path) -> Result<Pools> {
         .busy_timeout(BUSY_TIMEOUT);
     let writer = pool(1).connect_with(options.clone()).await.map_err(|error| failed("open it", error))?;
     migrate(&writer).await?;
-    let reader =
-        pool(READERS).connect_with(options.read_only(true)).await.map_err(|error| failed("open it", error))?;
+    let reader = pool(READERS).connect_with(options.read_only(true)).await.map_err(|error| failed("open it", error))?;
     Ok(Pools { writer, reader })
 }
 
