@@ -26,9 +26,9 @@ pub(super) fn ward_of_points(points: &[f64], dim: usize) -> Tree {
     Tree { leaves, merges }
 }
 
-/// Points that are compared with a few others at once; their sums stay in registers.
-const COLUMNS: usize = 16;
-const ROWS: usize = 4;
+/// Sides of a block of a matrix product, whose sums stay in registers.
+pub(super) const COLUMNS: usize = 16;
+pub(super) const ROWS: usize = 4;
 
 /// A squared distance below this share of the points' squared norms has lost digits to cancellation.
 const CANCELLED: f64 = 1e-3;
@@ -37,9 +37,9 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
 
-/// Dot products of the points of two panels.
+/// Dot products of the points of two panels, `[dim, points]` each.
 #[inline(always)]
-fn products(rows: &[[f64; ROWS]], columns: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; ROWS] {
+pub(super) fn products(rows: &[[f64; ROWS]], columns: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; ROWS] {
     let mut sums = [[0.0f64; COLUMNS]; ROWS];
     for (row, column) in rows.iter().zip(columns) {
         for r in 0..ROWS {

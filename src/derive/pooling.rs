@@ -4,8 +4,8 @@
 //! Euclidean distances between the *rows* of the cosine-distance matrix, cut by scipy's
 //! `fcluster(criterion="maxclust")`.
 
-use super::linkage::{Tree, ward_of_points};
-use super::simd::for_this_processor;
+use super::linkage::{COLUMNS, ROWS, Tree, products, ward_of_points};
+use super::simd::{for_this_processor, side_by_side};
 use crate::error::{Error, Result};
 use crate::types::{Multivector, PageEmbedding};
 
@@ -79,10 +79,6 @@ fn points(vectors: &Multivector) -> (Vec<f64>, usize) {
     (transformed(&wide, &factor, dim), dim)
 }
 
-/// A block of a matrix product whose sums stay in registers.
-const ROWS: usize = 4;
-const COLUMNS: usize = 16;
-
 /// The values, and zeros after them.
 #[inline(always)]
 fn part<const N: usize>(values: &[f64]) -> [f64; N] {
@@ -96,24 +92,16 @@ for_this_processor! {
     /// `L^T e` of every row e.
     fn transformed(rows: &[f64], factor: &[f64], dim: usize) -> Vec<f64> {
         let count = rows.len() / dim;
+        let panels = side_by_side::<_, ROWS>(rows, dim);
         let mut points = vec![0.0; rows.len()];
-        for first in (0..count).step_by(ROWS) {
-            // Rows beyond the end repeat the last one: their sums are not looked at.
-            let lines: [&[f64]; ROWS] = std::array::from_fn(|r| &rows[(first + r).min(count - 1) * dim..][..dim]);
-            for column in (0..dim).step_by(COLUMNS) {
-                // Lines of L above the diagonal are zero in these columns.
-                let mut sums = [[0.0f64; COLUMNS]; ROWS];
-                let width = COLUMNS.min(dim - column);
-                for k in column..dim {
-                    let line = part::<COLUMNS>(&factor[k * dim + column..][..width]);
-                    for r in 0..ROWS {
-                        for c in 0..COLUMNS {
-                            sums[r][c] = lines[r][k].mul_add(line[c], sums[r][c]);
-                        }
-                    }
-                }
-                for r in 0..ROWS.min(count - first) {
-                    points[(first + r) * dim + column..][..width].copy_from_slice(&sums[r][..width]);
+        for column in (0..dim).step_by(COLUMNS) {
+            let width = COLUMNS.min(dim - column);
+            // Lines of L above the diagonal are zero in these columns.
+            let lines: Vec<[f64; COLUMNS]> =
+                (column..dim).map(|line| part(&factor[line * dim + column..][..width])).collect();
+            for (panel, first) in panels.chunks_exact(dim).zip((0..count).step_by(ROWS)) {
+                for (row, sums) in (first..count).zip(products(&panel[column..], &lines)) {
+                    points[row * dim + column..][..width].copy_from_slice(&sums[..width]);
                 }
             }
         }

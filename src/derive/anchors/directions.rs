@@ -11,8 +11,8 @@ const GROUP: usize = 4;
 /// Entries that are looked at: directions that are not the very best only cost time.
 const SAMPLE: usize = 2048;
 
-/// Orthonormal directions, at least one, the most important first: columns of the squared matrix of products, the one of which most is
-/// left over at a time. Squaring turns them towards the principal directions; it is all that is needed of an
+/// Orthonormal directions, at least one, the most important first: columns of the squared matrix of products, the one of
+/// which most is left over at a time. Squaring turns them towards the principal directions; no more is needed of an
 /// eigendecomposition here.
 pub fn main_directions(entries: &Multivector) -> Directions {
     let dim = entries.dim();

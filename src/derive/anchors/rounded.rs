@@ -1,6 +1,6 @@
 //! Dot products of rounded vectors: coordinates in the few main directions, in numbers of 7 and 8 bits, of which processors
 //! multiply four at once. What rounding and the other directions can add to a product is bounded, so that only pairs whose
-//! product may be large enough are looked at in full: of 8,192 entries of the built-in model's codebook about 10 a patch.
+//! product may be large enough are looked at in full: of 8,192 entries of the built-in model's codebook a few dozen a patch.
 
 use super::directions::{coordinates, main_directions};
 use crate::types::{Multivector, RoundedEntries, Sizes};
