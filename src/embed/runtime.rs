@@ -29,6 +29,18 @@ pub unsafe fn forbid_telemetry() {
     unsafe { std::env::set_var(name, value) };
 }
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the library's own switch, as the library will see it; no setting of Quire"
+)]
+fn check_telemetry() -> Result<()> {
+    let (name, value) = NO_TELEMETRY;
+    if std::env::var_os(name).is_some_and(|found| found == value) {
+        return Ok(());
+    }
+    Err(Error::bug(format!("ONNX Runtime would report to its maker: {name} must be {value} before it is loaded")))
+}
+
 /// What the bindings need at least: `1.MINOR`.
 pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 
@@ -38,12 +50,7 @@ pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 /// Configuration, where there is no such file, it is no ONNX Runtime, it is older than [`MINIMUM_VERSION`], or another
 /// library is loaded already. A bug, where [`forbid_telemetry`] was not called.
 pub fn init(path: &Path) -> Result<()> {
-    let (name, value) = NO_TELEMETRY;
-    if std::env::var_os(name).is_none_or(|found| found != value) {
-        return Err(Error::bug(format!(
-            "ONNX Runtime would report to its maker: {name} must be {value} before it is loaded"
-        )));
-    }
+    check_telemetry()?;
     let path = path.canonicalize().map_err(|error| {
         let message = format!(
             "ONNX Runtime is not at {}: run `make setup`, or set QUIRE_ONNXRUNTIME to the full path of the library",
