@@ -1,7 +1,7 @@
 """MODEL_CARD.md of the model folder from what `quire eval` found and the training log.
 
     quire --data-dir D eval SET --json > EVAL.json
-    python make_card.py --model models/quire-glyph --eval EVAL.json --log RUN/log.txt --date 2026-11-21 [--note TEXT]
+    python make_card.py --model models/quire-glyph --eval EVAL.json --log RUN/log.txt --date 2026-11-21 [--note TEXT] [--remark TEXT]
 """
 import argparse, json, os, re
 
@@ -44,7 +44,8 @@ def main():
     for n in ("model", "eval", "log", "date"):
         ap.add_argument("--" + n, required=True)
     ap.add_argument("--scans", help="`quire eval SET --documents scans --json`")
-    ap.add_argument("--note", default="")
+    ap.add_argument("--note", default="", help="how it was trained, behind the size")
+    ap.add_argument("--remark", default="", help="what the figures need to be understood, behind their table")
     a = ap.parse_args()
     report, m = json.load(open(a.eval)), json.load(open(os.path.join(a.model, "manifest.json")))
     log = [l.strip() for l in open(a.log) if re.match(r"[0-9.]+ min step \d+ ", l) or l.startswith(("dev at", "end of"))]
@@ -94,6 +95,8 @@ it takes another font's symbols for letters. A rare word stands on at most one p
 word": on exactly one; "short": on at most three).
 
 {rows(report)}
+
+{a.remark}
 {scans}
 ## Limits
 
