@@ -197,6 +197,8 @@ impl Image<'_> {
             // SAFETY: a hint, which may name any address.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(pixel.cast()) };
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (left, top);
     }
 
     /// Beyond the image its last pixels are repeated.
