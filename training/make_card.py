@@ -10,6 +10,7 @@ KINDS = [("words3to6", "3 to 6 rare words"), ("phrase9", "nine-word phrase"), ("
 
 
 COLUMNS = [("anchors", "anchors (default plan)"), ("exact", "exact MaxSim"), ("text", "BM25 on the text layer")]
+SEEING = COLUMNS[:2]       # the plans that scans can be asked with
 
 
 def kinds_of(report):
@@ -30,11 +31,11 @@ def rows(report):
 
 def beside_scans(clean, scans):
     """recall@5 of the same questions about the same pages, clean and scanned."""
-    out = ["| questions | n | " + " | ".join(f"{title}: clean @5 | scanned | scanned / clean" for _, title in COLUMNS[:2]) + " |", "|---|---|" + "---|---|---|" * 2]
+    out = ["| questions | n | " + " | ".join(f"{title}: clean @5 | scanned | scanned / clean" for _, title in SEEING) + " |", "|---|---|" + "---|---|---|" * len(SEEING)]
     clean, scans = kinds_of(clean), kinds_of(scans)
     for kind, name in KINDS:
         if kind in clean and kind in scans:
-            pairs = [[report[kind]["plans"][plan]["at_5"] for report in (clean, scans)] for plan, _ in COLUMNS[:2]]
+            pairs = [[report[kind]["plans"][plan]["at_5"] for report in (clean, scans)] for plan, _ in SEEING]
             out.append(f"| {name} | {scans[kind]['questions']} | " + " | ".join(f"{c:.3f} | {s:.3f} | {s / c:.3f}" for c, s in pairs) + " |")
     return "\n".join(out)
 

@@ -5,8 +5,8 @@
 use super::directions::{coordinates, main_directions};
 use crate::types::{Multivector, RoundedEntries, Sizes};
 
-/// Numbers that are multiplied and summed at once.
-const GROUP: usize = 4;
+/// Numbers that are multiplied and summed at once; directions are found in as many.
+pub(super) const GROUP: usize = 4;
 /// Vectors that meet an entry at once.
 const WIDTH: usize = 32;
 /// Entries that meet a panel of vectors at once: with [`WIDTH`] vectors, the sums fill 12 of AVX-512's 32 registers.

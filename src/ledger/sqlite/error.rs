@@ -2,6 +2,8 @@
 
 use std::error::Error as _;
 
+use sqlx::error::DatabaseError;
+
 use crate::error::Error;
 
 /// An error met while doing `action`: what may pass (a full disk, a lock, a failed read) is transient, a file that
@@ -13,9 +15,7 @@ pub fn failed(action: &str, error: sqlx::Error) -> Error {
             Error::transient(message)
         }
         sqlx::Error::Database(database) => {
-            let code: u32 = database.code().and_then(|code| code.parse().ok()).unwrap_or_default();
-            // Primary result codes, https://www.sqlite.org/rescode.html
-            match code & 0xff {
+            match primary_code(database.as_ref()) {
                 // BUSY, LOCKED, NOMEM, IOERR, FULL
                 5 | 6 | 7 | 10 | 13 => Error::transient(message),
                 // PERM, READONLY, CORRUPT, CANTOPEN, NOTADB
@@ -34,7 +34,12 @@ pub fn is_busy(error: &Error) -> bool {
     let Some(sqlx::Error::Database(database)) = source else {
         return false;
     };
-    let code = database.code().and_then(|code| code.parse::<u32>().ok());
-    // SQLITE_BUSY with its extended codes
-    code.is_some_and(|code| code & 0xff == 5)
+    // BUSY
+    primary_code(database.as_ref()) == 5
+}
+
+/// The primary result code, <https://www.sqlite.org/rescode.html>; 0 where there is none.
+fn primary_code(database: &dyn DatabaseError) -> u32 {
+    let code: u32 = database.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+    code & 0xff
 }
