@@ -43,10 +43,10 @@ pub struct Config {
 /// How the page model runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embed {
-    /// Threads of one model run.
+    /// Threads that the page model computes with on the CPU.
     pub threads: usize,
-    /// Most pages of one model run.
-    pub batch_pages: usize,
+    /// Most pages of one model run; None: what suits the device.
+    pub batch_pages: Option<usize>,
     /// What the model runs on.
     pub device: Device,
 }
@@ -196,12 +196,12 @@ struct NativeWire {
 #[serde(default)]
 #[schemars(rename = "Embed")]
 struct EmbedWire {
-    /// Threads of one model run (one a core).
+    /// Threads that the page model computes with on the CPU (one a core).
     #[schemars(range(min = 1, max = 1024))]
     threads: Option<usize>,
-    /// Most pages of one model run.
+    /// Most pages of one model run (one on the CPU, four on a device).
     #[schemars(range(min = 1, max = 256))]
-    batch_pages: usize,
+    batch_pages: Option<usize>,
     /// What the model runs on: `cpu`, `cuda`, `cuda:N` (the N-th device), `coreml`, or `auto`: CUDA where the ONNX
     /// Runtime at hand can use it, else the CPU.
     device: String,
@@ -209,7 +209,7 @@ struct EmbedWire {
 
 impl Default for EmbedWire {
     fn default() -> Self {
-        Self { threads: None, batch_pages: 4, device: Device::default().to_string() }
+        Self { threads: None, batch_pages: None, device: Device::default().to_string() }
     }
 }
 

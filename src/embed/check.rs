@@ -52,7 +52,7 @@ fn run(model_dir: &Path, device: Device, report: &mut Report) -> Option<()> {
         Some(codebook) => format!("{} entries", codebook.entries.len()),
         None => "none".into(),
     })?;
-    let options = EmbedOptions { threads: 1, batch_pages: 1, device };
+    let options = EmbedOptions { threads: 1, batch_pages: Some(1), device };
     match report.note("graphs", AnyOpened::open(&manifest, &options), |_| "open".into())? {
         AnyOpened::Glyph(opened) => try_once(*opened, report),
         AnyOpened::ColPali(opened) => try_once(*opened, report),
@@ -61,7 +61,8 @@ fn run(model_dir: &Path, device: Device, report: &mut Report) -> Option<()> {
 
 /// Embeds a page and a question.
 fn try_once<F: Family>(opened: Opened<F>, report: &mut Report) -> Option<()> {
-    let Opened { family, mut pages, mut questions } = opened;
+    let Opened { family, mut pages, mut questions, .. } = opened;
+    let pages = pages.first_mut()?;
     let started = Instant::now();
     let page = family.prepare(&stripes()).and_then(|input| {
         // Twice: the same page must give the same vectors.

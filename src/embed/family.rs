@@ -2,7 +2,10 @@
 
 use super::worker::{Model, Worker};
 use crate::error::Result;
-use crate::types::{PageEmbedding, PageImage, QuestionEmbedding};
+use crate::types::{Device, PageEmbedding, PageImage, QuestionEmbedding};
+
+/// Pages of one run on a device, where nothing else is asked for.
+const BATCH_ON_DEVICE: usize = 4;
 
 /// What a family's page model takes.
 pub(super) type PageOf<F> = <<F as Family>::Pages as Model>::Input;
@@ -48,7 +51,10 @@ pub enum InputValues {
 /// A model whose graphs are open, on the caller's thread.
 pub(super) struct Opened<F: Family> {
     pub family: F,
-    pub pages: F::Pages,
+    /// At least one; each runs on a thread of its own, beside the others.
+    pub pages: Vec<F::Pages>,
+    /// What the pages run on; never [`Device::Auto`].
+    pub device: Device,
     pub questions: F::Questions,
 }
 
@@ -62,12 +68,17 @@ pub(super) struct Running<F: Family> {
 
 impl<F: Family> Opened<F> {
     /// Starts the threads; `batch_pages`: the most pages of one run.
-    pub fn start(self, batch_pages: usize) -> Result<Running<F>> {
+    pub fn start(self, batch_pages: Option<usize>) -> Result<Running<F>> {
+        let batch_pages = batch_pages.unwrap_or(match self.device {
+            // Pages share nothing but the weights, which stay in the cache from one to the next.
+            Device::Cpu => 1,
+            _ => BATCH_ON_DEVICE,
+        });
         Ok(Running {
             family: self.family,
             pages: Worker::start("embed-pages", batch_pages, self.pages)?,
             // Questions are taken one by one: they are short, and each is waited for.
-            questions: Worker::start("embed-questions", 1, self.questions)?,
+            questions: Worker::start("embed-questions", 1, vec![self.questions])?,
         })
     }
 }

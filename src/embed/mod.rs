@@ -34,18 +34,19 @@ use manifest::{FamilyManifest, Manifest};
 /// How a model is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbedOptions {
-    /// Threads of one run of the page graph.
+    /// Threads that the page model computes with on the CPU. How they are used is the family's choice: on a page each, or
+    /// all on one.
     pub threads: usize,
-    /// The most pages in one run, of whichever documents.
-    pub batch_pages: usize,
+    /// The most pages in one run, of whichever documents; None: one on the CPU, several on a device.
+    pub batch_pages: Option<usize>,
     pub device: Device,
 }
 
 impl Default for EmbedOptions {
-    /// All cores. Four pages: enough to keep the threads busy to the end of a run, few enough that memory stays small.
+    /// All cores.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, batch_pages: 4, device: Device::Auto }
+        Self { threads, batch_pages: None, device: Device::Auto }
     }
 }
 

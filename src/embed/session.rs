@@ -20,22 +20,23 @@ pub(super) struct Expected<'a> {
     pub shape: &'a [Option<i64>],
 }
 
-/// Opens the graph at `path`. Blocking, up to seconds for large graphs.
+/// Opens the graph at `path`, and says on what it runs. Blocking, up to seconds for large graphs.
 ///
 /// # Errors
 /// Configuration, where ONNX Runtime refuses the file or can't use the device. [`Device::Auto`] then falls back to the
 /// CPU.
-pub(super) fn open(path: &Path, threads: usize, device: Device) -> Result<Session> {
+pub(super) fn open(path: &Path, threads: usize, device: Device) -> Result<(Session, Device)> {
     if device != Device::Auto {
-        return open_with(path, threads, provider(device)?);
+        return Ok((open_with(path, threads, provider(device)?)?, device));
     }
     if offers::<ep::CUDA>() {
-        match open_with(path, threads, provider(Device::Cuda(0))?) {
-            Ok(session) => return Ok(session),
+        let first = Device::Cuda(0);
+        match open_with(path, threads, provider(first)?) {
+            Ok(session) => return Ok((session, first)),
             Err(error) => tracing::warn!("{error}; the CPU is used instead (embed.device: cpu says so at once)"),
         }
     }
-    open_with(path, threads, None)
+    Ok((open_with(path, threads, None)?, Device::Cpu))
 }
 
 /// The execution provider of a device; None for the CPU, which needs none.

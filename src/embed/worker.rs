@@ -1,14 +1,15 @@
-//! A model on a thread of its own, behind a bounded channel. Whatever happens to the model, every caller gets an
-//! answer: a panic, a failed run or the end of the thread are errors, never a hang.
+//! Models that are alike, each on a thread of its own, behind one bounded channel. Whatever happens to a model, every
+//! caller gets an answer: a panic, a failed run or the end of the thread are errors, never a hang.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Result};
 
-/// What the thread runs: inputs in, as many outputs out, in the same order.
+/// What a thread runs: inputs in, as many outputs out, in the same order.
 pub(super) trait Model: Send + 'static {
     type Input: Send + 'static;
     type Output: Send + 'static;
@@ -26,23 +27,32 @@ struct Job<M: Model> {
     reply: oneshot::Sender<Result<M::Output>>,
 }
 
-/// The handle. Dropping it ends the thread after the work that it accepted; [`Self::shutdown`] also waits for that.
+/// The handle. Dropping it ends the threads after the work that they accepted; [`Self::shutdown`] also waits for that.
 pub(super) struct Worker<M: Model> {
     sender: mpsc::Sender<Message<M>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The threads' end of the channel: held by the one that waits for work, until it has a batch.
+type Queue<M> = Arc<Mutex<mpsc::Receiver<Message<M>>>>;
+
 impl<M: Model> Worker<M> {
-    /// Starts the thread. `batch`: the most inputs of one run. A run takes what is waiting and never waits for more.
-    pub fn start(name: &str, batch: usize, model: M) -> Result<Self> {
+    /// Starts a thread for each of `models`, of which there is at least one. `batch`: the most inputs of one run. A run
+    /// takes what is waiting and never waits for more.
+    pub fn start(name: &str, batch: usize, models: Vec<M>) -> Result<Self> {
         let batch = batch.max(1);
-        // One batch waits while another runs; callers beyond that wait in `submit`, which holds back the renderer.
-        let (sender, receiver) = mpsc::channel(batch);
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || serve(receiver, batch, model))
-            .map_err(|error| Error::transient(format!("cannot start the thread '{name}'")).with_source(error))?;
-        Ok(Self { sender, thread: Mutex::new(Some(thread)) })
+        // One batch waits for each that runs; callers beyond that wait in `submit`, which holds back the renderer.
+        let (sender, receiver) = mpsc::channel(batch * models.len().max(1));
+        let queue: Queue<M> = Arc::new(Mutex::new(receiver));
+        let threads = models.into_iter().map(|model| {
+            let queue = queue.clone();
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || serve(&queue, batch, model))
+                .map_err(|error| Error::transient(format!("cannot start the thread '{name}'")).with_source(error))
+        });
+        let threads = threads.collect::<Result<_>>()?;
+        Ok(Self { sender, threads: tokio::sync::Mutex::new(threads) })
     }
 
     /// # Errors
@@ -54,36 +64,43 @@ impl<M: Model> Worker<M> {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Finishes the accepted work, refuses more, and returns when the thread has ended.
+    /// Finishes the accepted work, refuses more, and returns when the threads have ended.
     pub async fn shutdown(&self) {
-        // Fails only where the thread has ended already.
+        // Fails only where the threads have ended already.
         let _ = self.sender.send(Message::Stop).await;
-        let mut thread = self.thread.lock().await;
-        if let Some(thread) = thread.take() {
+        let mut threads = self.threads.lock().await;
+        for thread in threads.drain(..) {
             // The thread catches panics of the model, so there is nothing to learn from how it ended.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
     }
 }
 
-fn serve<M: Model>(mut receiver: mpsc::Receiver<Message<M>>, batch: usize, mut model: M) {
-    while let Some(first) = receiver.blocking_recv() {
-        let mut jobs = Vec::with_capacity(batch);
-        let mut next = Some(first);
-        while let Some(message) = next.take() {
-            match message {
-                Message::Job(job) => jobs.push(job),
-                // What was accepted before is still received and done.
-                Message::Stop => receiver.close(),
-            }
-            if jobs.len() < batch {
-                next = receiver.try_recv().ok();
-            }
-        }
+fn serve<M: Model>(queue: &Queue<M>, batch: usize, mut model: M) {
+    while let Some(mut jobs) = next_batch(queue, batch) {
         // Nobody waits for the answer of a caller that was cancelled.
         jobs.retain(|job| !job.reply.is_closed());
         run(&mut model, jobs);
     }
+}
+
+/// Waits for work and takes what is there, up to `batch`; None where none will come any more.
+fn next_batch<M: Model>(queue: &Queue<M>, batch: usize) -> Option<Vec<Job<M>>> {
+    // Nothing panics while the lock is held.
+    let mut receiver = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut jobs = Vec::with_capacity(batch);
+    let mut next = Some(receiver.blocking_recv()?);
+    while let Some(message) = next.take() {
+        match message {
+            Message::Job(job) => jobs.push(job),
+            // What was accepted before is still received and done.
+            Message::Stop => receiver.close(),
+        }
+        if jobs.len() < batch {
+            next = receiver.try_recv().ok();
+        }
+    }
+    Some(jobs)
 }
 
 /// Runs a batch and answers every job. Where a batch fails, its members run alone, so that one bad input fails only
@@ -128,7 +145,6 @@ fn guarded<M: Model>(model: &mut M, inputs: &[M::Input]) -> Result<Vec<M::Output
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use std::sync::Arc;
     use std::sync::mpsc as blocking;
 
     /// Doubles numbers; panics on 13, fails on batches that hold a 7, and waits for a permit before each run.
@@ -155,7 +171,7 @@ mod tests {
     fn doubler(batch: usize) -> (Arc<Worker<Doubler>>, blocking::Sender<()>, blocking::Receiver<usize>) {
         let (permit, permits) = blocking::channel();
         let (batches, seen) = blocking::channel();
-        (Arc::new(Worker::start("doubler", batch, Doubler { permits, batches }).unwrap()), permit, seen)
+        (Arc::new(Worker::start("doubler", batch, vec![Doubler { permits, batches }]).unwrap()), permit, seen)
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use super::manifest::{OutputRef, PageSpec};
 use crate::embed::EmbedOptions;
 use crate::embed::session::{self, Expected};
 use crate::error::{Error, Result};
+use crate::types::Device;
 
 const INPUT_IDS: &str = "input_ids";
 const ATTENTION_MASK: &str = "attention_mask";
@@ -22,6 +23,7 @@ const PIXEL_VALUES: &str = "pixel_values";
 pub(super) struct Graph {
     path: PathBuf,
     session: Mutex<Session>,
+    pub device: Device,
     has_mask: bool,
     has_types: bool,
     pub has_pixels: bool,
@@ -45,7 +47,7 @@ impl Graph {
     /// # Errors
     /// Configuration, where the graph wants other inputs, or has no output of float vectors of `dim` dimensions.
     pub fn open(path: &Path, output: &OutputRef, page: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
-        let session = session::open(path, options.threads, options.device)?;
+        let (session, device) = session::open(path, options.threads, options.device)?;
         let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
         let (has_mask, has_types, has_pixels) = (has(ATTENTION_MASK), has(TOKEN_TYPE_IDS), has(PIXEL_VALUES));
         let image = [3, page.height, page.width];
@@ -62,7 +64,8 @@ impl Graph {
         session::check(path, &session, &inputs, &[])?;
         let (output, half) = find_output(path, session.outputs(), output, dim)?;
         let path = path.to_path_buf();
-        Ok(Self { path, session: Mutex::new(session), has_mask, has_types, has_pixels, output, half, dim, image })
+        let session = Mutex::new(session);
+        Ok(Self { path, session, device, has_mask, has_types, has_pixels, output, half, dim, image })
     }
 
     /// Refuses a graph that does not look at pages.

@@ -72,8 +72,10 @@ impl ColPali {
         let pixels = if question_graph.has_pixels { 3 * page.width * page.height } else { 0 };
         let pages = PageModel { graph: page_graph.clone(), ids: page.ids(), layout, dim };
         let questions = QuestionModel { graph: question_graph.clone(), pixels: vec![0.0; pixels], dim };
+        let device = page_graph.device;
         let family = Self { page: page.clone(), prompter, page_graph, question_graph };
-        Ok(Opened { family, pages, questions })
+        // One run on all threads: it is large enough for them, and another would hold gigabytes more.
+        Ok(Opened { family, pages: vec![pages], device, questions })
     }
 }
 

@@ -65,7 +65,7 @@ fn rows(archive: &mut NpzArchive<BufReader<File>>, name: &str) -> Multivector {
 fn open(folder: &Path) -> Result<Opened<ColPali>> {
     init_runtime();
     let manifest = Manifest::read(folder)?;
-    let options = EmbedOptions { threads: 1, batch_pages: 2, device: Device::Cpu };
+    let options = EmbedOptions { threads: 1, batch_pages: Some(2), device: Device::Cpu };
     match AnyOpened::open(&manifest, &options)? {
         AnyOpened::ColPali(opened) => Ok(*opened),
         AnyOpened::Glyph(_) => Err(Error::bug("another family")),
@@ -261,13 +261,13 @@ fn a_device_that_the_runtime_lacks_is_refused_and_auto_does_without() {
     init_runtime();
     // The tests' ONNX Runtime is built for the CPU; with another one the device is there and nothing is to be refused.
     for device in [Device::Cuda(0), Device::CoreMl] {
-        let options = EmbedOptions { threads: 1, batch_pages: 1, device };
+        let options = EmbedOptions { threads: 1, batch_pages: Some(1), device };
         if let Err(error) = Embedder::load(&fixtures().join("model"), &options) {
             assert_eq!(error.kind(), Kind::Configuration);
             assert!(error.message().contains(&format!("embed.device is {device}")), "{error}");
             assert!(error.message().contains("libonnxruntime"), "{error}");
         }
     }
-    let options = EmbedOptions { threads: 1, batch_pages: 1, device: Device::Auto };
+    let options = EmbedOptions { threads: 1, batch_pages: Some(1), device: Device::Auto };
     assert!(Embedder::load(&fixtures().join("model"), &options).is_ok());
 }

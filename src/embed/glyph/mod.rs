@@ -37,10 +37,10 @@ impl Glyph {
         let dim = manifest.info.dim;
         let stop_words = manifest.bytes_of(&glyph.question.words.stop_words)?;
         let rules = WordRules::new(glyph.question.clone(), &String::from_utf8_lossy(&stop_words));
-        let pages = PageModel::open(&manifest.path_of(&glyph.page.graph)?, &glyph.page, dim, options)?;
+        let (pages, device) = PageModel::open_beside(&manifest.path_of(&glyph.page.graph)?, &glyph.page, dim, options)?;
         let graph = manifest.path_of(&glyph.question.graph)?;
         let questions = QuestionModel::open(&graph, &glyph.question, rules.clone(), dim)?;
-        Ok(Opened { family: Self { manifest: glyph.clone(), rules }, pages, questions })
+        Ok(Opened { family: Self { manifest: glyph.clone(), rules }, pages, device, questions })
     }
 }
 
@@ -137,10 +137,23 @@ fn failed(what: &'static str) -> impl Fn(ort::Error) -> Error {
 }
 
 impl PageModel {
+    /// One model a thread on the CPU: a page is so little work that dividing it among threads leaves them waiting for each
+    /// other. One altogether on a device.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    fn open_beside(graph: &Path, spec: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<(Vec<Self>, Device)> {
+        let (first, device) = Self::open(graph, spec, dim, options.device)?;
+        let more = if device == Device::Cpu { options.threads.saturating_sub(1) } else { 0 };
+        let others = (0..more).map(|_| Self::open(graph, spec, dim, device).map(|(model, _)| model));
+        let models = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
+        Ok((models, device))
+    }
+
     /// # Errors
     /// Configuration, where the graph does not fit the manifest.
-    fn open(graph: &Path, spec: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
-        let session = session::open(graph, options.threads, options.device)?;
+    fn open(graph: &Path, spec: &PageSpec, dim: usize, device: Device) -> Result<(Self, Device)> {
+        let (session, device) = session::open(graph, 1, device)?;
         let (patches, gate) = (&spec.outputs.patches, &spec.outputs.gate);
         let input = [None, Some(1), None, None];
         session::check(
@@ -152,7 +165,7 @@ impl PageModel {
                 Expected { name: &gate.name, dtype: element(gate.dtype), shape: &[None, None] },
             ],
         )?;
-        Ok(Self { session, spec: spec.clone(), dim })
+        Ok((Self { session, spec: spec.clone(), dim }, device))
     }
 
     /// Canvases of one size, in one run.
@@ -233,7 +246,7 @@ impl QuestionModel {
     /// Configuration, where the graph does not fit the manifest.
     fn open(graph: &Path, spec: &QuestionSpec, rules: WordRules, dim: usize) -> Result<Self> {
         // A question is a few words: more threads, or a device, would take longer to wake than to compute.
-        let session = session::open(graph, 1, Device::Cpu)?;
+        let (session, _) = session::open(graph, 1, Device::Cpu)?;
         let (ids, mask) = (&spec.inputs.ids, &spec.inputs.mask);
         session::check(
             graph,
