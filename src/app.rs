@@ -27,7 +27,7 @@ pub use search::{Question, SearchResponse};
 use crate::answer::AnswerModel;
 use crate::blobs::{BlobStore, LocalBlobs};
 use crate::config::Config;
-use crate::embed::{self, EmbedOptions, Embedder};
+use crate::embed::{self, EmbedOptions, Embedder, ModelInfo};
 use crate::error::{Error, Result, ResultExt};
 use crate::ledger::{DocumentFilter, DocumentRecord, Ledger, SqliteLedger};
 use crate::retrieve::Retriever;
@@ -99,6 +99,11 @@ impl App {
 
     pub fn ledger(&self) -> &Arc<dyn Ledger> {
         &self.ledger
+    }
+
+    /// What the model of that name or path says of itself.
+    fn model_info(&self, name: &str) -> Result<ModelInfo> {
+        embed::read_info(&self.installation.model(name)?).context(format!("model '{name}'"))
     }
 
     /// The model of that name or path, loaded once.

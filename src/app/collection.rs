@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use crate::config::Pipeline;
 use crate::derive::Recipe;
-use crate::embed::Embedder;
+use crate::embed::ModelInfo;
 use crate::error::{Error, Result};
 use crate::ledger::CollectionRecord;
 use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName};
@@ -28,11 +28,10 @@ pub struct Definition {
 
 impl Definition {
     /// What a pipeline means with a model.
-    pub fn new(pipeline: &Pipeline, model: &Embedder) -> Result<Self> {
-        let info = model.info();
+    pub fn new(pipeline: &Pipeline, info: &ModelInfo) -> Result<Self> {
         let schema = pipeline.schema(info.dim)?;
         let derive = pipeline.derive.clone();
-        if derive.vectors.contains(&VectorName::Anchors) && model.codebook().is_none() {
+        if derive.vectors.contains(&VectorName::Anchors) && !info.has_codebook {
             return Err(Error::configuration(format!(
                 "pipeline '{}' asks for anchors, and model '{}' has no codebook: name the vectors to keep in a pipeline, \
                  without anchors, as pipelines/colpali.yaml does",
@@ -42,7 +41,7 @@ impl Definition {
         }
         let plans = pipeline.plans.clone();
         let default_plan = default_plan(pipeline, info.default_plan.as_deref())?;
-        let recipe = recipe(model, &pipeline.render, &derive);
+        let recipe = recipe(info, &pipeline.render, &derive);
         Ok(Self {
             model: pipeline.model.clone(),
             model_name: info.name(),
@@ -56,9 +55,9 @@ impl Definition {
     }
 
     /// The same settings under the model as it is now: a newer revision gives another recipe, and so other vectors.
-    pub fn with_model(mut self, model: &Embedder) -> Self {
-        self.recipe = recipe(model, &self.render, &self.derive);
-        self.model_name = model.info().name();
+    pub fn with_model(mut self, info: &ModelInfo) -> Self {
+        self.recipe = recipe(info, &self.render, &self.derive);
+        self.model_name = info.name();
         self
     }
 
@@ -74,8 +73,7 @@ impl Definition {
     }
 }
 
-fn recipe(model: &Embedder, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
-    let info = model.info();
+fn recipe(info: &ModelInfo, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
     Recipe {
         model_id: info.id.clone(),
         model_revision: info.revision.clone(),

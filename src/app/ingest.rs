@@ -15,6 +15,7 @@ use crate::ingest::{Event, Pipeline, Progress, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
 use crate::render::{Renderer, WorkerCommand};
 use crate::source::{Discover, discover, source_path, source_uri};
+use crate::store::Filter;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -124,26 +125,40 @@ impl App {
 
     /// The definition that this ingest works with, written down before the first page; the collection exists afterwards.
     async fn define(&self, request: &IngestRequest) -> Result<(Definition, Embedder)> {
-        let stored = self.stored_definition(&request.collection).await?;
-        let (definition, embedder) = match (&request.pipeline, stored) {
+        let collection = request.collection.as_str();
+        let stored = self.stored_definition(collection).await?;
+        if stored.is_none() {
+            self.drop_undefined(collection).await?;
+        }
+        let definition = match (&request.pipeline, stored) {
+            // The same settings under the model as it is now: a newer revision makes a new recipe.
             (None, Some(stored)) => {
-                // The same settings under the model as it is now: a newer revision makes a new recipe.
-                let embedder = self.model(&stored.model).await?;
-                let definition = stored.with_model(&embedder);
-                (definition, embedder)
+                let info = self.model_info(&stored.model)?;
+                stored.with_model(&info)
             }
-            (pipeline, _) => {
-                let pipeline = match pipeline {
-                    Some(pipeline) => pipeline.clone(),
-                    None => PipelineConfig::of_config(&self.config),
-                };
-                let embedder = self.model(&pipeline.model).await?;
-                (Definition::new(&pipeline, &embedder)?, embedder)
+            (Some(pipeline), _) => Definition::new(pipeline, &self.model_info(&pipeline.model)?)?,
+            (None, None) => {
+                let pipeline = PipelineConfig::of_config(&self.config);
+                Definition::new(&pipeline, &self.model_info(&pipeline.model)?)?
             }
         };
-        self.store.ensure_collection(&request.collection, &definition.schema).await?;
-        self.put_definition(&request.collection, &definition).await?;
+        // Each keeps one core busy for a moment.
+        let making = self.store.ensure_collection(collection, &definition.schema);
+        let (embedder, made) = tokio::join!(self.model(&definition.model), making);
+        let embedder = embedder?;
+        made?;
+        self.put_definition(collection, &definition).await?;
         Ok((definition, embedder))
+    }
+
+    /// Removes an empty collection that an earlier run made and never wrote down, because its model could not be loaded or
+    /// it was killed: it must not keep this run from making another.
+    async fn drop_undefined(&self, collection: &str) -> Result<()> {
+        let exists = self.store.collections().await?.iter().any(|name| name == collection);
+        if exists && self.store.count(collection, &Filter::default()).await? == 0 {
+            self.store.drop_collection(collection).await?;
+        }
+        Ok(())
     }
 
     fn pipeline(

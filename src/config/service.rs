@@ -218,12 +218,12 @@ impl Default for EmbedWire {
 #[serde(default)]
 #[schemars(rename = "Ingest")]
 struct IngestWire {
-    /// Documents that are worked on at once.
+    /// Documents that are worked on at once (two a render worker, at least 4).
     #[schemars(range(min = 1, max = 256))]
-    documents_in_flight: usize,
-    /// Pages between rendering and storing, over all documents: about 7 MB each at 150 dpi.
+    documents_in_flight: Option<usize>,
+    /// Pages between rendering and storing, over all documents: about 7 MB each at 150 dpi (three a core, at least 16).
     #[schemars(range(min = 1, max = 4096))]
-    pages_in_flight: usize,
+    pages_in_flight: Option<usize>,
     /// Attempts at a document before it is given up.
     #[schemars(range(min = 1, max = 100))]
     max_attempts: u32,
@@ -244,8 +244,8 @@ struct IngestWire {
 impl Default for IngestWire {
     fn default() -> Self {
         Self {
-            documents_in_flight: 4,
-            pages_in_flight: 16,
+            documents_in_flight: None,
+            pages_in_flight: None,
             max_attempts: 3,
             first_retry_s: 2,
             longest_retry_s: 60,
@@ -385,6 +385,7 @@ impl Config {
     /// The validated form; `path` makes a path of what is written at a key.
     fn of(wire: Wire, environment: &Environment, path: impl Fn(&str, &str) -> PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = wire.workers.unwrap_or(cores);
         Self {
             data_dir: path("data_dir", &wire.data_dir),
             collection: wire.collection,
@@ -392,7 +393,7 @@ impl Config {
             onnxruntime: wire.native.onnxruntime.map(|value| path("native.onnxruntime", &value)),
             pdfium: wire.native.pdfium.map(|value| path("native.pdfium", &value)),
             render: wire.render.over(&RenderSettings::default()),
-            workers: wire.workers.unwrap_or(cores),
+            workers,
             embed: Embed {
                 threads: wire.embed.threads.unwrap_or(cores),
                 batch_pages: wire.embed.batch_pages,
@@ -400,8 +401,10 @@ impl Config {
                 device: wire.embed.device.parse().unwrap_or_default(),
             },
             ingest: Ingest {
-                documents_in_flight: wire.ingest.documents_in_flight,
-                pages_in_flight: wire.ingest.pages_in_flight,
+                // A worker keeps two documents open; more in flight would be opened again and again.
+                documents_in_flight: wire.ingest.documents_in_flight.unwrap_or((2 * workers).clamp(4, 256)),
+                // One is drawn, one embedded, one waits for either.
+                pages_in_flight: wire.ingest.pages_in_flight.unwrap_or((3 * cores).clamp(16, 4096)),
                 max_attempts: wire.ingest.max_attempts,
                 first_retry: Duration::from_secs(wire.ingest.first_retry_s),
                 longest_retry: Duration::from_secs(wire.ingest.longest_retry_s.max(wire.ingest.first_retry_s)),

@@ -1,105 +1,40 @@
-//! Ward's linkage, and scipy's way of cutting its tree into at most so many clusters, label for label.
+//! The tree of a linkage, and scipy's way of cutting it into at most so many clusters, label for label.
 
-use super::simd::{for_this_processor, side_by_side};
+use super::ward::{Merge, ward};
 
 /// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`,
 /// distances never descend.
 pub(super) struct Tree {
     leaves: usize,
-    /// The two nodes of each merge, the smaller first, and the largest distance inside.
+    /// The two nodes of each merge, the smaller first, and the largest height inside.
     merges: Vec<(usize, usize, f64)>,
 }
 
-/// `points`: `[n, dim]`, row-major, n >= 1.
+/// Ward's linkage of finite points `[n, dim]`, row-major, n >= 1.
 pub(super) fn ward_of_points(points: &[f64], dim: usize) -> Tree {
-    let leaves = points.len() / dim;
-    let mut distances = condensed_distances(points, dim);
-    let steps = kodama::linkage(&mut distances, leaves, kodama::Method::Ward);
-    let mut merges: Vec<(usize, usize, f64)> = Vec::with_capacity(steps.len());
-    for step in steps.steps() {
-        let inside = [step.cluster1, step.cluster2]
-            .iter()
-            .filter(|&&node| node >= leaves)
-            .fold(step.dissimilarity, |largest, &node| largest.max(merges[node - leaves].2));
-        merges.push((step.cluster1, step.cluster2, inside));
-    }
-    Tree { leaves, merges }
-}
-
-/// Sides of a block of a matrix product, whose sums stay in registers.
-pub(super) const COLUMNS: usize = 16;
-pub(super) const ROWS: usize = 4;
-
-/// A squared distance below this share of the points' squared norms has lost digits to cancellation.
-const CANCELLED: f64 = 1e-3;
-
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-}
-
-/// Dot products of the points of two panels, `[dim, points]` each.
-#[inline(always)]
-pub(super) fn products(rows: &[[f64; ROWS]], columns: &[[f64; COLUMNS]]) -> [[f64; COLUMNS]; ROWS] {
-    let mut sums = [[0.0f64; COLUMNS]; ROWS];
-    for (row, column) in rows.iter().zip(columns) {
-        for r in 0..ROWS {
-            for c in 0..COLUMNS {
-                sums[r][c] = row[r].mul_add(column[c], sums[r][c]);
-            }
-        }
-    }
-    sums
-}
-
-for_this_processor! {
-    /// Euclidean distances of all pairs `i < j`, in the order of i, then j: over dot products, and again over the
-    /// differences where points nearly coincide.
-    fn condensed_distances(points: &[f64], dim: usize) -> Vec<f64> {
-        let count = points.len() / dim;
-        let (rows, columns) = (side_by_side::<_, ROWS>(points, dim), side_by_side::<_, COLUMNS>(points, dim));
-        let mut norms: Vec<f64> =
-            points.chunks_exact(dim).map(|point| point.iter().map(|value| value * value).sum()).collect();
-        norms.resize(columns.len() / dim * COLUMNS, 0.0);
-        let mut distances = vec![0.0; count * count.saturating_sub(1) / 2];
-        let blocks = columns.chunks_exact(dim).zip(norms.as_chunks::<COLUMNS>().0);
-        for ((columns, column_norms), first) in blocks.zip((0..).step_by(COLUMNS)) {
-            let end = (first + COLUMNS).min(count);
-            for (rows, row) in rows.chunks_exact(dim).zip((0..end).step_by(ROWS)) {
-                let sums = products(rows, columns);
-                for (i, sums) in (row..count).zip(sums) {
-                    let mut line = [0.0; COLUMNS];
-                    let mut cancelled = false;
-                    for c in 0..COLUMNS {
-                        let both = norms[i] + column_norms[c];
-                        let squared = both - 2.0 * sums[c];
-                        cancelled |= squared < CANCELLED * both;
-                        line[c] = squared.max(0.0).sqrt();
-                    }
-                    let start = (i + 1).max(first);
-                    if start >= end {
-                        continue;
-                    }
-                    if cancelled {
-                        for j in start..end {
-                            let both = norms[i] + norms[j];
-                            if both - 2.0 * sums[j - first] < CANCELLED * both {
-                                line[j - first] = distance(&points[i * dim..][..dim], &points[j * dim..][..dim]);
-                            }
-                        }
-                    }
-                    let to = &mut distances[i * (2 * count - i - 1) / 2 + start - i - 1..][..end - start];
-                    match to.as_chunks_mut::<COLUMNS>().0 {
-                        [whole] => *whole = line,
-                        _ => to.copy_from_slice(&line[start - first..end - first]),
-                    }
-                }
-            }
-        }
-        distances
-    }
+    Tree::new(points.len() / dim, ward(points, dim))
 }
 
 impl Tree {
+    fn new(leaves: usize, mut found: Vec<Merge>) -> Self {
+        // Those of one height stay in the order in which they were found.
+        found.sort_by(|a, b| a.height.total_cmp(&b.height));
+        let mut merges: Vec<(usize, usize, f64)> = Vec::with_capacity(found.len());
+        // The node that a cluster has become, by the cluster's name, and the name that it goes by now.
+        let mut nodes: Vec<usize> = (0..leaves).collect();
+        let mut names: Vec<usize> = (0..leaves).collect();
+        for Merge { clusters, height } in found {
+            let [a, b] = clusters.map(|cluster| name(&mut names, cluster));
+            let (left, right) = (nodes[a].min(nodes[b]), nodes[a].max(nodes[b]));
+            let below = [left, right].into_iter().filter_map(|node| node.checked_sub(leaves));
+            let inside = below.fold(height, |largest, merge| largest.max(merges[merge].2));
+            nodes[b] = leaves + merges.len();
+            names[a] = b;
+            merges.push((left, right, inside));
+        }
+        Self { leaves, merges }
+    }
+
     /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters,
     /// numbered in the order in which a walk from the root, smaller child first, meets them.
     pub fn cut(&self, clusters: usize) -> Vec<usize> {
@@ -177,6 +112,20 @@ impl Tree {
             }
         }
     }
+}
+
+/// What a cluster is called that has become part of others: the merges of one height may have been found before those below.
+fn name(names: &mut [usize], cluster: usize) -> usize {
+    let mut top = cluster;
+    while names[top] != top {
+        top = names[top];
+    }
+    // The next look is short.
+    let mut at = cluster;
+    while names[at] != top {
+        at = std::mem::replace(&mut names[at], top);
+    }
+    top
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod pooling;
 mod recipe;
 mod simd;
 pub mod terms;
+mod ward;
 
 pub use recipe::Recipe;
 
@@ -29,7 +30,7 @@ use crate::types::{
 pub fn derive_page(
     settings: &DeriveSettings,
     page: &PageEmbedding,
-    text: &str,
+    text: &terms::Text<'_>,
     codebook: Option<&Codebook>,
 ) -> Result<BTreeMap<VectorName, NamedVector>> {
     let mut vectors = BTreeMap::new();
@@ -45,7 +46,7 @@ fn page_vector(
     settings: &DeriveSettings,
     name: VectorName,
     page: &PageEmbedding,
-    text: &str,
+    text: &terms::Text<'_>,
     codebook: Option<&Codebook>,
 ) -> Result<Option<NamedVector>> {
     let patches = &page.patches;
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_vector_is_made_and_meets_its_question() {
-        let made = derive_page(&all(), &page(), "some words", Some(&codebook())).unwrap();
+        let made = derive_page(&all(), &page(), &terms::Text::new("some words"), Some(&codebook())).unwrap();
         assert_eq!(made.keys().copied().collect::<Vec<_>>(), VectorName::ALL);
         let tokens = Multivector::new(2, vec![1.0, 0.0]).unwrap();
         let question = QuestionEmbedding { tokens, labels: vec!["some".into()], from_text: vec![true] };
@@ -159,12 +160,12 @@ mod tests {
             patches: Multivector::new(2, vec![]).unwrap(),
             layout: TokenLayout { cells: vec![], ..page().layout },
         };
-        assert!(derive_page(&all(), &blank, "", Some(&codebook())).unwrap().is_empty());
+        assert!(derive_page(&all(), &blank, &terms::Text::new(""), Some(&codebook())).unwrap().is_empty());
     }
 
     #[test]
     fn anchors_without_a_codebook_say_what_to_do() {
-        let error = derive_page(&all(), &page(), "", None).unwrap_err();
+        let error = derive_page(&all(), &page(), &terms::Text::new(""), None).unwrap_err();
         assert!(error.to_string().contains("leave it out"), "{error}");
     }
 }

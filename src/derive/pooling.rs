@@ -4,8 +4,9 @@
 //! Euclidean distances between the *rows* of the cosine-distance matrix, cut by scipy's
 //! `fcluster(criterion="maxclust")`.
 
-use super::linkage::{COLUMNS, ROWS, Tree, products, ward_of_points};
+use super::linkage::ward_of_points;
 use super::simd::{for_this_processor, side_by_side};
+use super::ward::{COLUMNS, ROWS, products};
 use crate::error::{Error, Result};
 use crate::types::{Multivector, PageEmbedding};
 
@@ -39,13 +40,16 @@ fn by_cell(page: &PageEmbedding, group: impl Fn(u32) -> u32, groups: u32) -> Res
 /// changes nothing.
 ///
 /// # Errors
-/// Configuration, where the factor is 0.
+/// Configuration, where the factor is 0; permanent, where a value is no finite number.
 pub fn hierarchical(vectors: &Multivector, factor: usize) -> Result<Multivector> {
     if factor == 0 {
         return Err(Error::configuration("a pooling factor of 0 leaves nothing: expected 1 or more"));
     }
     if factor == 1 || vectors.len() < 2 {
         return Ok(vectors.clone());
+    }
+    if vectors.as_slice().iter().any(|value| !value.is_finite()) {
+        return Err(Error::permanent("vectors with values that are no numbers have no distances and can't be pooled"));
     }
     let labels = cluster_labels(vectors, factor);
     let clusters = labels.iter().max().map_or(0, |last| last + 1);
@@ -57,8 +61,7 @@ pub fn hierarchical(vectors: &Multivector, factor: usize) -> Result<Multivector>
 pub fn cluster_labels(vectors: &Multivector, factor: usize) -> Vec<usize> {
     let clusters = (vectors.len() / factor).max(1);
     let (points, dim) = points(vectors);
-    let tree: Tree = ward_of_points(&points, dim);
-    tree.cut(clusters)
+    ward_of_points(&points, dim).cut(clusters)
 }
 
 /// Points `[n, dim']` whose Euclidean distances are those between the rows of `D = 1 - E E^T`.
@@ -241,6 +244,9 @@ mod tests {
         let many = vectors(2, 9);
         assert_eq!(hierarchical(&many, 1).unwrap(), many);
         assert!(hierarchical(&many, 0).is_err());
+        let mut data = many.into_vec();
+        data[DIM + 3] = f32::NAN;
+        assert!(hierarchical(&Multivector::new(DIM, data).unwrap(), 3).unwrap_err().message().contains("no numbers"));
     }
 
     #[test]

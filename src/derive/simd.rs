@@ -41,10 +41,14 @@ pub(super) use for_this_processor;
 /// `[panels, dim, N]`: rows of `[n, dim]` side by side, N in a panel, the last padded with zeros.
 #[inline(always)]
 pub(super) fn side_by_side<T: Copy + Default, const N: usize>(rows: &[T], dim: usize) -> Vec<[T; N]> {
-    let mut panels = vec![[T::default(); N]; (rows.len() / dim).div_ceil(N) * dim];
-    for (column, row) in rows.chunks_exact(dim).enumerate() {
-        for (line, &value) in panels[column / N * dim..].iter_mut().zip(row) {
-            line[column % N] = value;
+    let mut panels = Vec::with_capacity((rows.len() / dim).div_ceil(N) * dim);
+    for rows in rows.chunks(N * dim) {
+        if rows.len() == N * dim {
+            let rows: [&[T]; N] = std::array::from_fn(|n| &rows[n * dim..][..dim]);
+            panels.extend((0..dim).map(|at| rows.map(|row| row[at])));
+        } else {
+            let value = |n, at| rows.get(n * dim + at).copied().unwrap_or_default();
+            panels.extend((0..dim).map(|at| std::array::from_fn(|n| value(n, at))));
         }
     }
     panels

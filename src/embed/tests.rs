@@ -17,7 +17,8 @@ pub(super) fn init_runtime() {
 
 fn embedder(batch_pages: usize) -> Embedder {
     init_runtime();
-    Embedder::load(&model_dir(), &EmbedOptions { threads: 1, batch_pages: Some(batch_pages), device: Device::Cpu }).unwrap()
+    Embedder::load(&model_dir(), &EmbedOptions { threads: 1, batch_pages: Some(batch_pages), device: Device::Cpu })
+        .unwrap()
 }
 
 /// Dark strokes on white; `kind` moves them.
@@ -58,8 +59,9 @@ async fn pages_of_a_batch_are_what_they_are_alone() {
 #[tokio::test]
 async fn results_are_the_same_for_every_number_of_threads() {
     init_runtime();
-    let load =
-        |threads| Embedder::load(&model_dir(), &EmbedOptions { threads, batch_pages: Some(2), device: Device::Cpu }).unwrap();
+    let load = |threads| {
+        Embedder::load(&model_dir(), &EmbedOptions { threads, batch_pages: Some(2), device: Device::Cpu }).unwrap()
+    };
     let (one, three) = (load(1), load(3));
     for page in [page(620, 877, 0), page(877, 620, 1)] {
         let mut embeddings = Vec::new();

@@ -100,10 +100,12 @@ async fn page(shared: &Shared, job: &Job, document: &OpenDocument, title: &str, 
 
     let settings = pipeline.derive.clone();
     let codebook = pipeline.embedder.codebook().cloned();
-    let (vectors, layout, text) = on_cpu(move || {
+    let (vectors, layout, text, language) = on_cpu(move || {
         let _timer = Timer::start(Stage::Derive);
-        let vectors = derive_page(&settings, &embedding, &text.text, codebook.as_deref())?;
-        Ok((vectors, embedding.layout, text.text))
+        let read = terms::Text::new(&text.text);
+        let vectors = derive_page(&settings, &embedding, &read, codebook.as_deref())?;
+        let language = read.language();
+        Ok((vectors, embedding.layout, text.text, language))
     })
     .await?;
 
@@ -125,7 +127,7 @@ async fn page(shared: &Shared, job: &Job, document: &OpenDocument, title: &str, 
         page_label: label.cloned(),
         anchor: format!("#page={number}"),
         tags: job.tags.clone(),
-        language: terms::language(&text).map(str::to_owned),
+        language: language.map(str::to_owned),
         text: trimmed(&text, pipeline.settings.text_chars),
         content_hash: job.content_hash.clone(),
         recipe: job.recipe.clone(),

@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod document;
+mod documents;
 mod jpeg;
 mod progress;
 mod submit;
@@ -31,6 +32,7 @@ use crate::store::VectorStore;
 use crate::telemetry;
 use crate::types::{DeriveSettings, RecipeId};
 use acknowledge::Acknowledger;
+use documents::{Documents, Leave};
 use writer::Writer;
 
 /// How long a claimed job is ours without a sign of life.
@@ -59,6 +61,7 @@ struct Shared {
     pipeline: Arc<Pipeline>,
     writer: Writer,
     acknowledger: Acknowledger,
+    documents: Documents,
     pages: Arc<Semaphore>,
 }
 
@@ -70,11 +73,13 @@ impl Pipeline {
     pub async fn run_to_completion(self: &Arc<Self>) -> Result<()> {
         self.collect_garbage().await?;
         let (writer, writer_task) = Writer::start(self.clone());
-        let (acknowledger, acknowledge_task) = Acknowledger::start(self.clone());
+        let documents = Documents::new(self.settings.documents_in_flight);
+        let (acknowledger, acknowledge_task) = Acknowledger::start(self.clone(), documents.clone());
         let shared = Arc::new(Shared {
             pipeline: self.clone(),
             writer,
             acknowledger,
+            documents,
             pages: Arc::new(Semaphore::new(self.settings.pages_in_flight)),
         });
         let outcome = self.work(&shared).await;
@@ -93,13 +98,14 @@ impl Pipeline {
     async fn work(&self, shared: &Arc<Shared>) -> Result<()> {
         let mut running: JoinSet<Result<()>> = JoinSet::new();
         loop {
-            let free = self.settings.documents_in_flight.saturating_sub(running.len());
+            let free = shared.documents.free();
             let claimed =
                 if free > 0 { self.ledger.claim(Some(&self.collection), free, LEASE).await? } else { Vec::new() };
             let nothing_claimed = claimed.is_empty();
             for job in claimed {
+                let leave = shared.documents.begin().await?;
                 let shared = shared.clone();
-                running.spawn(async move { run_job(&shared, job).await });
+                running.spawn(async move { run_job(&shared, job, leave).await });
             }
             if free > 0 && nothing_claimed && running.is_empty() {
                 // Garbage of a job's own generation keeps it from being claimed.
@@ -112,10 +118,16 @@ impl Pipeline {
                 }
                 continue;
             }
-            if (free == 0 || nothing_claimed)
-                && let Some(ended) = running.join_next().await
-            {
-                ended.map_err(|error| Error::bug("the task of a document panicked").with_source(error))??;
+            if free > 0 && !nothing_claimed {
+                continue;
+            }
+            // A job may come free when one ends (its document has a newer version), and there is room when one needs no
+            // more work.
+            tokio::select! {
+                Some(ended) = running.join_next() => {
+                    ended.map_err(|error| Error::bug("the task of a document panicked").with_source(error))??;
+                }
+                leave = shared.documents.begin(), if free == 0 => drop(leave?),
             }
         }
     }
@@ -125,7 +137,7 @@ impl Pipeline {
 ///
 /// # Errors
 /// Only what concerns every document alike: the ledger can't be written, or the configuration is wrong.
-async fn run_job(shared: &Shared, job: Job) -> Result<()> {
+async fn run_job(shared: &Shared, job: Job, leave: Leave) -> Result<()> {
     let pipeline = &shared.pipeline;
     if job.recipe != pipeline.recipe {
         return resubmit(pipeline, &job).await;
@@ -137,7 +149,7 @@ async fn run_job(shared: &Shared, job: Job) -> Result<()> {
         settle(pipeline, &job, &attempts_used).await?
     } else {
         let renewal = keep_lease(pipeline.ledger.clone(), job.clone());
-        let event = match attempt(shared, &job).await {
+        let event = match attempt(shared, &job, leave).await {
             Ok(event) => event,
             Err(error) => settle(pipeline, &job, &error).await?,
         };
@@ -176,7 +188,7 @@ async fn resubmit(pipeline: &Pipeline, job: &Job) -> Result<()> {
 }
 
 /// Pages into the store, then the acknowledgement. None where the job was replaced meanwhile.
-async fn attempt(shared: &Shared, job: &Job) -> Result<Option<Event>> {
+async fn attempt(shared: &Shared, job: &Job, leave: Leave) -> Result<Option<Event>> {
     let started = Instant::now();
     let document::Outcome::Indexed(indexed) = document::ingest(shared, job).await? else { return Ok(None) };
     let event = Event::Indexed {
@@ -185,6 +197,7 @@ async fn attempt(shared: &Shared, job: &Job) -> Result<Option<Event>> {
         failed_pages: indexed.failed_pages.clone(),
         seconds: started.elapsed().as_secs_f64(),
     };
+    drop(leave);
     // Returns when the store has confirmed and the ledger has committed.
     let ours = shared.acknowledger.acknowledge(job.clone(), indexed).await?;
     Ok(ours.then_some(event))

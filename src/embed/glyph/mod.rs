@@ -145,8 +145,15 @@ impl PageModel {
     fn open_beside(graph: &Path, spec: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<(Vec<Self>, Device)> {
         let (first, device) = Self::open(graph, spec, dim, options.device)?;
         let more = if device == Device::Cpu { options.threads.saturating_sub(1) } else { 0 };
-        let others = (0..more).map(|_| Self::open(graph, spec, dim, device).map(|(model, _)| model));
-        let models = std::iter::once(Ok(first)).chain(others).collect::<Result<_>>()?;
+        let mut models = vec![first];
+        std::thread::scope(|scope| {
+            let opening: Vec<_> = (0..more).map(|_| scope.spawn(|| Self::open(graph, spec, dim, device))).collect();
+            for opened in opening {
+                let (model, _) = opened.join().map_err(|_| Error::bug("opening the page graph panicked"))??;
+                models.push(model);
+            }
+            Result::<()>::Ok(())
+        })?;
         Ok((models, device))
     }
 

@@ -71,6 +71,13 @@ impl Collection {
         &self.dir
     }
 
+    /// The same for one that was just made: what will have changed in it is what this process changes.
+    pub fn new_empty(name: &str, dir: PathBuf, schema: Schema, tuning: Tuning) -> Self {
+        let made = Self::new(name, dir, schema, tuning);
+        *made.changes() = Some(Changes::default());
+        made
+    }
+
     /// Makes the engine's files in a folder of their own.
     ///
     /// # Errors

@@ -176,13 +176,13 @@ impl VectorStore for EdgeStore {
             };
         }
         // Held, so that two tasks do not create the same collection.
-        let open = self.open.lock().await;
+        let mut open = self.open.lock().await;
         let (dir, name, schema, tuning) =
             (self.dir.clone(), collection.to_owned(), schema.clone(), self.tuning.clone());
-        blocking(move || {
+        let made = blocking(move || {
             if let Some(found) = layout::read_schema(&dir.join(&name))? {
                 return match schema::difference(&found, &schema) {
-                    None => Ok(()),
+                    None => Ok(None),
                     Some(difference) => Err(Error::configuration(format!(
                         "collection '{name}' was just created with another schema: {difference}"
                     ))),
@@ -192,10 +192,13 @@ impl VectorStore for EdgeStore {
             layout::remove_dir(&unfinished)?;
             std::fs::create_dir(&unfinished).map_err(|error| crate::error::io_error("create", &unfinished, error))?;
             Collection::create(&unfinished, &schema, &tuning).context(&name)?;
-            layout::publish(&dir, &name)
+            layout::publish(&dir, &name)?;
+            Ok(Some(Collection::new_empty(&name, dir.join(&name), schema, tuning)))
         })
         .await?;
-        drop(open);
+        if let Some(made) = made {
+            open.insert(collection.to_owned(), Arc::new(made));
+        }
         Ok(())
     }
 
