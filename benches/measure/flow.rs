@@ -1,12 +1,14 @@
 //! The parts of an ingest alone, each with every core: drawing pages through the real worker processes, and the page
 //! model on pages that are ready for it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use quire::app::{Installation, embed_options};
 use quire::config::{Config, Flags, Ingest};
-use quire::embed::{self, Embedder, PageInput};
+use quire::embed::{self, Embedder, InputArray, InputValues, PageInput};
 use quire::render::{Renderer, WorkerCommand};
 use quire::types::RenderedPage;
 use serde_json::json;
@@ -101,17 +103,45 @@ pub fn render(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-pub fn forward(files: &[PathBuf]) -> Result<()> {
-    let setting = Setting::new()?;
-    let (renderer, embedder) = (setting.renderer()?, setting.embedder()?);
-    let mut inputs: Vec<PageInput> = Vec::new();
+/// Every page of every document, ready for the model.
+fn inputs(setting: &Setting, embedder: &Embedder, files: &[PathBuf]) -> Result<Vec<PageInput>> {
+    let renderer = setting.renderer()?;
+    let mut inputs = Vec::new();
     setting.runtime.block_on(draw_all(&renderer, files, &setting.config.ingest, |page| {
         inputs.push(embedder.prepare(&page.image)?);
         Ok(())
     }))?;
     setting.runtime.block_on(renderer.shutdown());
-    let options = &setting.config.embed;
-    let facts = json!({ "pages": inputs.len(), "threads": options.threads, "batch_pages": options.batch_pages });
+    Ok(inputs)
+}
+
+/// `canvases.u8`: the inputs of the page graph one after the other. `canvases.json`: their shapes, the input's name and the
+/// graph's path.
+pub fn write_canvases(files: &[PathBuf], folder: &Path) -> Result<()> {
+    let setting = Setting::new()?;
+    let embedder = setting.embedder()?;
+    let mut values = BufWriter::new(File::create(folder.join("canvases.u8"))?);
+    let (mut shapes, mut name) = (Vec::new(), String::new());
+    for input in inputs(&setting, &embedder, files)? {
+        let arrays = embedder.page_arrays(&input)?;
+        let [InputArray { name: found, shape, values: InputValues::U8(canvas) }] = arrays.as_slice() else {
+            return Err("the page graph takes one canvas of bytes".into());
+        };
+        values.write_all(canvas)?;
+        shapes.push(shape.clone());
+        name.clone_from(found);
+    }
+    values.flush()?;
+    let graph = setting.installation.model(&setting.config.model)?.join("page.onnx");
+    let facts = json!({ "graph": graph, "input": name, "shapes": shapes });
+    Ok(std::fs::write(folder.join("canvases.json"), facts.to_string())?)
+}
+
+pub fn forward(files: &[PathBuf]) -> Result<()> {
+    let setting = Setting::new()?;
+    let embedder = setting.embedder()?;
+    let inputs = inputs(&setting, &embedder, files)?;
+    let facts = json!({ "pages": inputs.len(), "threads": setting.config.embed.threads });
     serve_prepared(
         facts,
         || Ok(inputs.clone()),

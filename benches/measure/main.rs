@@ -5,6 +5,7 @@
 //!     measure inputs FOLDER               writes the inputs that both sides read
 //!     measure muvera|pooling|image FOLDER
 //!     measure render|forward CORPUS       a folder of PDFs; one call is all of its pages
+//!     measure canvases CORPUS FOLDER      writes what the page graph is given for them
 //!     measure question
 
 mod flow;
@@ -32,6 +33,7 @@ fn main() -> Result<()> {
         ["image", folder] => kernels::image(Path::new(folder)),
         ["render", corpus] => flow::render(&pdfs(corpus)?),
         ["forward", corpus] => flow::forward(&pdfs(corpus)?),
+        ["canvases", corpus, folder] => flow::write_canvases(&pdfs(corpus)?, Path::new(folder)),
         ["question"] => flow::question(),
         [] => {
             eprintln!("`make bench` measures against the peers; see benches/run.py");
