@@ -44,6 +44,8 @@ pub struct App {
     blobs: Arc<dyn BlobStore>,
     retriever: Retriever,
     models: Mutex<HashMap<String, Embedder>>,
+    /// Held while a collection is made or found to be as it should.
+    defining: Mutex<()>,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
 }
@@ -77,6 +79,7 @@ impl App {
             blobs,
             retriever,
             models: Mutex::new(HashMap::new()),
+            defining: Mutex::default(),
             answer_model: OnceLock::new(),
         })
     }
@@ -101,8 +104,11 @@ impl App {
         &self.ledger
     }
 
-    /// What the model of that name or path says of itself.
-    fn model_info(&self, name: &str) -> Result<ModelInfo> {
+    /// What the model of that name or path says of itself; the loaded one, where it is loaded.
+    async fn model_info(&self, name: &str) -> Result<ModelInfo> {
+        if let Some(model) = self.models.lock().await.get(name) {
+            return Ok(model.info().clone());
+        }
         embed::read_info(&self.installation.model(name)?).context(format!("model '{name}'"))
     }
 

@@ -6,8 +6,8 @@
 //! 2. [`ingest`]: the first of the two flows, wired in one place: `source -> render -> embed -> derive -> store`, one
 //!    document page by page, acknowledged at the end.
 //! 3. [`app`]: the front door, and the second flow: `question -> embed -> retrieve -> answer`.
-//! 4. The rooms that the flows pass through: [`source`], [`render`] (worker processes), [`embed`] (the model on its own
-//!    thread), [`mod@derive`] (pure functions), [`store`] and [`ledger`] (who sees what, and what is owed), [`blobs`].
+//! 4. The rooms that the flows pass through: [`source`], [`render`] (worker processes), [`embed`] (models on threads
+//!    of their own), [`mod@derive`] (pure functions), [`store`] and [`ledger`] (who sees what, and what is owed), [`blobs`].
 //! 5. [`retrieve`] and [`answer`]: plans, hits, evidence, citations.
 //! 6. [`config`], [`telemetry`], [`cli`]: the edges.
 //!

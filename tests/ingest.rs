@@ -266,6 +266,36 @@ fn the_stored_vectors_of_a_page_come_out_as_arrays() {
 
 /// An ingest that was killed leaves jobs under the recipe of that day. The next one, with other settings, does them under
 /// its own, and leaves those of other collections alone.
+/// The collection is made while the model is loaded: where that fails, another pipeline may take its place.
+#[test]
+fn a_model_that_cannot_be_loaded_leaves_nothing_in_the_way() {
+    let quire = Quire::new();
+    quire.add("invoice-bakery-93.pdf");
+    let model = quire.docs().join("../damaged");
+    fs::create_dir(&model).unwrap();
+    for entry in fs::read_dir(repository().join("models/quire-glyph")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+    }
+    fs::write(model.join("question.onnx"), b"no graph").unwrap();
+    let docs = quire.docs();
+    let ingest = ["ingest", docs.to_str().unwrap(), "--collection", "papers"];
+    let output = quire.command().env("QUIRE__MODEL", &model).args(ingest).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("question.onnx"), "{said}");
+
+    let pipeline = repository().join("pipelines/slides.yaml");
+    let other = [&ingest[..], &["--pipeline", pipeline.to_str().unwrap()]].concat();
+    assert_eq!(quire.json(&other)["documents"]["indexed"], 1);
+    // What is written down stays.
+    let said = quire.fails(
+        &[&ingest[..], &["--pipeline", repository().join("pipelines/invoices.yaml").to_str().unwrap()]].concat(),
+        2,
+    );
+    assert!(said.contains("another schema"), "{said}");
+}
+
 #[test]
 fn jobs_left_under_an_earlier_recipe_are_done_under_the_present_one() {
     use quire::ledger::{DocumentFilter, Ledger, SqliteLedger, State, Submission};

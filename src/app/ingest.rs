@@ -126,20 +126,21 @@ impl App {
     /// The definition that this ingest works with, written down before the first page; the collection exists afterwards.
     async fn define(&self, request: &IngestRequest) -> Result<(Definition, Embedder)> {
         let collection = request.collection.as_str();
+        let _defining = self.defining.lock().await;
         let stored = self.stored_definition(collection).await?;
         if stored.is_none() {
             self.drop_undefined(collection).await?;
         }
-        let definition = match (&request.pipeline, stored) {
+        let (definition, info) = match (&request.pipeline, stored) {
             // The same settings under the model as it is now: a newer revision makes a new recipe.
             (None, Some(stored)) => {
-                let info = self.model_info(&stored.model)?;
-                stored.with_model(&info)
+                let info = self.model_info(&stored.model).await?;
+                (stored.with_model(&info), info)
             }
-            (Some(pipeline), _) => Definition::new(pipeline, &self.model_info(&pipeline.model)?)?,
-            (None, None) => {
-                let pipeline = PipelineConfig::of_config(&self.config);
-                Definition::new(&pipeline, &self.model_info(&pipeline.model)?)?
+            (pipeline, _) => {
+                let pipeline = pipeline.clone().unwrap_or_else(|| PipelineConfig::of_config(&self.config));
+                let info = self.model_info(&pipeline.model).await?;
+                (Definition::new(&pipeline, &info)?, info)
             }
         };
         // Each keeps one core busy for a moment.
@@ -147,6 +148,9 @@ impl App {
         let (embedder, made) = tokio::join!(self.model(&definition.model), making);
         let embedder = embedder?;
         made?;
+        if embedder.info().manifest_sha256 != info.manifest_sha256 {
+            return Err(Error::transient(format!("model '{}' was replaced just now: start again", definition.model)));
+        }
         self.put_definition(collection, &definition).await?;
         Ok((definition, embedder))
     }

@@ -221,7 +221,8 @@ struct IngestWire {
     /// Documents that are worked on at once (two a render worker, at least 4).
     #[schemars(range(min = 1, max = 256))]
     documents_in_flight: Option<usize>,
-    /// Pages between rendering and storing, over all documents: about 7 MB each at 150 dpi (three a core, at least 16).
+    /// Pages between rendering and storing, over all documents: about 7 MB each at 150 dpi (one a render worker and two a
+    /// thread of the page model, at least 16).
     #[schemars(range(min = 1, max = 4096))]
     pages_in_flight: Option<usize>,
     /// Attempts at a document before it is given up.
@@ -386,6 +387,7 @@ impl Config {
     fn of(wire: Wire, environment: &Environment, path: impl Fn(&str, &str) -> PathBuf) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = wire.workers.unwrap_or(cores);
+        let threads = wire.embed.threads.unwrap_or(cores);
         Self {
             data_dir: path("data_dir", &wire.data_dir),
             collection: wire.collection,
@@ -395,7 +397,7 @@ impl Config {
             render: wire.render.over(&RenderSettings::default()),
             workers,
             embed: Embed {
-                threads: wire.embed.threads.unwrap_or(cores),
+                threads,
                 batch_pages: wire.embed.batch_pages,
                 // What can't be read has been reported.
                 device: wire.embed.device.parse().unwrap_or_default(),
@@ -403,8 +405,7 @@ impl Config {
             ingest: Ingest {
                 // A worker keeps two documents open; more in flight would be opened again and again.
                 documents_in_flight: wire.ingest.documents_in_flight.unwrap_or((2 * workers).clamp(4, 256)),
-                // One is drawn, one embedded, one waits for either.
-                pages_in_flight: wire.ingest.pages_in_flight.unwrap_or((3 * cores).clamp(16, 4096)),
+                pages_in_flight: wire.ingest.pages_in_flight.unwrap_or((workers + 2 * threads).clamp(16, 4096)),
                 max_attempts: wire.ingest.max_attempts,
                 first_retry: Duration::from_secs(wire.ingest.first_retry_s),
                 longest_retry: Duration::from_secs(wire.ingest.longest_retry_s.max(wire.ingest.first_retry_s)),

@@ -277,9 +277,14 @@ mod tests {
 
     #[test]
     fn heights_are_those_of_the_definition() {
-        let value = |i: usize| ((i * 7919 % 1013) as f64 - 500.0) / 333.0;
+        // No two distances are alike, so there is one tree.
+        let mut state = 1u64;
+        let mut value = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        };
         for (count, dim) in [(2, 1), (3, 2), (16, 3), (17, 5), (50, 3)] {
-            let points: Vec<f64> = (0..count * dim).map(value).collect();
+            let points: Vec<f64> = (0..count * dim).map(|_| value()).collect();
             let mut heights: Vec<f64> = ward(&points, dim).iter().map(|merge| merge.height).collect();
             heights.sort_by(f64::total_cmp);
             let expected = by_definition(&points, dim);

@@ -70,7 +70,7 @@ impl<F: Family> Opened<F> {
     /// Starts the threads; `batch_pages`: the most pages of one run.
     pub fn start(self, batch_pages: Option<usize>) -> Result<Running<F>> {
         let batch_pages = batch_pages.unwrap_or(match self.device {
-            // Pages share nothing but the weights, which stay in the cache from one to the next.
+            // A page keeps its threads busy; more of them only take more memory.
             Device::Cpu => 1,
             _ => BATCH_ON_DEVICE,
         });

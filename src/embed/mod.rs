@@ -128,8 +128,8 @@ impl Embedder {
         }))
     }
 
-    /// One vector for each patch that holds anything, and for each token of the model's own prompt. Waits while a batch
-    /// is full; pages that wait together run together.
+    /// One vector for each patch that holds anything, and for each token of the model's own prompt. Waits while as many
+    /// wait as the next runs take.
     ///
     /// # Errors
     /// Transient, where the model ran out of memory or has been shut down.

@@ -20,23 +20,42 @@ pub(super) struct Expected<'a> {
     pub shape: &'a [Option<i64>],
 }
 
-/// Opens the graph at `path`, and says on what it runs. Blocking, up to seconds for large graphs.
+/// A graph: a file, which may keep its weights in others beside it, or what was read from one.
+#[derive(Clone, Copy)]
+pub(super) enum Graph<'a> {
+    File(&'a Path),
+    Bytes(&'a Path, &'a [u8]),
+}
+
+/// Threads of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Threads {
+    /// Where the CPU does all of it.
+    pub cpu: usize,
+    /// For what a device leaves to the CPU.
+    pub beside_device: usize,
+}
+
+/// Opens a graph, and says on what it runs. Blocking, up to seconds for large graphs.
 ///
 /// # Errors
 /// Configuration, where ONNX Runtime refuses the file or can't use the device. [`Device::Auto`] then falls back to the
 /// CPU.
-pub(super) fn open(path: &Path, threads: usize, device: Device) -> Result<(Session, Device)> {
-    if device != Device::Auto {
-        return Ok((open_with(path, threads, provider(device)?)?, device));
+pub(super) fn open(graph: Graph<'_>, threads: Threads, device: Device) -> Result<(Session, Device)> {
+    let Threads { cpu, beside_device } = threads;
+    match device {
+        Device::Auto => {}
+        Device::Cpu => return Ok((open_with(graph, cpu, None)?, device)),
+        _ => return Ok((open_with(graph, beside_device, provider(device)?)?, device)),
     }
     if offers::<ep::CUDA>() {
         let first = Device::Cuda(0);
-        match open_with(path, threads, provider(first)?) {
+        match open_with(graph, beside_device, provider(first)?) {
             Ok(session) => return Ok((session, first)),
             Err(error) => tracing::warn!("{error}; the CPU is used instead (embed.device: cpu says so at once)"),
         }
     }
-    Ok((open_with(path, threads, None)?, Device::Cpu))
+    Ok((open_with(graph, cpu, None)?, Device::Cpu))
 }
 
 /// The execution provider of a device; None for the CPU, which needs none.
@@ -63,7 +82,8 @@ fn offers<P: ExecutionProvider>() -> bool {
     P::is_available().unwrap_or(false)
 }
 
-fn open_with(path: &Path, threads: usize, provider: Option<ExecutionProviderDispatch>) -> Result<Session> {
+fn open_with(graph: Graph<'_>, threads: usize, provider: Option<ExecutionProviderDispatch>) -> Result<Session> {
+    let (Graph::File(path) | Graph::Bytes(path, _)) = graph;
     let environment = runtime::environment()?;
     let device = provider.as_ref().map_or_else(String::new, |provider| format!(" with {}", provider.name()));
     let build = || -> ort::Result<Session> {
@@ -75,7 +95,10 @@ fn open_with(path: &Path, threads: usize, provider: Option<ExecutionProviderDisp
         if let Some(provider) = provider {
             builder = builder.with_execution_providers([provider])?;
         }
-        builder.commit_from_file(path)
+        match graph {
+            Graph::File(path) => builder.commit_from_file(path),
+            Graph::Bytes(_, bytes) => builder.commit_from_memory(bytes),
+        }
     };
     build().map_err(|error| {
         Error::configuration(format!("ONNX Runtime cannot open the graph {}{device}", path.display()))

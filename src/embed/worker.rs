@@ -215,6 +215,32 @@ mod tests {
         assert_eq!(worker.submit(4).await.unwrap(), 8);
     }
 
+    /// Runs only while its like does.
+    struct Together(Arc<std::sync::Barrier>);
+
+    impl Model for Together {
+        type Input = u32;
+        type Output = u32;
+
+        fn run(&mut self, inputs: &[u32]) -> Result<Vec<u32>> {
+            self.0.wait();
+            Ok(inputs.to_vec())
+        }
+    }
+
+    #[tokio::test]
+    async fn models_that_are_alike_run_beside_each_other_and_end_together() {
+        let barrier = Arc::new(std::sync::Barrier::new(2));
+        let models = vec![Together(barrier.clone()), Together(barrier.clone())];
+        let worker = Worker::start("together", 1, models).unwrap();
+        let answers = futures::future::join_all((0..6).map(|input| worker.submit(input))).await;
+        let answers: Vec<u32> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [0, 1, 2, 3, 4, 5]);
+        worker.shutdown().await;
+        assert_eq!(Arc::strong_count(&barrier), 1, "the threads have ended, and their models with them");
+        assert!(worker.submit(1).await.unwrap_err().is_transient());
+    }
+
     #[tokio::test]
     async fn shutdown_finishes_what_was_accepted_and_refuses_the_rest() {
         let (worker, permit, _batches) = doubler(2);

@@ -18,11 +18,11 @@ use crate::store::{Condition, Filter, VectorStore};
 
 /// Documents waiting for their acknowledgement.
 const WAITING: usize = 256;
-/// After a flush the next has to wait so many times as long as that took, while other documents are worked on: at most a
-/// fifth of the time is spent on it, on slow disks too.
+/// While other documents are worked on, the next acknowledgement waits so many times as long as the last one took: a fifth of
+/// the time is spent on them at most...
 const PAUSE: u32 = 4;
-/// But no longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// ...unless a disk is so slow that people would wonder.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Generations removed from the store in one go.
 const GARBAGE_BATCH: usize = 256;
 
@@ -65,7 +65,6 @@ async fn acknowledge_all(
         }
         let started = Instant::now();
         let flushed = pipeline.store.flush(&pipeline.collection).await;
-        not_before = Instant::now() + (started.elapsed() * PAUSE).min(LONGEST_PAUSE);
         for (job, indexed, sender) in batch.drain(..) {
             let outcome = match &flushed {
                 Ok(()) => pipeline.ledger.complete(&job, &indexed).await,
@@ -74,6 +73,7 @@ async fn acknowledge_all(
             let _ = sender.send(outcome);
         }
         pipeline.collect_garbage().await?;
+        not_before = Instant::now() + (started.elapsed() * PAUSE).min(LONGEST_PAUSE);
     }
     Ok(())
 }

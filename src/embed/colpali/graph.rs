@@ -10,7 +10,7 @@ use ort::value::{Outlet, TensorElementType, TensorRef};
 
 use super::manifest::{OutputRef, PageSpec};
 use crate::embed::EmbedOptions;
-use crate::embed::session::{self, Expected};
+use crate::embed::session::{self, Expected, Threads};
 use crate::error::{Error, Result};
 use crate::types::Device;
 
@@ -47,7 +47,8 @@ impl Graph {
     /// # Errors
     /// Configuration, where the graph wants other inputs, or has no output of float vectors of `dim` dimensions.
     pub fn open(path: &Path, output: &OutputRef, page: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
-        let (session, device) = session::open(path, options.threads, options.device)?;
+        let threads = Threads { cpu: options.threads, beside_device: options.threads };
+        let (session, device) = session::open(session::Graph::File(path), threads, options.device)?;
         let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
         let (has_mask, has_types, has_pixels) = (has(ATTENTION_MASK), has(TOKEN_TYPE_IDS), has(PIXEL_VALUES));
         let image = [3, page.height, page.width];

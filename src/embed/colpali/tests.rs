@@ -154,6 +154,7 @@ fn pages_equal_fastembeds_alone_and_in_a_batch() {
         let Opened { family, mut pages, .. } = open(&fixtures().join(folder)).unwrap();
         let prepare = |name: &String| family.prepare(&read_picture(&fixtures().join("images").join(name)).unwrap());
         let inputs: Vec<Pixels> = golden_images.iter().map(|name| prepare(name).unwrap()).collect();
+        let pages = &mut pages[0];
         let together = pages.run(&inputs).unwrap();
         for ((name, input), together) in golden_images.iter().zip(inputs).zip(together) {
             let expected = rows(&mut golden, &format!("page {name}"));

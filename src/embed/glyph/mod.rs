@@ -10,7 +10,8 @@ pub(super) use canvas::Canvas;
 pub(super) use manifest::GlyphManifest;
 pub(super) use words::WordRules;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ort::session::Session;
 use ort::value::{TensorElementType, TensorRef};
@@ -18,7 +19,7 @@ use ort::value::{TensorElementType, TensorRef};
 use super::EmbedOptions;
 use super::family::{Family, InputArray, InputValues, Opened};
 use super::manifest::Manifest;
-use super::session::{self, Expected};
+use super::session::{self, Expected, Threads};
 use super::worker::Model;
 use crate::error::{Error, Result};
 use crate::types::{Device, Grid, Multivector, PageEmbedding, PageImage, QuestionEmbedding, TokenLayout};
@@ -37,7 +38,7 @@ impl Glyph {
         let dim = manifest.info.dim;
         let stop_words = manifest.bytes_of(&glyph.question.words.stop_words)?;
         let rules = WordRules::new(glyph.question.clone(), &String::from_utf8_lossy(&stop_words));
-        let (pages, device) = PageModel::open_beside(&manifest.path_of(&glyph.page.graph)?, &glyph.page, dim, options)?;
+        let (pages, device) = PageModel::open(manifest, &glyph.page, options)?;
         let graph = manifest.path_of(&glyph.question.graph)?;
         let questions = QuestionModel::open(&graph, &glyph.question, rules.clone(), dim)?;
         Ok(Opened { family: Self { manifest: glyph.clone(), rules }, pages, device, questions })
@@ -107,7 +108,15 @@ impl Bags {
 
 /// Canvases to page embeddings.
 pub(super) struct PageModel {
-    session: Session,
+    graph: Arc<PageGraph>,
+    /// None: opened for the first page. Who only asks questions needs none but the first.
+    session: Option<Session>,
+}
+
+/// The page graph as it was checked: all sessions are of these bytes, whatever becomes of the file.
+struct PageGraph {
+    path: PathBuf,
+    bytes: Vec<u8>,
     spec: PageSpec,
     dim: usize,
 }
@@ -136,47 +145,60 @@ fn failed(what: &'static str) -> impl Fn(ort::Error) -> Error {
     move |error| Error::transient(format!("the {what} model failed")).with_source(error)
 }
 
+impl PageGraph {
+    /// For runs of one thread each on the CPU; `threads`: what a device may use of it.
+    fn open(&self, threads: usize, device: Device) -> Result<(Session, Device)> {
+        let threads = Threads { cpu: 1, beside_device: threads };
+        session::open(session::Graph::Bytes(&self.path, &self.bytes), threads, device)
+    }
+
+    /// # Errors
+    /// Configuration, where the graph does not fit the manifest.
+    fn check(&self, session: &Session) -> Result<()> {
+        let Self { path, spec, dim, .. } = self;
+        let (patches, gate) = (&spec.outputs.patches, &spec.outputs.gate);
+        let input = [None, Some(1), None, None];
+        session::check(
+            path,
+            session,
+            &[Expected { name: &spec.input.name, dtype: element(spec.input.dtype), shape: &input }],
+            &[
+                Expected {
+                    name: &patches.name,
+                    dtype: element(patches.dtype),
+                    shape: &[None, None, Some(*dim as i64)],
+                },
+                Expected { name: &gate.name, dtype: element(gate.dtype), shape: &[None, None] },
+            ],
+        )
+    }
+}
+
 impl PageModel {
     /// One model a thread on the CPU: a page is so little work that dividing it among threads leaves them waiting for each
     /// other. One altogether on a device.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    fn open_beside(graph: &Path, spec: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<(Vec<Self>, Device)> {
-        let (first, device) = Self::open(graph, spec, dim, options.device)?;
-        let more = if device == Device::Cpu { options.threads.saturating_sub(1) } else { 0 };
-        let mut models = vec![first];
-        std::thread::scope(|scope| {
-            let opening: Vec<_> = (0..more).map(|_| scope.spawn(|| Self::open(graph, spec, dim, device))).collect();
-            for opened in opening {
-                let (model, _) = opened.join().map_err(|_| Error::bug("opening the page graph panicked"))??;
-                models.push(model);
-            }
-            Result::<()>::Ok(())
-        })?;
-        Ok((models, device))
-    }
-
-    /// # Errors
     /// Configuration, where the graph does not fit the manifest.
-    fn open(graph: &Path, spec: &PageSpec, dim: usize, device: Device) -> Result<(Self, Device)> {
-        let (session, device) = session::open(graph, 1, device)?;
-        let (patches, gate) = (&spec.outputs.patches, &spec.outputs.gate);
-        let input = [None, Some(1), None, None];
-        session::check(
-            graph,
-            &session,
-            &[Expected { name: &spec.input.name, dtype: element(spec.input.dtype), shape: &input }],
-            &[
-                Expected { name: &patches.name, dtype: element(patches.dtype), shape: &[None, None, Some(dim as i64)] },
-                Expected { name: &gate.name, dtype: element(gate.dtype), shape: &[None, None] },
-            ],
-        )?;
-        Ok((Self { session, spec: spec.clone(), dim }, device))
+    fn open(manifest: &Manifest, spec: &PageSpec, options: &EmbedOptions) -> Result<(Vec<Self>, Device)> {
+        let (path, bytes) = (manifest.path_of(&spec.graph)?, manifest.bytes_of(&spec.graph)?);
+        let graph = Arc::new(PageGraph { path, bytes, spec: spec.clone(), dim: manifest.info.dim });
+        let (session, device) = graph.open(options.threads, options.device)?;
+        graph.check(&session)?;
+        let others = if device == Device::Cpu { options.threads.saturating_sub(1) } else { 0 };
+        let first = Self { graph: graph.clone(), session: Some(session) };
+        let others = (0..others).map(|_| Self { graph: graph.clone(), session: None });
+        Ok((std::iter::once(first).chain(others).collect(), device))
     }
 
     /// Canvases of one size, in one run.
     fn run_alike(&mut self, canvases: &[&Canvas]) -> Result<Vec<PageEmbedding>> {
+        let PageGraph { spec, dim, .. } = &*self.graph;
+        let session = match &mut self.session {
+            Some(session) => session,
+            // The first one runs on the CPU, else there would be no others.
+            empty => empty.insert(self.graph.open(1, Device::Cpu)?.0),
+        };
         let (width, height) = (canvases[0].width, canvases[0].height);
         let joined;
         let data = match canvases {
@@ -188,13 +210,13 @@ impl PageModel {
         };
         let shape = [canvases.len(), 1, height, width];
         let input = TensorRef::from_array_view((shape, data.as_slice())).map_err(failed("page"))?;
-        let outputs = self.session.run(ort::inputs![&self.spec.input.name => input]).map_err(failed("page"))?;
+        let outputs = session.run(ort::inputs![&spec.input.name => input]).map_err(failed("page"))?;
         let output = |name: &str| outputs[name].try_extract_tensor::<f32>().map_err(failed("page"));
-        let (_, patches) = output(&self.spec.outputs.patches.name)?;
-        let (_, gate) = output(&self.spec.outputs.gate.name)?;
-        let grid = Grid { rows: (height / self.spec.cell[1]) as u32, cols: (width / self.spec.cell[0]) as u32 };
+        let (_, patches) = output(&spec.outputs.patches.name)?;
+        let (_, gate) = output(&spec.outputs.gate.name)?;
+        let grid = Grid { rows: (height / spec.cell[1]) as u32, cols: (width / spec.cell[0]) as u32 };
         let cells = (grid.rows * grid.cols) as usize;
-        if gate.len() != cells * canvases.len() || patches.len() != gate.len() * self.dim {
+        if gate.len() != cells * canvases.len() || patches.len() != gate.len() * dim {
             return Err(Error::configuration(format!(
                 "the page graph gave {} gates and {} values for {} pages of {cells} cells: \
                  its manifest does not fit it",
@@ -203,8 +225,8 @@ impl PageModel {
                 canvases.len()
             )));
         }
-        let pages = patches.chunks_exact(cells * self.dim).zip(gate.chunks_exact(cells)).zip(canvases);
-        pages.map(|((patches, gate), canvas)| kept(patches, gate, self.spec.keep.threshold, canvas, grid)).collect()
+        let pages = patches.chunks_exact(cells * dim).zip(gate.chunks_exact(cells)).zip(canvases);
+        pages.map(|((patches, gate), canvas)| kept(patches, gate, spec.keep.threshold, canvas, grid)).collect()
     }
 }
 
@@ -253,7 +275,8 @@ impl QuestionModel {
     /// Configuration, where the graph does not fit the manifest.
     fn open(graph: &Path, spec: &QuestionSpec, rules: WordRules, dim: usize) -> Result<Self> {
         // A question is a few words: more threads, or a device, would take longer to wake than to compute.
-        let (session, _) = session::open(graph, 1, Device::Cpu)?;
+        let one = Threads { cpu: 1, beside_device: 1 };
+        let (session, _) = session::open(session::Graph::File(graph), one, Device::Cpu)?;
         let (ids, mask) = (&spec.inputs.ids, &spec.inputs.mask);
         session::check(
             graph,

@@ -58,8 +58,8 @@ fn model() -> (GlyphManifest, WordRules, PageModel, QuestionModel) {
     let manifest = Manifest::read(&model_dir()).unwrap();
     let FamilyManifest::Glyph(spec) = &manifest.family else { panic!("the built-in model is of another family") };
     let options = EmbedOptions { threads: 1, ..EmbedOptions::default() };
-    let Opened { family, pages, questions } = Glyph::open(&manifest, spec, &options).unwrap();
-    ((**spec).clone(), family.rules, pages, questions)
+    let Opened { family, mut pages, questions, .. } = Glyph::open(&manifest, spec, &options).unwrap();
+    ((**spec).clone(), family.rules, pages.remove(0), questions)
 }
 
 fn read(name: &str) -> PageImage {
