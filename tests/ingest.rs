@@ -264,8 +264,6 @@ fn the_stored_vectors_of_a_page_come_out_as_arrays() {
     assert!(!quire.docs().join("../x.npz").exists());
 }
 
-/// An ingest that was killed leaves jobs under the recipe of that day. The next one, with other settings, does them under
-/// its own, and leaves those of other collections alone.
 /// The collection is made while the model is loaded: where that fails, another pipeline may take its place.
 #[test]
 fn a_model_that_cannot_be_loaded_leaves_nothing_in_the_way() {
@@ -296,6 +294,8 @@ fn a_model_that_cannot_be_loaded_leaves_nothing_in_the_way() {
     assert!(said.contains("another schema"), "{said}");
 }
 
+/// An ingest that was killed leaves jobs under the recipe of that day. The next one, with other settings, does them under
+/// its own, and leaves those of other collections alone.
 #[test]
 fn jobs_left_under_an_earlier_recipe_are_done_under_the_present_one() {
     use quire::ledger::{DocumentFilter, Ledger, SqliteLedger, State, Submission};

@@ -63,19 +63,19 @@ impl Collection {
         }
     }
 
+    /// As [`Self::new`], of one that was made just now: all that changes in it is changed by this process.
+    pub fn new_empty(name: &str, dir: PathBuf, schema: Schema, tuning: Tuning) -> Self {
+        let made = Self::new(name, dir, schema, tuning);
+        *made.changes() = Some(Changes::default());
+        made
+    }
+
     pub fn schema(&self) -> &Schema {
         &self.schema
     }
 
     pub fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    /// The same for one that was just made: what will have changed in it is what this process changes.
-    pub fn new_empty(name: &str, dir: PathBuf, schema: Schema, tuning: Tuning) -> Self {
-        let made = Self::new(name, dir, schema, tuning);
-        *made.changes() = Some(Changes::default());
-        made
     }
 
     /// Makes the engine's files in a folder of their own.
