@@ -25,6 +25,8 @@ pub mod config;
 pub mod derive;
 pub mod embed;
 pub mod error;
+#[doc(hidden)]
+pub mod faults;
 pub mod ingest;
 pub mod ledger;
 pub mod render;

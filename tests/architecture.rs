@@ -12,7 +12,7 @@ const LEVELS: &[&[&str]] = &[
     &["ingest", "answer"],
     &["retrieve"],
     &["source", "render", "embed", "derive", "store", "blobs", "ledger"],
-    &["telemetry"],
+    &["telemetry", "faults"],
     &["config"],
     &["types", "error"],
 ];
