@@ -11,15 +11,19 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup build demo test lint bench eval-builtin clean
+.PHONY: help setup build demo test quick lint deny bench bench-engine mutants eval-builtin clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
 	@echo "make test    run every test"
+	@echo "make quick   run some tests after an edit, compiled in a hurry: make quick T='--lib -- ledger'"
 	@echo "make setup   fetch ONNX Runtime and PDFium into native/"
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
+	@echo "make bench-engine    measure how busy an ingest keeps the model, and the store's memory and pauses"
+	@echo "make mutants take away what keeps a promise, one line at a time: a test must notice each (an hour or more)"
+	@echo "make deny    licences, sources and advisories of dependencies (needs cargo-deny)"
 	@echo "make lint    formatting, clippy and documentation, warnings as errors"
 
 setup:
@@ -37,6 +41,13 @@ build: setup
 demo: build
 	@demo/run.sh target/release/quire
 
+# The edit-test loop: the library itself without optimisation, step by step, over the dependencies of the release profile.
+# T: what to run, such as "--lib -- ledger" or "--test engine". Not for tests that run the page model: they take minutes so.
+T ?= --test engine
+quick: setup
+	@$(CLAIM)
+	CARGO_INCREMENTAL=1 cargo --config 'profile.release.package.quire.opt-level=0' test --release --locked $(T)
+
 # The release profile, so that nothing is compiled twice for tests and demo.
 test: setup
 	@$(CLAIM)
@@ -47,6 +58,20 @@ lint:
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+# Advisories need their database, which is fetched where it can be reached.
+deny:
+	cargo deny check bans licenses sources
+	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "the database of advisories can't be reached: they were not checked"; fi
+
+mutants: setup
+	@tests/mutants/run.py $(MUTANTS)
+
+bench-engine: setup
+	@$(CLAIM)
+	cargo bench --locked --bench engine
+	cargo bench --locked --bench store
 
 # BENCH: more arguments for benches/run.py, such as --pdfs FOLDER. Where torch and colpali-engine are installed in .venv too,
 # the pooling peer is colpali-engine itself instead of a copy of its arithmetic.

@@ -1,38 +1,51 @@
 //! The front door: opens everything that a configuration names, once, and offers what Quire does as plain calls. The
 //! commands, servers and other programs go through here and nowhere else.
+//!
+//! Whatever is read or asked goes through a [`Scope`], what one tenant may see: `app.scope(tenant)`.
 
 mod ask;
-mod collection;
+mod collections;
 mod data_dir;
+mod definition;
+mod doctor;
 mod evaluate;
+mod evidence;
 mod ingest;
 mod installation;
+mod scope;
 mod search;
-mod vectors;
+mod status;
+mod stored_page;
 
-use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Mutex;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
 pub use ask::{AnswerEvent, AskResponse, AskTimings};
-pub use collection::Definition;
+pub use collections::{Collections, DefinedBuild};
 pub use data_dir::DataDir;
+pub use definition::Definition;
+pub use doctor::{Check, DoctorReport, doctor};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
-pub use ingest::{DocumentFailure, IngestRequest, IngestSummary};
+pub use evidence::EvidenceImage;
+pub use ingest::{DocumentCounts, DocumentFailure, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
+pub use scope::Scope;
 pub use search::{Question, SearchResponse};
+pub use status::{CollectionStatus, Status};
 
 use crate::answer::AnswerModel;
 use crate::blobs::{BlobStore, LocalBlobs};
-use crate::config::Config;
-use crate::embed::{self, EmbedOptions, Embedder, ModelInfo};
-use crate::error::{Error, Result, ResultExt};
-use crate::ledger::{DocumentFilter, DocumentRecord, Ledger, SqliteLedger};
+use crate::config::{Config, Pipeline};
+use crate::embed::{EmbedOptions, Models};
+use crate::error::{Error, Result};
+use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
+use crate::ledger::{Ledger, SqliteLedger, Switch};
+use crate::render::Renderer;
 use crate::retrieve::Retriever;
 use crate::store::{EdgeStore, VectorStore};
-use crate::types::{DocumentId, Tenant};
+use crate::types::{RenderLimits, Tenant};
 
 /// An opened installation. One process at a time may hold a data folder.
 pub struct App {
@@ -42,24 +55,29 @@ pub struct App {
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
     blobs: Arc<dyn BlobStore>,
+    models: Arc<Models>,
+    collections: Arc<Collections>,
+    collector: Arc<Collector>,
     retriever: Retriever,
-    models: Mutex<HashMap<String, Embedder>>,
-    /// Held while a collection is made or found to be as it should.
-    defining: Mutex<()>,
+    events: Events,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
 }
 
 impl App {
-    /// Opens the data folder, creating it where it does not exist.
+    /// Opens the data folder, creating it if it does not exist.
     ///
     /// # Errors
     /// Configuration: another process holds the folder, or a newer Quire wrote it.
-    pub async fn open(config: Config, installation: Installation) -> Result<Self> {
+    pub fn open(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
+        Self::open_all(config, installation).boxed()
+    }
+
+    async fn open_all(config: Config, installation: Installation) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&data.ledger()).await?);
+        let ledger = SqliteLedger::open(&data.ledger()).await?;
         // The lock is ours, so whoever leased these jobs is gone.
-        let abandoned = ledger.release_all().await?;
+        let abandoned = ledger.free_abandoned().await?;
         if abandoned > 0 {
             tracing::info!(jobs = abandoned, "an earlier run was interrupted; its work is taken up again");
         }
@@ -67,21 +85,28 @@ impl App {
         let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
             .await
             .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
-        let store: Arc<dyn VectorStore> = Arc::new(store);
+        let (ledger, store): (Arc<dyn Ledger>, Arc<dyn VectorStore>) = (Arc::new(ledger), Arc::new(store));
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
-        let retriever = Retriever::new(store.clone(), ledger.clone());
+        let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
+            collections: Arc::new(Collections::new(store.clone(), ledger.clone(), models.clone())),
+            collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
+            retriever: Retriever::new(store.clone(), ledger.clone()),
             config,
             installation,
             data,
             store,
             ledger,
             blobs,
-            retriever,
-            models: Mutex::new(HashMap::new()),
-            defining: Mutex::default(),
+            models,
+            events: Events::default(),
             answer_model: OnceLock::new(),
         })
+    }
+
+    /// What this tenant may see and do.
+    pub fn scope(&self, tenant: Tenant) -> Scope<'_> {
+        Scope::new(self, tenant)
     }
 
     pub fn config(&self) -> &Config {
@@ -96,104 +121,76 @@ impl App {
         &self.data
     }
 
-    pub fn store(&self) -> &Arc<dyn VectorStore> {
-        &self.store
+    /// The models, for doubles to take their place.
+    #[doc(hidden)]
+    pub fn models(&self) -> &Models {
+        &self.models
     }
 
-    pub fn ledger(&self) -> &Arc<dyn Ledger> {
-        &self.ledger
+    /// What happens to documents, of every engine of this process.
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
-    /// What the model of that name or path says of itself; the loaded one, where it is loaded.
-    async fn model_info(&self, name: &str) -> Result<ModelInfo> {
-        if let Some(model) = self.models.lock().await.get(name) {
-            return Ok(model.info().clone());
-        }
-        embed::read_info(&self.installation.model(name)?).context(format!("model '{name}'"))
-    }
-
-    /// The model of that name or path, loaded once.
-    async fn model(&self, name: &str) -> Result<Embedder> {
-        let mut models = self.models.lock().await;
-        if let Some(model) = models.get(name) {
-            return Ok(model.clone());
-        }
-        let folder = self.installation.model(name)?;
-        let onnxruntime = self.installation.onnxruntime(&self.config)?;
-        let options = embed_options(&self.config);
-        let model = tokio::task::spawn_blocking(move || load_model(&folder, &onnxruntime, &options))
-            .await
-            .map_err(|error| Error::bug("loading the model panicked").with_source(error))?
-            .context(format!("model '{name}'"))?;
-        models.insert(name.to_owned(), model.clone());
-        Ok(model)
-    }
-
-    pub async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<DocumentRecord>> {
-        self.ledger.documents(filter).await
-    }
-
-    /// A document by id, or by source: the whole path, or the end of one that names a single document.
+    /// An engine over this installation, with limits of its own.
     ///
     /// # Errors
-    /// Permanent, where nothing or more than one document answers to the name.
-    pub async fn find_document(&self, name: &str) -> Result<DocumentRecord> {
-        if let Ok(id) = name.parse::<DocumentId>() {
-            let found = self.ledger.document(id).await?;
-            return found.ok_or_else(|| Error::permanent(format!("there is no document {id}")));
-        }
-        let all = self.ledger.documents(&DocumentFilter::default()).await?;
-        let exact = |record: &&DocumentRecord| record.source.uri == name;
-        let ending = |record: &&DocumentRecord| Path::new(&record.source.uri).ends_with(name);
-        let mut found: Vec<_> = all.iter().filter(exact).collect();
-        if found.is_empty() {
-            found = all.iter().filter(ending).collect();
-        }
-        match found.as_slice() {
-            [one] => Ok((*one).clone()),
-            [] => {
-                Err(Error::permanent(format!("no document is called '{name}': `quire docs list` shows what there is")))
-            }
-            many => Err(Error::permanent(format!(
-                "'{name}' names {} documents: {}; give the id",
-                many.len(),
-                many.iter().map(|record| record.document_id.to_string()).collect::<Vec<_>>().join(", ")
-            ))),
-        }
+    /// Configuration: PDFium is not found, or a limit makes no sense.
+    pub fn engine(&self, limits: &RenderLimits) -> Result<Engine> {
+        let command = self.installation.worker_command(&self.config)?;
+        Ok(Engine::new(Parts {
+            settings: self.config.ingest.clone(),
+            spool: self.data.spool(),
+            roots: self.data.roots(),
+            disk: self.data.disk_guard(self.config.ingest.disk_reserve_bytes),
+            spool_budget: SpoolBudget::new(self.config.ingest.spool_bytes),
+            renderer: Renderer::new(limits.clone(), self.config.workers, command)?,
+            plans: self.collections.clone(),
+            store: self.store.clone(),
+            ledger: self.ledger.clone(),
+            blobs: self.blobs.clone(),
+            collector: self.collector.clone(),
+            events: self.events.clone(),
+        }))
     }
 
-    /// Hides a document and removes its pages from the store; false where there is none.
-    pub async fn delete_document(&self, document: DocumentId) -> Result<bool> {
-        let existed = self.ledger.delete(document).await?;
-        if existed {
-            self.collect_garbage().await?;
-        }
-        Ok(existed)
-    }
-
-    /// Removes points that nobody sees any more from every collection.
+    /// Removes points and images that nobody sees any more.
     pub async fn collect_garbage(&self) -> Result<usize> {
-        crate::ingest::collect_garbage(self.store.as_ref(), self.ledger.as_ref(), self.blobs.as_ref()).await
+        self.collector.collect().await
     }
 
-    pub fn tenant(&self) -> Tenant {
-        Tenant::default()
+    /// Makes the new build of a collection the one that questions are asked of, although documents that people find now are
+    /// missing in it.
+    pub async fn switch_collection(&self, collection: &str) -> Result<Switch> {
+        let outcome = self.ledger.switch(collection, true).await?;
+        self.collector.collect().await?;
+        Ok(outcome)
     }
 
-    /// Ends what runs in the background.
+    /// What a collection is made with if nothing says otherwise.
+    fn default_pipeline(&self) -> Pipeline {
+        Pipeline::of_config(&self.config)
+    }
+
+    /// Ends what runs in the background, and brings everything to disk.
     pub async fn close(self) {
-        for model in self.models.into_inner().into_values() {
-            model.shutdown().await;
-        }
+        self.models.shutdown().await;
     }
+}
+
+/// The models that can be named, loaded when they are first needed.
+fn models(config: &Config, installation: &Installation, data: &DataDir) -> Models {
+    let (places, libraries, settings) = (installation.clone(), installation.clone(), config.clone());
+    let options = EmbedOptions { hash_cache: Some(data.model_hashes()), ..embed_options(config) };
+    Models::new(move |name| places.model(name), move || libraries.onnxruntime(&settings), options)
 }
 
 /// How the configuration wants models to run.
 pub fn embed_options(config: &Config) -> EmbedOptions {
-    EmbedOptions { threads: config.embed.threads, batch_pages: config.embed.batch_pages, device: config.embed.device }
-}
-
-fn load_model(folder: &Path, onnxruntime: &Path, options: &EmbedOptions) -> Result<Embedder> {
-    embed::runtime::init(onnxruntime)?;
-    Embedder::load(folder, options)
+    EmbedOptions {
+        threads: config.embed.threads,
+        batch_pages: config.embed.batch_pages,
+        device: config.embed.device,
+        ..EmbedOptions::default()
+    }
 }

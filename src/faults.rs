@@ -90,8 +90,6 @@ impl Faults {
         match fault {
             None => Ok(()),
             Some(Fault::Fail(error)) => Err(error()),
-            // A double's purpose.
-            #[allow(clippy::panic)]
             Some(Fault::Panic) => panic!("{call} was told to panic"),
             Some(Fault::Slow(by)) => {
                 tokio::time::sleep(by).await;

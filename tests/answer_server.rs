@@ -2,6 +2,7 @@
 //! `QUIRE_TEST_VLM_MODEL` its model. tests/vlm_server/ starts one with a tiny model of random weights: it proves the wire
 //! format, not the wisdom.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
 #![allow(clippy::disallowed_methods, reason = "tests take the server's address from the environment")]
 
 mod common;

@@ -1,5 +1,7 @@
 //! What people and programs hand over that is no good: each gets a clear word, and takes nothing else with it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use std::fs;
@@ -8,37 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use common::{Quire, repository, source_name};
+use common::{Quire, blank_pdf, pdf, repository, source_name};
 use serde_json::Value;
-
-/// A PDF of these objects (numbered from 1, the first one the catalogue), with a correct cross-reference table.
-fn pdf(objects: &[String]) -> Vec<u8> {
-    let mut file = b"%PDF-1.7\n".to_vec();
-    let mut offsets = Vec::new();
-    for (index, object) in objects.iter().enumerate() {
-        offsets.push(file.len());
-        writeln!(file, "{} 0 obj\n{object}\nendobj", index + 1).unwrap();
-    }
-    let start = file.len();
-    writeln!(file, "xref\n0 {}\n0000000000 65535 f ", objects.len() + 1).unwrap();
-    for offset in offsets {
-        writeln!(file, "{offset:010} 00000 n ").unwrap();
-    }
-    writeln!(file, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF", objects.len() + 1).unwrap();
-    file
-}
-
-/// `pages` empty pages of that size in points.
-fn blank_pdf(pages: usize, width: u32, height: u32) -> Vec<u8> {
-    let kids: String = (0..pages).map(|page| format!("{} 0 R ", page + 3)).collect();
-    let mut objects =
-        vec!["<< /Type /Catalog /Pages 2 0 R >>".into(), format!("<< /Type /Pages /Kids [{kids}] /Count {pages} >>")];
-    objects.extend(
-        (0..pages)
-            .map(|_| format!("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {width} {height}] /Resources << >> >>")),
-    );
-    pdf(&objects)
-}
 
 fn reason<'a>(summary: &'a Value, name: &str) -> &'a str {
     let failures = summary["failures"].as_array().unwrap();
@@ -92,6 +65,57 @@ fn odd_pdfs_are_refused_with_a_reason_or_indexed_as_far_as_they_go() {
     );
     let reason = reason(&summary, "ten-thousand-pages.pdf");
     assert!(reason.contains("10000") && reason.contains("2000"), "{reason}");
+}
+
+/// Colours, a turned direction, a second line, the other escape character, an erased character.
+const EVIL: &str = "evil\u{1b}[31m\u{202e}fdp.exe\nok\u{9b}2J\u{7f}\u{2066}\u{200f}\u{2028}";
+
+#[test]
+fn names_that_would_steer_a_terminal_are_shown_and_not_obeyed() {
+    let quire = Quire::new();
+    let name = format!("{EVIL}.pdf");
+    let path = quire.add_as("invoice-2025-0417.pdf", &name);
+    fs::write(quire.docs().join(format!("{EVIL}-broken.pdf")), b"%PDF-nothing").unwrap();
+    let folder = quire.docs();
+    let folder = folder.to_str().unwrap();
+    let path = path.to_str().unwrap();
+    let shown = |arguments: &[&str], code: i32| {
+        let output = quire.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = [String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap()].concat();
+        let obeyed = |char: &char| {
+            char.is_control() && !matches!(char, '\n' | '\t')
+                || matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}')
+        };
+        assert_eq!(text.chars().find(obeyed), None, "{arguments:?}: {text:?}");
+        // the parser of arguments leaves colours out before it says anything
+        let plain = text.replace(r"\u{1b}[31m", "");
+        assert!(plain.contains(r"evil\u{202e}fdp.exe"), "{arguments:?}: {text}");
+        text
+    };
+    shown(&["ingest", folder, "-vv"], 1);
+    for listed in
+        [shown(&["docs", "list"], 0), shown(&["search", "invoice"], 0), shown(&["ask", "total of the invoice"], 0)]
+    {
+        assert!(listed.contains(r"fdp.exe\nok\u{9b}2J\u{7f}\u{2066}\u{200f}\u{2028}"), "a name is one line: {listed}");
+    }
+    shown(&["docs", "show", path], 0);
+    shown(&["docs", "show", &format!("{path}x")], 2);
+    shown(&["docs", "list", "--state", EVIL], 2);
+    shown(&["ingest", &format!("{path}x")], 2);
+    shown(&["status", "--config", &format!("{path}x")], 2);
+    shown(&["validate", path], 2);
+
+    // programs get the name itself, in a form that is safe to look at
+    let output = quire.run(&["docs", "show", path, "--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains(|char: char| char != '\n' && (char.is_control() || char == '\u{202e}')), "{text:?}");
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["source"], fs::canonicalize(path).unwrap().to_str().unwrap());
+    let output = quire.run(&["docs", "show", &format!("{path}x"), "--json"]);
+    let failure: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(failure["error"]["message"].as_str().unwrap().contains(EVIL), "{failure}");
+    shown(&["docs", "delete", path], 0);
 }
 
 /// 30,000 x 30,000 pixels in a file of some hundred kilobytes: 2.7 GB once unpacked.
@@ -200,7 +224,9 @@ fn a_full_disk_stops_the_ingest_and_loses_nothing() {
         while file.write_all(&block).is_ok() {}
     };
     fill();
-    let output = quire.run(&["ingest", quire.docs().to_str().unwrap()]);
+    let impatient =
+        quire.command().env("QUIRE__INGEST__PATIENCE_S", "1").args(["ingest", quire.docs().to_str().unwrap()]).output();
+    let output = impatient.unwrap();
     assert!(!output.status.success(), "an ingest without room went well");
     let said = String::from_utf8_lossy(&output.stderr).to_lowercase() + &String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("space") || said.contains("disk") || said.contains("free"), "{said}");

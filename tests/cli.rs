@@ -1,5 +1,7 @@
 //! The command line: help, exit codes, what goes where.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use std::io::Read;
@@ -28,6 +30,38 @@ fn wrong_usage_is_code_2_and_says_why() {
     assert!(quire.fails(&["ingest", "/no/such/folder"], 2).contains("/no/such/folder"));
     assert!(quire.fails(&["search", "pump"], 2).contains("quire ingest"), "nothing is ingested: say how to begin");
     assert!(quire.fails(&["frobnicate"], 2).contains("frobnicate"));
+}
+
+/// Runs with `--json`, expects failure with this code; the error that was printed, which people are told too.
+fn json_error(quire: &Quire, arguments: &[&str], code: i32) -> serde_json::Value {
+    let output = quire.run(arguments);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    let printed: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {stderr}"));
+    assert_eq!(printed.as_object().unwrap().len(), 1, "{printed}");
+    let message = printed["error"]["message"].as_str().unwrap();
+    assert!(!message.is_empty() && stderr.contains(message.lines().next().unwrap()), "{message} in {stderr}");
+    printed["error"].clone()
+}
+
+#[test]
+fn failures_are_json_where_json_is_asked_for() {
+    let quire = Quire::new();
+    let error = json_error(&quire, &["search", "pump", "--json"], 2);
+    assert!(error["message"].as_str().unwrap().contains("quire ingest"), "{error}");
+    assert_eq!(error["kind"], "configuration");
+    let error = json_error(&quire, &["--json", "status", "--config", "/no/such/quire.yaml"], 2);
+    assert!(error["message"].as_str().unwrap().contains("/no/such/quire.yaml"), "{error}");
+    let error = json_error(&quire, &["ingest", "/no/such/folder", "--json"], 2);
+    assert!(error["message"].as_str().unwrap().contains("/no/such/folder"), "{error}");
+    for arguments in [&["frobnicate", "--json"][..], &["ingest", "--json"], &["--json", "docs", "list", "--nope"]] {
+        assert_eq!(json_error(&quire, arguments, 2)["kind"], "usage");
+    }
+    // what is no failure stays what it is, and what is not asked for does not come
+    assert!(quire.run(&["--help", "--json"]).status.success());
+    assert!(quire.run(&["frobnicate", "--", "--json"]).stdout.is_empty());
+    assert!(quire.run(&["search", "pump"]).stdout.is_empty());
 }
 
 /// ONNX Runtime's builds keep an identity and reports of their use in the user's cache until they are sent.
@@ -99,7 +133,7 @@ fn doctor_names_what_is_there() {
     let quire = Quire::new();
     let report = quire.json(&["doctor"]);
     let checks = report["checks"].as_array().unwrap();
-    for name in ["onnxruntime", "pdfium", "model", "data folder", "store", "disk", "cpu"] {
+    for name in ["onnxruntime", "pdfium", "sandbox", "model", "data folder", "store", "disk", "cpu"] {
         let check = checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no check of {name}"));
         assert_eq!(check["ok"], true, "{check}");
     }

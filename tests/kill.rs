@@ -1,5 +1,7 @@
 //! Kill -9 in the middle of an ingest, again and again: afterwards every document is complete, once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use std::process::Stdio;

@@ -1,6 +1,8 @@
 //! The quantization lesson: one collection per kind of quantization, the same pages, the same questions; what is lost
 //! without rescoring, and what rescoring and oversampling bring back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use std::collections::BTreeMap;
@@ -72,7 +74,7 @@ impl Lesson {
     /// Opens the data folder in this process: many questions, one loaded model.
     async fn open(&self) -> App {
         let flags = Flags { data_dir: Some(self.quire.data_dir()), ..Flags::default() };
-        let installation = Installation::of_process();
+        let installation = Installation::of_process_in(common::variables().into_iter().collect());
         let config = Config::load(&flags, installation.environment()).unwrap();
         App::open(config, installation).await.unwrap()
     }
@@ -81,7 +83,7 @@ impl Lesson {
         let mut ranking = Vec::new();
         for text in &self.questions {
             let question = Question { plan: Some(plan.to_owned()), ..Question::new(text, collection, DEPTH) };
-            let hits = app.search(&question).await.unwrap().hits;
+            let hits = app.scope(quire::types::Tenant("default".into())).search(&question).await.unwrap().hits;
             ranking.push(hits.iter().map(|hit| (format!("{}{}", hit.source, hit.anchor), hit.score)).collect());
         }
         ranking

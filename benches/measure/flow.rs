@@ -1,16 +1,17 @@
 //! The parts of an ingest alone, each with every core: drawing pages through the real worker processes, and the page
-//! model on pages that are ready for it.
+//! model on pages that are ready for it. Questions, whole.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use futures::{StreamExt, TryFutureExt, TryStreamExt, stream};
-use quire::app::{Installation, embed_options};
-use quire::config::{Config, Flags, Ingest};
+use quire::app::{App, Installation, Question, embed_options};
+use quire::config::{Config, Environment, Flags, Library};
 use quire::embed::{self, Embedder, InputArray, InputValues, PageInput};
 use quire::render::{Renderer, WorkerCommand};
-use quire::types::RenderedPage;
+use quire::types::{RenderedPage, Tenant};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -26,7 +27,7 @@ struct Setting {
 
 impl Setting {
     fn new() -> Result<Self> {
-        let installation = Installation::of_process();
+        let installation = Installation::of_process_in(environment());
         let config = Config::load(&Flags::default(), installation.environment())?;
         Ok(Self { runtime: Runtime::new()?, installation, config })
     }
@@ -38,7 +39,7 @@ impl Setting {
             pdfium: self.installation.pdfium(&self.config)?,
             faults: Vec::new(),
         };
-        Ok(Renderer::new(self.config.render.clone(), self.config.workers, command)?)
+        Ok(Renderer::new(self.config.limits.clone(), self.config.workers, command)?)
     }
 
     fn embedder(&self) -> Result<Embedder> {
@@ -47,20 +48,31 @@ impl Setting {
     }
 }
 
+/// The variables of this process; where they name no libraries and models, those of this clone: cargo puts the benches
+/// wherever it likes.
+fn environment() -> Environment {
+    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let library = |library: Library| (library.variable(), clone.join("native").join(library.file_name()));
+    let here = [library(Library::OnnxRuntime), library(Library::Pdfium), ("QUIRE_MODELS", clone.join("models"))];
+    let here = here.into_iter().map(|(name, path)| (OsString::from(name), OsString::from(path)));
+    here.chain(std::env::vars_os()).collect()
+}
+
 /// Draws every page of every document and hands each to `take`; as in an ingest, several documents at once.
 async fn draw_all(
     renderer: &Renderer,
     files: &[PathBuf],
-    ingest: &Ingest,
+    config: &Config,
     mut take: impl FnMut(RenderedPage) -> Result<()>,
 ) -> Result<()> {
+    let ingest = &config.ingest;
     let (sender, mut drawn) = mpsc::channel(ingest.pages_in_flight);
     let work = stream::iter(files).map(Ok::<_, quire::error::Error>).try_for_each_concurrent(
         ingest.documents_in_flight,
         move |file| {
             let sender = sender.clone();
             async move {
-                let document = &renderer.open(file, &file.display().to_string()).await?;
+                let document = &renderer.open(file, &file.display().to_string(), &config.render).await?;
                 let pages = stream::iter(1..=document.info.page_count)
                     .map(|number| renderer.page(document, number))
                     .buffer_unordered(ingest.pages_in_flight.div_ceil(ingest.documents_in_flight));
@@ -89,7 +101,7 @@ pub fn render(files: &[PathBuf]) -> Result<()> {
     let renderer = setting.renderer()?;
     let mut pixels = Vec::new();
     let draw = |pixels: &mut Vec<(u32, u32)>| {
-        setting.runtime.block_on(draw_all(&renderer, files, &setting.config.ingest, |page| {
+        setting.runtime.block_on(draw_all(&renderer, files, &setting.config, |page| {
             pixels.push((page.image.width, page.image.height));
             Ok(())
         }))
@@ -107,7 +119,7 @@ pub fn render(files: &[PathBuf]) -> Result<()> {
 fn inputs(setting: &Setting, embedder: &Embedder, files: &[PathBuf]) -> Result<Vec<PageInput>> {
     let renderer = setting.renderer()?;
     let mut inputs = Vec::new();
-    setting.runtime.block_on(draw_all(&renderer, files, &setting.config.ingest, |page| {
+    setting.runtime.block_on(draw_all(&renderer, files, &setting.config, |page| {
         inputs.push(embedder.prepare(&page.image)?);
         Ok(())
     }))?;
@@ -162,4 +174,34 @@ pub fn question() -> Result<()> {
     serve(json!({ "words": text.split(' ').count() }), || {
         Ok(setting.runtime.block_on(embedder.embed_question(text))?)
     })
+}
+
+/// Questions of usual lengths about technical documents; some words stand in every document, some in few.
+const QUESTIONS: [&str; 8] = [
+    "how often must the bearings of the main shaft be lubricated",
+    "draw a circle with a dashed line and fill it",
+    "chemical formula of a reaction with an arrow above",
+    "number formatting with thousands separators and units",
+    "which package options change the page margins",
+    "error in the equation of the electric field",
+    "tree of nodes and edges",
+    "copyright license",
+];
+
+/// Searches a data folder that an ingest has filled.
+pub fn search(data_dir: &Path, collection: &str, plan: &str) -> Result<()> {
+    let Setting { runtime, installation, mut config } = Setting::new()?;
+    config.data_dir = data_dir.to_owned();
+    let app = runtime.block_on(App::open(config, installation))?;
+    let mut questions = QUESTIONS
+        .iter()
+        .cycle()
+        .map(|text| Question { plan: Some(plan.to_owned()), ..Question::new(*text, collection, 10) });
+    let mut ask = || -> Result<usize> {
+        let question = questions.next().ok_or("the questions have no end")?;
+        Ok(runtime.block_on(app.scope(Tenant("default".into())).search(&question))?.hits.len())
+    };
+    // What is read from disk once.
+    let hits: usize = (0..QUESTIONS.len()).map(|_| ask()).sum::<Result<usize>>()?;
+    serve(json!({ "plan": plan, "hits": hits }), ask)
 }

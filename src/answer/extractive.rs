@@ -1,6 +1,7 @@
 //! The answer of an installation without an answer model: the best passages of the best pages, quoted.
 
 use super::{Answer, Citation, Mode};
+use crate::derive::terms::QuestionTerms;
 use crate::retrieve::{Hit, Passage, passages};
 
 /// Sentences of one page.
@@ -23,7 +24,7 @@ pub fn extract(question: &str, hits: Vec<Hit>, max_passages: usize) -> Answer {
     // A best page without a text layer is evidence that no quotation can replace.
     let silent_best = texts[0].trim().is_empty();
     let min_score = if silent_best { MIN_SCORE_BESIDE_SCAN } else { MIN_SCORE };
-    let chosen = choose(passages(&texts, question), min_score, max_passages);
+    let chosen = choose(passages(&texts, &QuestionTerms::new(question)), min_score, max_passages);
 
     let mut cited: Vec<usize> = Vec::new();
     let mut sentences: Vec<String> = Vec::new();

@@ -7,6 +7,7 @@
 //!
 //! What documents say is data on the way to the model. Nothing in them is executed, and nothing they point to is fetched.
 
+mod characters;
 mod citations;
 mod extractive;
 mod images;

@@ -9,7 +9,7 @@ use std::path::Path;
 use minijinja::{Environment, UndefinedBehavior, context};
 use uuid::Uuid;
 
-use super::citations::is_hostile;
+use super::characters::{is_hostile, is_invisible};
 use crate::error::{Error, Result, io_error};
 use crate::retrieve::Hit;
 
@@ -185,11 +185,6 @@ fn without_tokens(text: &str) -> String {
         last = char;
     }
     apart
-}
-
-/// Characters that are read by a model and seen by nobody: zero widths, tags.
-fn is_invisible(char: char) -> bool {
-    matches!(char, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn broken(folder: Option<&Path>, name: &str, error: minijinja::Error) -> Error {

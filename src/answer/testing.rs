@@ -5,7 +5,7 @@ use crate::types::{DocumentId, Generation, PointId, Tenant};
 
 /// Page `page` of `source`, with this text layer.
 pub fn hit(source: &str, page: u32, text: &str) -> Hit {
-    let document_id = DocumentId::new(&Tenant::default(), "documents", source);
+    let document_id = DocumentId::new(&Tenant("default".into()), "documents", source);
     let generation = Generation("g".into());
     Hit {
         document_id,

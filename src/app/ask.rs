@@ -3,16 +3,17 @@
 
 use std::time::Instant;
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::App;
-use super::search::{Found, Question, SearchResponse};
+use super::scope::Scope;
+use super::search::{Question, SearchResponse};
 use crate::answer::{Answer, AnswerModel, SentPage, extract};
 use crate::error::{Error, Kind, Result};
 use crate::retrieve::{Explanation, Hit, elapsed_ms};
 use crate::telemetry::{Stage, Timer};
+use crate::types::QuestionEmbedding;
 
 /// Pieces of an answer between the model and a slow reader.
 const PIECES_IN_FLIGHT: usize = 32;
@@ -35,6 +36,9 @@ pub struct AskResponse {
     pub timings_ms: AskTimings,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explain: Option<Explanation>,
+    /// The question as the model understood it: evidence is drawn from it.
+    #[serde(skip)]
+    pub question: QuestionEmbedding,
 }
 
 /// Milliseconds of each stage.
@@ -46,7 +50,7 @@ pub struct AskTimings {
     pub total: f64,
 }
 
-impl App {
+impl Scope<'_> {
     /// Answers from the best pages: composed by the answer model, or by quoting them where none is configured, where the
     /// question asks for that, or where the model can't be reached (a note says so).
     ///
@@ -72,7 +76,7 @@ impl App {
         // both are polled by whoever reads the stream: nothing runs on when it is dropped
         let (done_sender, done) = tokio::sync::oneshot::channel();
         let work = async move {
-            let outcome = self.answer(question, sender).await;
+            let outcome = self.answer(question, sender).boxed().await;
             let _ = done_sender.send(outcome);
         };
         let work = futures::stream::once(work).filter_map(|()| async { None::<Result<AnswerEvent>> });
@@ -87,45 +91,37 @@ impl App {
 
     async fn answer(&self, question: &Question, shown: mpsc::Sender<String>) -> Result<AskResponse> {
         let start = Instant::now();
-        let pages = self.config.answer.pages;
-        let Found { response, question: embedded } = self.find(question, pages).await?;
+        let limited = Question { limit: self.app.config.answer.pages, ..question.clone() };
+        let SearchResponse { hits, plan, timings_ms, explain, question: embedded } = self.search(&limited).await?;
         let answering = Instant::now();
         let timer = Timer::start(Stage::Answer);
-        let SearchResponse { hits, plan, timings_ms, explain } = response;
-        let mut answer = match self.answer_model(question)? {
+        let answer = match self.answer_model(question)? {
             Some(model) if !hits.is_empty() => self.compose(model, question, hits, &shown).await?,
             _ => self.quote(question, hits, &shown).await,
         };
         drop(timer);
-        if let Some(folder) = &question.evidence {
-            let mut cited: Vec<Hit> = answer.citations.iter().map(|citation| citation.hit.clone()).collect();
-            self.write_evidence(&question.collection, &mut cited, &embedded, folder).await?;
-            for (citation, hit) in answer.citations.iter_mut().zip(cited) {
-                citation.hit = hit;
-            }
-        }
         let timings_ms = AskTimings {
             embed: timings_ms.embed,
             query: timings_ms.query,
             answer: elapsed_ms(answering),
             total: elapsed_ms(start),
         };
-        Ok(AskResponse { answer, plan, timings_ms, explain })
+        Ok(AskResponse { answer, plan, timings_ms, explain, question: embedded })
     }
 
     /// The configured model, set up at the first question that needs it.
     fn answer_model(&self, question: &Question) -> Result<Option<&AnswerModel>> {
-        let Some(vlm) = self.config.answer.vlm.as_ref().filter(|_| !question.extractive) else { return Ok(None) };
-        if let Some(model) = self.answer_model.get() {
+        let Some(vlm) = self.app.config.answer.vlm.as_ref().filter(|_| !question.extractive) else { return Ok(None) };
+        if let Some(model) = self.app.answer_model.get() {
             return Ok(Some(model));
         }
         let model = AnswerModel::new(vlm)?;
-        Ok(Some(self.answer_model.get_or_init(|| model)))
+        Ok(Some(self.app.answer_model.get_or_init(|| model)))
     }
 
     /// Sentences of the pages, shown at once.
     async fn quote(&self, question: &Question, hits: Vec<Hit>, shown: &mpsc::Sender<String>) -> Answer {
-        let answer = extract(&question.text, hits, self.config.answer.sentences);
+        let answer = extract(&question.text, hits, self.app.config.answer.sentences);
         let _ = shown.send(answer.answer.clone()).await;
         answer
     }
@@ -142,7 +138,7 @@ impl App {
         let mut missing = Vec::new();
         let mut pages: Vec<SentPage> = Vec::new();
         for hit in hits.iter().take(model.max_pages()) {
-            match self.blobs.get(&hit.detail.image_key).await {
+            match self.app.blobs.get(&self.tenant, &hit.detail.image_key).await {
                 Ok(image) => pages.push(SentPage { hit: hit.clone(), image }),
                 Err(error) => missing.push(format!("page {} of {} was left out: {error}", hit.page, hit.title)),
             }

@@ -2,12 +2,18 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use fs4::fs_std::FileExt;
 
-use crate::error::{Error, Result, io_error};
+use crate::durable::{durable_folder, durable_private_folder, durable_write};
+use crate::error::{Error, Result, ResultExt, io_error};
+use crate::ingest::DiskGuard;
 use crate::source::clear_spool;
+
+/// The folder holds what documents say: it is for its owner alone.
+const PRIVATE: u32 = 0o700;
 
 /// What this version writes. Raised when an older Quire could not read the folder any more.
 const FORMAT: u32 = 1;
@@ -20,18 +26,19 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Creates the folder where there is none.
+    /// Creates the folder when there is none, readable by its owner only, and makes one that is open to others so.
     ///
     /// # Errors
-    /// Configuration, where another process holds it or a newer Quire wrote it.
+    /// Configuration, when another process holds it or a newer Quire wrote it.
     pub fn open(root: &Path) -> Result<Self> {
-        fs::create_dir_all(root).map_err(|error| io_error("create the data folder", root, error))?;
+        durable_private_folder(root).context("the data folder")?;
         let root = root.canonicalize().map_err(|error| io_error("open the data folder", root, error))?;
+        close_to_others(&root)?;
         let lock = lock(&root)?;
         check_format(&root)?;
         let data = Self { root, _lock: lock };
         for folder in [data.vectors(), data.blobs(), data.spool()] {
-            fs::create_dir_all(&folder).map_err(|error| io_error("create", &folder, error))?;
+            durable_folder(&folder)?;
         }
         clear_spool(&data.spool())?;
         Ok(data)
@@ -53,13 +60,61 @@ impl DataDir {
         self.root.join("blobs")
     }
 
+    /// Folders that were ingested, and where they lay.
+    pub fn roots(&self) -> PathBuf {
+        self.root.join("roots.json")
+    }
+
+    /// Hashes of large model files that were checked.
+    pub fn model_hashes(&self) -> PathBuf {
+        self.root.join("model-hashes")
+    }
+
+    /// Watches that a reserve is left on every disk that holds a part of the folder.
+    pub fn disk_guard(&self, reserve_bytes: u64) -> DiskGuard {
+        let folders = [
+            ("the ledger", self.root.clone()),
+            ("vectors", self.vectors()),
+            ("page images", self.blobs()),
+            ("copies", self.spool()),
+        ];
+        DiskGuard::new(folders.to_vec(), reserve_bytes)
+    }
+
     /// Private copies of documents while they are read.
     pub fn spool(&self) -> PathBuf {
         self.root.join("spool")
     }
 }
 
-/// Takes the lock, writing our process id into it so that others can name who holds it.
+/// Takes from others what they may do in the folder. When that is impossible (it is somebody else's, or lies on a file system
+/// without permissions) the log says so, and work goes on: whoever set it up so can reach the documents as well.
+fn close_to_others(root: &Path) -> Result<()> {
+    let metadata = root.metadata().map_err(|error| io_error("open the data folder", root, error))?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & !PRIVATE & 0o777 == 0 {
+        return Ok(());
+    }
+    let folder = root.display();
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        let owner = metadata.uid();
+        tracing::warn!(
+            "{folder} is open to others (mode {mode:03o}) and belongs to user {owner}: what documents say can be read there; \
+             let its owner run `chmod 700`"
+        );
+        return Ok(());
+    }
+    match fs::set_permissions(root, fs::Permissions::from_mode(mode & !0o077)) {
+        Ok(()) => tracing::warn!("{folder} was open to others (mode {mode:03o}): now it is its owner's alone"),
+        Err(error) => {
+            tracing::warn!(%error, "{folder} is open to others (mode {mode:03o}), and that could not be changed");
+        }
+    }
+    Ok(())
+}
+
+/// Takes the lock, writing our process id into it so that others can name who holds it. The lock is on the file itself, so
+/// it must stay the same file: it is never replaced, and nothing that it says decides whether the folder opens.
 fn lock(root: &Path) -> Result<File> {
     let path = root.join("lock");
     let mut file = OpenOptions::new()
@@ -67,6 +122,7 @@ fn lock(root: &Path) -> Result<File> {
         .truncate(false)
         .read(true)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(|error| io_error("open", &path, error))?;
     if !FileExt::try_lock_exclusive(&file).map_err(|error| io_error("lock", &path, error))? {
@@ -99,7 +155,7 @@ fn check_format(root: &Path) -> Result<()> {
             Err(_) => Err(Error::configuration(format!("{} holds '{}', not a number", path.display(), text.trim()))),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            fs::write(&path, format!("{FORMAT}\n")).map_err(|error| io_error("write", &path, error))
+            durable_write(&path, format!("{FORMAT}\n").as_bytes())
         }
         Err(error) => Err(io_error("read", &path, error)),
     }
@@ -126,5 +182,43 @@ mod tests {
         let error = DataDir::open(dir.path()).unwrap_err();
         assert!(error.to_string().contains("newer Quire"), "{error}");
         assert!(!dir.path().join("vectors").exists());
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[test]
+    fn a_new_folder_is_its_owners_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("above/data");
+        let data = DataDir::open(&root).unwrap();
+        assert_eq!(mode(data.root()), 0o700);
+        assert_eq!((mode(&data.root().join("format")), mode(&data.root().join("lock"))), (0o600, 0o600));
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        for open in [0o755, 0o770, 0o701] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(open)).unwrap();
+            DataDir::open(dir.path()).unwrap();
+            assert_eq!(mode(dir.path()), 0o700, "{open:o}");
+        }
+    }
+
+    #[test]
+    fn the_format_is_written_whole_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        DataDir::open(dir.path()).unwrap();
+        let format = dir.path().join("format");
+        assert_eq!(fs::read_to_string(&format).unwrap(), "1\n");
+        let inode = fs::metadata(&format).unwrap().ino();
+        DataDir::open(dir.path()).unwrap();
+        assert_eq!(fs::metadata(&format).unwrap().ino(), inode, "it is not written again");
+        let left = fs::read_dir(dir.path())
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
+        assert_eq!(left.count(), 0);
     }
 }

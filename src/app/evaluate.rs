@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{App, Question};
+use super::Question;
+use super::scope::Scope;
 use crate::error::{Error, Result, io_error};
 use crate::ledger::DocumentFilter;
 use crate::retrieve::Hit;
+use crate::store::Filter;
 
 /// Questions under way at once.
 const ASKING: usize = 4;
@@ -72,7 +74,7 @@ impl Known {
     }
 }
 
-impl App {
+impl Scope<'_> {
     /// Asks every question of a set by every plan.
     ///
     /// # Errors
@@ -80,12 +82,13 @@ impl App {
     pub async fn evaluate(&self, request: &EvalRequest) -> Result<EvalReport> {
         let all = read(&request.set.join("questions.jsonl"))?;
         let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
-        let documents = self.ledger.documents(&filter).await?;
+        let documents = self.all_documents(&filter).await?;
         let indexed: BTreeSet<_> = documents.iter().filter_map(|record| stem(&record.source.uri)).collect();
         let asked = all.len();
         let questions: Vec<Known> =
             all.into_iter().filter(|known| stem(&known.document).is_some_and(|name| indexed.contains(name))).collect();
-        let pages = self.store.count(&request.collection, &Default::default()).await?;
+        let physical = self.app.collections.active(&request.collection).await?.physical;
+        let pages = self.app.store.count(&physical, &Filter::of(&self.tenant)).await?;
         let mut kinds: BTreeMap<&str, KindReport> = BTreeMap::new();
         for known in &questions {
             let report = kinds.entry(&known.kind).or_insert_with(|| KindReport {

@@ -1,21 +1,23 @@
-//! A one-shot ingest: find files, write down what is owed, work until nothing is owed, say what happened.
+//! A one-shot ingest: find files, write down what is owed, drain the queue, say what happened.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::{App, Definition};
-use crate::config::Pipeline as PipelineConfig;
-use crate::embed::Embedder;
-use crate::error::{Error, Result, io_error};
-use crate::ingest::{Event, Pipeline, Progress, Submitter};
+use super::collections::Defined;
+use super::scope::Scope;
+use crate::config::Pipeline;
+use crate::error::{Error, Result};
+use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
-use crate::render::{Renderer, WorkerCommand};
-use crate::source::{Discover, discover, source_path, source_uri};
-use crate::store::Filter;
+use crate::source::prune::{self, KnownDocument, Roots};
+use crate::source::{Discover, Discovery, discover};
+use crate::types::DocumentId;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -23,11 +25,13 @@ pub struct IngestRequest {
     pub paths: Vec<PathBuf>,
     pub discover: Discover,
     /// None: what the collection was made with, or the defaults for a new one.
-    pub pipeline: Option<PipelineConfig>,
+    pub pipeline: Option<Pipeline>,
     pub collection: String,
     pub tags: BTreeMap<String, String>,
     /// Delete documents of the given folders whose files are gone.
     pub prune: bool,
+    /// Delete them even if it looks like an accident.
+    pub prune_anyway: bool,
     /// Index again what has not changed.
     pub force: bool,
 }
@@ -42,8 +46,19 @@ pub struct IngestSummary {
     pub pages_per_second: f64,
     /// Documents that are not indexed, with the reason.
     pub failures: Vec<DocumentFailure>,
-    /// Pages that could not be indexed, of documents that were.
+    /// Pages that are missing, of documents that are indexed.
     pub failed_pages: Vec<FailedPage>,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+    /// The run was told to stop before everything was done; the next one goes on.
+    pub stopped: bool,
+}
+
+impl IngestSummary {
+    /// Whether everything that was asked for is in the index.
+    pub fn is_complete(&self) -> bool {
+        self.failures.is_empty() && self.failed_pages.is_empty() && !self.stopped
+    }
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -51,6 +66,8 @@ pub struct DocumentCounts {
     pub found: u64,
     pub indexed: u64,
     pub unchanged: u64,
+    /// Documents whose tags were changed, and nothing else.
+    pub retagged: u64,
     pub failed: u64,
     pub pruned: u64,
 }
@@ -68,170 +85,187 @@ pub struct FailedPage {
     pub reason: String,
 }
 
-impl App {
-    /// Ingests files and folders into a collection.
-    ///
-    /// # Errors
-    /// Only what concerns the run as a whole; documents that fail are in the summary.
-    pub async fn ingest(&self, request: IngestRequest, progress: Progress) -> Result<IngestSummary> {
-        let started = Instant::now();
-        // First of all: a misspelt path must not leave an empty collection behind.
-        let discovery = {
-            let (paths, mut options) = (request.paths.clone(), request.discover.clone());
-            // Our own page images are no documents.
-            options.never_enter.push(self.data.root().to_owned());
-            tokio::task::spawn_blocking(move || discover(&paths, &options))
-                .await
-                .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??
-        };
-        let (definition, embedder) = self.define(&request).await?;
-        let tally = Arc::new(Mutex::new(IngestSummary::default()));
-        let progress = counting(tally.clone(), progress);
-        let pipeline = Arc::new(self.pipeline(&request.collection, &definition, embedder, progress.clone())?);
-
-        let present: HashSet<String> = discovery.files.iter().map(|file| file.source.uri.clone()).collect();
-        let found = discovery.files.len() as u64;
-        let submitter = Submitter {
-            ledger: self.ledger.clone(),
-            tenant: self.tenant(),
-            collection: request.collection.clone(),
-            recipe: definition.recipe.clone(),
-            tags: request.tags.clone(),
-            force: request.force,
-            progress,
-        };
-        let comparison = submitter.submit_all(discovery.files).await?;
-        let worked = pipeline.run_to_completion().await;
-        pipeline.renderer.shutdown().await;
-        worked?;
-        let pruned = if request.prune { self.prune(&request, &present).await? } else { 0 };
-        self.store.optimize(&request.collection).await?;
-
-        let mut summary = std::mem::take(&mut *tally.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
-        summary.collection = request.collection;
-        summary.documents.found = found;
-        summary.documents.unchanged = comparison.unchanged as u64;
-        summary.documents.pruned = pruned;
-        let unreadable =
-            discovery.problems.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
-        let refused = comparison.failed.into_iter().map(|(file, reason)| (file.source.uri, reason));
-        summary.failures.extend(unreadable.chain(refused).map(|(source, reason)| DocumentFailure { source, reason }));
-        summary.failures.sort_by(|a, b| a.source.cmp(&b.source));
-        summary.documents.failed = summary.failures.len() as u64;
-        summary.seconds = started.elapsed().as_secs_f64();
-        summary.pages_per_second = summary.pages as f64 / summary.seconds.max(1e-9);
-        Ok(summary)
-    }
-
-    /// The definition that this ingest works with, written down before the first page; the collection exists afterwards.
-    async fn define(&self, request: &IngestRequest) -> Result<(Definition, Embedder)> {
-        let collection = request.collection.as_str();
-        let _defining = self.defining.lock().await;
-        let stored = self.stored_definition(collection).await?;
-        if stored.is_none() {
-            self.drop_undefined(collection).await?;
-        }
-        let (definition, info) = match (&request.pipeline, stored) {
-            // The same settings under the model as it is now: a newer revision makes a new recipe.
-            (None, Some(stored)) => {
-                let info = self.model_info(&stored.model).await?;
-                (stored.with_model(&info), info)
-            }
-            (pipeline, _) => {
-                let pipeline = pipeline.clone().unwrap_or_else(|| PipelineConfig::of_config(&self.config));
-                let info = self.model_info(&pipeline.model).await?;
-                (Definition::new(&pipeline, &info)?, info)
-            }
-        };
-        // Each keeps one core busy for a moment.
-        let making = self.store.ensure_collection(collection, &definition.schema);
-        let (embedder, made) = tokio::join!(self.model(&definition.model), making);
-        let embedder = embedder?;
-        made?;
-        if embedder.info().manifest_sha256 != info.manifest_sha256 {
-            return Err(Error::transient(format!("model '{}' was replaced just now: start again", definition.model)));
-        }
-        self.put_definition(collection, &definition).await?;
-        Ok((definition, embedder))
-    }
-
-    /// Removes an empty collection that an earlier run made and never wrote down, because its model could not be loaded or
-    /// it was killed: it must not keep this run from making another.
-    async fn drop_undefined(&self, collection: &str) -> Result<()> {
-        let exists = self.store.collections().await?.iter().any(|name| name == collection);
-        if exists && self.store.count(collection, &Filter::default()).await? == 0 {
-            self.store.drop_collection(collection).await?;
-        }
-        Ok(())
-    }
-
-    fn pipeline(
-        &self,
-        collection: &str,
-        definition: &Definition,
-        embedder: Embedder,
-        progress: Progress,
-    ) -> Result<Pipeline> {
-        let command = WorkerCommand::this_program(self.installation.pdfium(&self.config)?)?;
-        Ok(Pipeline {
-            collection: collection.to_owned(),
-            settings: self.config.ingest.clone(),
-            derive: definition.derive.clone(),
-            recipe: definition.recipe.clone(),
-            spool: self.data.spool(),
-            max_document_bytes: definition.render.max_document_bytes,
-            renderer: Renderer::new(definition.render.clone(), self.config.workers, command)?,
-            embedder,
-            store: self.store.clone(),
-            ledger: self.ledger.clone(),
-            blobs: self.blobs.clone(),
-            progress,
-        })
-    }
-
-    /// Deletes documents of the given folders whose files are gone.
-    async fn prune(&self, request: &IngestRequest, present: &HashSet<String>) -> Result<u64> {
-        let mut folders = Vec::new();
-        for path in request.paths.iter().filter(|path| path.is_dir()) {
-            let folder = path.canonicalize().map_err(|error| io_error("read", path, error))?;
-            folders.push(format!("{}/", source_uri(&folder).trim_end_matches('/')));
-        }
-        let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
-        let mut pruned = 0;
-        for record in self.ledger.documents(&filter).await? {
-            let within = folders.iter().any(|folder| record.source.uri.starts_with(folder.as_str()));
-            let candidate = within && !present.contains(&record.source.uri) && record.state != State::Deleting;
-            // Only what is certainly gone: a file may also be missing from the walk because a folder can't be read.
-            if candidate && matches!(source_path(&record.source.uri).try_exists(), Ok(false)) {
-                self.ledger.delete(record.document_id).await?;
-                pruned += 1;
-            }
-        }
-        self.collect_garbage().await?;
-        Ok(pruned)
+impl FailedPage {
+    fn of(source: String, failure: PageFailure) -> Self {
+        Self { source, page: failure.page, reason: failure.reason }
     }
 }
 
-/// Counts events on their way to the watcher.
-fn counting(tally: Arc<Mutex<IngestSummary>>, watcher: Progress) -> Progress {
-    Arc::new(move |event| {
-        if let Ok(mut summary) = tally.lock() {
-            match &event {
-                Event::Indexed { source, pages, failed_pages, .. } => {
-                    summary.documents.indexed += 1;
-                    summary.pages += u64::from(*pages) - failed_pages.len() as u64;
-                    summary.failed_pages.extend(failed_pages.iter().map(|PageFailure { page, reason }| FailedPage {
-                        source: source.uri.clone(),
-                        page: *page,
-                        reason: reason.clone(),
-                    }));
-                }
-                Event::Rejected { source, reason } | Event::Dead { source, reason } => {
-                    summary.failures.push(DocumentFailure { source: source.uri.clone(), reason: reason.clone() });
-                }
-                _ => {}
-            }
+impl Scope<'_> {
+    /// Ingests files and folders into a collection, until `stop`: what was begun is then finished or given back.
+    ///
+    /// # Errors
+    /// Only what concerns the run as a whole; documents that fail are in the summary.
+    ///
+    /// A future behind a pointer, as [`crate::ingest::Engine`] has them.
+    pub fn ingest<'a>(
+        &'a self,
+        request: IngestRequest,
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<IngestSummary>> {
+        self.ingest_once(request, stop).boxed()
+    }
+
+    async fn ingest_once(&self, request: IngestRequest, stop: &CancellationToken) -> Result<IngestSummary> {
+        let started = Instant::now();
+        // First of all: a misspelt path must not leave an empty collection behind.
+        let mut discovery = self.discover(&request).await?;
+        let found = discovery.files.len();
+        let gone = self.gone(&request, &discovery).await?;
+        let default = self.app.default_pipeline();
+        let limits = request.pipeline.as_ref().map_or(&self.app.config.limits, |pipeline| &pipeline.limits);
+        let engine = self.app.engine(limits)?;
+        let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
+
+        let submitter = Submitter {
+            ledger: self.app.ledger.clone(),
+            tenant: self.tenant.clone(),
+            collection: request.collection.clone(),
+            tags: request.tags.clone(),
+            force: request.force,
+            max_document_bytes: limits.max_document_bytes,
+            limits: limits.values(),
+            events: self.app.events.clone(),
+        };
+        let comparison = submitter.submit_all(std::mem::take(&mut discovery.files), stop).await?;
+        let report = drain(&engine, &request.collection, stop).await?;
+
+        let notes = notes(&defined, &report);
+        let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone).await? };
+        self.app.store.optimize(&defined.build.physical).await?;
+        let summary = summary(request.collection, discovery, found, comparison, report);
+        Ok(IngestSummary {
+            documents: DocumentCounts { pruned, ..summary.documents },
+            seconds: started.elapsed().as_secs_f64(),
+            pages_per_second: summary.pages as f64 / started.elapsed().as_secs_f64().max(1e-9),
+            notes,
+            ..summary
+        })
+    }
+
+    async fn discover(&self, request: &IngestRequest) -> Result<Discovery> {
+        let (paths, mut options) = (request.paths.clone(), request.discover.clone());
+        // Our own page images are no documents.
+        options.never_enter.push(self.app.data.root().to_owned());
+        tokio::task::spawn_blocking(move || discover(&paths, &options))
+            .await
+            .map_err(|error| Error::bug("walking the folders panicked").with_source(error))?
+    }
+
+    /// The documents of the given folders whose files are gone, if they are to be deleted. Where the folders lie is noted for
+    /// the next time.
+    ///
+    /// # Errors
+    /// Configuration: it looks like an accident.
+    async fn gone(&self, request: &IngestRequest, discovery: &Discovery) -> Result<Vec<DocumentId>> {
+        let mut known = Vec::new();
+        if request.prune {
+            let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
+            let documents = self.all_documents(&filter).await?.into_iter();
+            let there = documents.filter(|record| record.state != State::Deleting);
+            known.extend(there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }));
         }
-        watcher(event);
-    })
+        let (file, collection, anyway) = (self.app.data.roots(), request.collection.clone(), request.prune_anyway);
+        let present: HashSet<String> = discovery.files.iter().map(|file| file.source.uri.clone()).collect();
+        let roots = discovery.roots.clone();
+        let decide = move || {
+            let mut before = Roots::load(&file)?;
+            let gone = |uri: &str| !present.contains(uri) && prune::is_gone(uri);
+            let gone = prune::decide(&collection, &roots, &known, gone, &before, anyway)?;
+            if before.remember(&collection, &roots) {
+                before.save(&file)?;
+            }
+            Ok(gone)
+        };
+        tokio::task::spawn_blocking(decide)
+            .await
+            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))?
+    }
+
+    async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
+        let mut deleted = 0;
+        for document in documents {
+            deleted += u64::from(self.app.ledger.delete(&self.tenant, document).await?);
+        }
+        self.app.collector.collect().await?;
+        Ok(deleted)
+    }
+}
+
+/// One drain of the engine; its processes end with it, whatever came out.
+async fn drain(engine: &Engine, collection: &str, stop: &CancellationToken) -> Result<Report> {
+    let report = engine.drain(Some(collection), stop).await;
+    engine.shutdown().await;
+    report
+}
+
+fn notes(defined: &Defined, report: &Report) -> Vec<String> {
+    let mut notes = Vec::new();
+    if defined.resubmitted > 0 {
+        notes.push(format!(
+            "{} documents that were indexed before were put in again: the collection's recipe changed, or its vectors were lost",
+            defined.resubmitted
+        ));
+    }
+    if !report.not_switched.is_empty() {
+        let missing: Vec<_> =
+            report.not_switched.iter().map(|(source, reason)| format!("{} ({reason})", source.uri)).collect();
+        notes.push(format!(
+            "questions are still asked of the collection as it was: built anew it would lack {}; mend or delete them and ingest \
+             again, or `quire collections switch` to do without them",
+            missing.join(", ")
+        ));
+    }
+    notes
+}
+
+fn summary(
+    collection: String,
+    discovery: Discovery,
+    found: usize,
+    comparison: Comparison,
+    report: Report,
+) -> IngestSummary {
+    let unreadable =
+        discovery.problems.into_iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
+    let refused = comparison.failed.into_iter().map(|(file, reason)| (file.source.uri, reason));
+    let failed = report.failures.into_iter().map(|(document, reason)| (document.source.uri, reason));
+    let mut failures: Vec<DocumentFailure> =
+        unreadable.chain(refused).chain(failed).map(|(source, reason)| DocumentFailure { source, reason }).collect();
+    failures.sort_by(|a, b| a.source.cmp(&b.source));
+    let before = comparison.missing_pages.into_iter().map(|(file, page)| FailedPage::of(file.source.uri, page));
+    let now = report.failed_pages.into_iter().map(|(document, page)| FailedPage::of(document.source.uri, page));
+    let mut failed_pages: Vec<FailedPage> = before.chain(now).collect();
+    failed_pages.sort_by(|a, b| (&a.source, a.page).cmp(&(&b.source, b.page)));
+    IngestSummary {
+        collection,
+        documents: DocumentCounts {
+            found: found as u64,
+            indexed: report.indexed,
+            unchanged: comparison.unchanged as u64,
+            retagged: report.retagged,
+            failed: failures.len() as u64,
+            pruned: 0,
+        },
+        pages: report.pages,
+        failures,
+        failed_pages,
+        stopped: report.stopped,
+        ..IngestSummary::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_leaves_something_out_is_not_complete() {
+        assert!(IngestSummary::default().is_complete());
+        let page = FailedPage { source: "/a.pdf".into(), page: 3, reason: "it is blank".into() };
+        assert!(!IngestSummary { failed_pages: vec![page], ..IngestSummary::default() }.is_complete());
+        let failure = DocumentFailure { source: "/a.pdf".into(), reason: "no PDF".into() };
+        assert!(!IngestSummary { failures: vec![failure], ..IngestSummary::default() }.is_complete());
+        assert!(!IngestSummary { stopped: true, ..IngestSummary::default() }.is_complete());
+    }
 }

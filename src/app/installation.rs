@@ -4,18 +4,47 @@ use std::path::PathBuf;
 
 use crate::config::{Config, Environment, Library, Pipeline, Places};
 use crate::error::Result;
+use crate::render::WorkerCommand;
 
 /// The surroundings of a process.
 #[derive(Debug, Clone)]
 pub struct Installation {
     environment: Environment,
     places: Places,
+    /// The program that draws documents; None: this one.
+    render_program: Option<PathBuf>,
 }
 
 impl Installation {
     /// Those of this process.
     pub fn of_process() -> Self {
-        Self { environment: Environment::read(), places: Places::of_process() }
+        Self::of_process_in(Environment::read())
+    }
+
+    /// Those of this process, with other variables.
+    pub fn of_process_in(environment: Environment) -> Self {
+        Self { environment, places: Places::of_process(), render_program: None }
+    }
+
+    /// Documents are drawn by another program than this one, started with the word `render-worker`: for tests, which are no
+    /// Quire themselves.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn drawing_with(mut self, program: PathBuf) -> Self {
+        self.render_program = Some(program);
+        self
+    }
+
+    /// How render workers are started.
+    ///
+    /// # Errors
+    /// Configuration: PDFium is not found.
+    pub fn worker_command(&self, config: &Config) -> Result<WorkerCommand> {
+        let command = WorkerCommand::this_program(self.pdfium(config)?)?;
+        Ok(match &self.render_program {
+            Some(program) => WorkerCommand { program: program.clone(), ..command },
+            None => command,
+        })
     }
 
     pub fn environment(&self) -> &Environment {

@@ -1,13 +1,15 @@
 //! Questions: embed, retrieve. The one place where the question flow is wired; `ask.rs` goes on from here.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use serde::Serialize;
 
-use super::App;
+use super::collections::DefinedBuild;
+use super::scope::Scope;
 use crate::derive::derive_question;
-use crate::error::{Error, Result, io_error};
+use crate::error::{Error, Result};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
 use crate::types::QuestionEmbedding;
 
@@ -22,16 +24,14 @@ pub struct Question {
     pub limit: usize,
     pub plan: Option<String>,
     pub filter: PageFilter,
-    /// Folder to write highlighted page images into.
-    pub evidence: Option<PathBuf>,
     /// Take the query apart as well: every stage runs once more on its own.
     pub explain: bool,
-    /// Quote the pages even where an answer model is configured.
+    /// Quote the pages even if an answer model is configured.
     pub extractive: bool,
 }
 
 impl Question {
-    /// By the collection's own plan, among all of its pages, with nothing written and nothing explained.
+    /// By the collection's own plan, among all of its pages, with nothing explained.
     pub fn new(text: impl Into<String>, collection: impl Into<String>, limit: usize) -> Self {
         Self {
             text: text.into(),
@@ -39,7 +39,6 @@ impl Question {
             limit,
             plan: None,
             filter: PageFilter::default(),
-            evidence: None,
             explain: false,
             extractive: false,
         }
@@ -54,31 +53,36 @@ pub struct SearchResponse {
     pub timings_ms: SearchTimings,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explain: Option<Explanation>,
-}
-
-/// Hits with the question they answer, for what follows a search.
-pub(super) struct Found {
-    pub response: SearchResponse,
+    /// The question as the model understood it: evidence is drawn from it.
+    #[serde(skip)]
     pub question: QuestionEmbedding,
 }
 
-impl App {
+impl Scope<'_> {
     /// Finds the pages that look most like an answer.
-    pub async fn search(&self, question: &Question) -> Result<SearchResponse> {
-        let Found { mut response, question: embedded } = self.find(question, question.limit).await?;
-        if let Some(folder) = &question.evidence {
-            self.write_evidence(&question.collection, &mut response.hits, &embedded, folder).await?;
-        }
-        Ok(response)
+    pub fn search<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Result<SearchResponse>> {
+        self.search_active(question).boxed()
     }
 
-    pub(super) async fn find(&self, question: &Question, limit: usize) -> Result<Found> {
+    async fn search_active(&self, question: &Question) -> Result<SearchResponse> {
+        let build = self.app.collections.active(&question.collection).await?;
+        match self.search_build(question, &build).await {
+            Ok(response) => Ok(response),
+            Err(error) => {
+                // Another build may have taken the place of this one while it was asked.
+                let now = self.app.collections.active(&question.collection).await?;
+                if now.physical == build.physical { Err(error) } else { self.search_build(question, &now).await }
+            }
+        }
+    }
+
+    async fn search_build(&self, question: &Question, build: &DefinedBuild) -> Result<SearchResponse> {
         let start = Instant::now();
         let text = question.text.trim();
         check_question(text)?;
-        let definition = self.definition(&question.collection).await?;
+        let DefinedBuild { physical, definition } = build;
         let plan = definition.plan(question.plan.as_deref())?;
-        let model = self.model(&definition.model).await?;
+        let model = self.app.models.get(&definition.model).await?;
         if model.info().name() != definition.model_name {
             return Err(Error::configuration(format!(
                 "collection '{}' was made with {}, and '{}' is now {}: ingest again to move to it",
@@ -98,58 +102,24 @@ impl App {
         let embed = elapsed_ms(embedding);
         let querying = Instant::now();
         let search = Search {
-            collection: &question.collection,
-            tenant: &self.tenant(),
+            collection: physical,
+            tenant: &self.tenant,
             question: text,
             derived: &derived,
             plan,
             filter: &question.filter,
-            limit,
+            limit: question.limit,
         };
-        let mut hits = self.retriever.search(&search).await?;
+        let mut hits = self.app.retriever.search(&search).await?;
         for hit in &mut hits {
-            if let Some(path) = self.blobs.local_path(&hit.detail.image_key) {
+            if let Some(path) = self.app.blobs.local_path(&self.tenant, &hit.detail.image_key) {
                 hit.image = path.display().to_string();
             }
         }
         let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
         // Measured last: it repeats the work.
-        let explain = if question.explain { Some(self.retriever.explain(&search, &hits).await?) } else { None };
-        Ok(Found {
-            response: SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain },
-            question: embedded,
-        })
-    }
-
-    /// Writes each hit's page image with the matching places marked, and points the hit at it.
-    pub(super) async fn write_evidence(
-        &self,
-        collection: &str,
-        hits: &mut [Hit],
-        question: &QuestionEmbedding,
-        folder: &Path,
-    ) -> Result<()> {
-        std::fs::create_dir_all(folder).map_err(|error| io_error("create", folder, error))?;
-        for (index, hit) in hits.iter_mut().enumerate() {
-            let evidence = self.retriever.evidence(collection, hit, question).await?;
-            let bytes = self.blobs.get(&hit.detail.image_key).await?;
-            let stem = Path::new(&hit.source).file_stem().map_or("page".into(), |stem| stem.to_string_lossy());
-            let path = folder.join(format!("{}-{stem}-p{}.png", index + 1, hit.page));
-            let target = path.clone();
-            tokio::task::spawn_blocking(move || -> Result<()> {
-                let image = image::load_from_memory(&bytes)
-                    .map_err(|error| Error::permanent("a stored page image can't be read").with_source(error))?;
-                let mut image = image.into_rgb8();
-                evidence.highlight(&mut image);
-                image
-                    .save(&target)
-                    .map_err(|error| Error::permanent(format!("cannot write {}", target.display())).with_source(error))
-            })
-            .await
-            .map_err(|error| Error::bug("drawing evidence panicked").with_source(error))??;
-            hit.image = path.display().to_string();
-        }
-        Ok(())
+        let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
+        Ok(SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain, question: embedded })
     }
 }
 

@@ -9,8 +9,10 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as Location;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::BlobStore;
-use crate::error::{Error, Result, io_error};
+use super::{BlobStore, key};
+use crate::durable::durable_folder;
+use crate::error::{Error, Result, ResultExt};
+use crate::types::Tenant;
 
 /// A folder of blobs. Writes go to a file beside the target, which is synced and renamed; then the folder is synced.
 #[derive(Debug)]
@@ -22,9 +24,9 @@ impl LocalBlobs {
     /// Opens the folder, creating it with those above it.
     ///
     /// # Errors
-    /// Where it can't be created or is no folder.
+    /// When it can't be created or is no folder.
     pub fn open(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| io_error("create the blob folder", folder, error))?;
+        durable_folder(folder).context("the blob folder")?;
         let files = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| failed("open the blob folder", &folder.display().to_string(), error))?
             .with_fsync(true)
@@ -40,17 +42,16 @@ impl BlobStore for LocalBlobs {
         Ok(())
     }
 
-    async fn get(&self, key: &str) -> Result<Bytes> {
-        let found = self.files.get(&location(key)?).await.map_err(|error| failed("read", key, error))?;
-        found.bytes().await.map_err(|error| failed("read", key, error))
-    }
-
-    async fn exists(&self, key: &str) -> Result<bool> {
-        match self.files.head(&location(key)?).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(failed("look for", key, error)),
+    async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {
+        let location = location(key)?;
+        if !key::belongs_to(key, tenant) {
+            return Err(none_such(key));
         }
+        let found = match self.files.get(&location).await {
+            Err(object_store::Error::NotFound { .. }) => return Err(none_such(key)),
+            found => found.map_err(|error| failed("read", key, error))?,
+        };
+        found.bytes().await.map_err(|error| failed("read", key, error))
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -60,8 +61,9 @@ impl BlobStore for LocalBlobs {
         }
     }
 
-    fn local_path(&self, key: &str) -> Option<PathBuf> {
-        self.files.path_to_filesystem(&location(key).ok()?).ok()
+    fn local_path(&self, tenant: &Tenant, key: &str) -> Option<PathBuf> {
+        let location = location(key).ok().filter(|_| key::belongs_to(key, tenant))?;
+        self.files.path_to_filesystem(&location).ok()
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>> {
@@ -89,11 +91,15 @@ fn location(key: &str) -> Result<Location> {
     Location::parse(key).map_err(|error| Error::bug(format!("'{key}' is not a blob key")).with_source(error))
 }
 
+/// What is said of a blob that is not there, and of another tenant's.
+fn none_such(key: &str) -> Error {
+    Error::permanent(format!("cannot read blob {key}: there is none"))
+}
+
 fn failed(action: &str, key: &str, error: object_store::Error) -> Error {
     use object_store::Error as E;
     let message = format!("cannot {action} blob {key}");
     match &error {
-        E::NotFound { .. } => Error::permanent(format!("{message}: there is none")).with_source(error),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => Error::configuration(message).with_source(error),
         E::InvalidPath { .. } | E::NotImplemented { .. } | E::NotSupported { .. } => {
             Error::bug(message).with_source(error)
@@ -105,7 +111,8 @@ fn failed(action: &str, key: &str, error: object_store::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blobs::contract;
+    use crate::blobs::{contract, page_key};
+    use crate::types::{DocumentId, Generation};
     use tempfile::TempDir;
 
     #[tokio::test]
@@ -118,9 +125,10 @@ mod tests {
     async fn a_blob_is_a_file_and_nothing_else_is_left() {
         let folder = TempDir::new().unwrap();
         let blobs = LocalBlobs::open(folder.path()).unwrap();
-        let key = "images/ab/abc.jpg";
-        blobs.put(key, Bytes::from_static(b"pixels")).await.unwrap();
-        let path = blobs.local_path(key).unwrap();
+        let tenant = Tenant("acme".into());
+        let key = page_key(&tenant, DocumentId::new(&tenant, "documents", "/a.pdf"), &Generation("g1".into()), 1);
+        blobs.put(&key, Bytes::from_static(b"pixels")).await.unwrap();
+        let path = blobs.local_path(&tenant, &key).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"pixels");
         assert_eq!(path, folder.path().canonicalize().unwrap().join(key));
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
@@ -128,10 +136,8 @@ mod tests {
 
     #[test]
     fn no_key_leads_out_of_the_folder() {
-        let folder = TempDir::new().unwrap();
-        let blobs = LocalBlobs::open(folder.path()).unwrap();
         for key in ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", "a/.hidden", "a#1", "a b"] {
-            assert!(blobs.local_path(key).is_none(), "{key}");
+            assert!(location(key).is_err(), "{key}");
         }
     }
 

@@ -1,17 +1,20 @@
 //! `quire ask`: an answer with its evidence.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 
 use clap::Args;
 use futures::StreamExt;
 
+use super::evidence::write_evidence;
 use super::output::{Output, Pieces};
 use super::search::{QuestionArgs, write_explanation, write_hit};
 use crate::answer::Mode;
-use crate::app::{AnswerEvent, App, AskResponse};
+use crate::app::{AnswerEvent, AskResponse, Question, Scope};
 use crate::error::Result;
+use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
 pub struct AskArgs {
@@ -24,29 +27,45 @@ pub struct AskArgs {
     common: QuestionArgs,
 }
 
-pub async fn ask(app: &App, args: AskArgs, output: Output) -> Result<ExitCode> {
+pub async fn ask(scope: &Scope<'_>, args: AskArgs, output: Output) -> Result<ExitCode> {
+    let app = scope.app();
+    let folder = args.common.evidence.clone();
     let limit = app.config().answer.pages;
-    let mut question = args.common.question(app, args.question, limit).await?;
+    let mut question = args.common.question(scope, args.question, limit).await?;
     question.extractive = args.extractive;
     if output.json {
-        let response = app.ask(&question).await?;
+        let mut response = scope.ask(&question).await?;
+        add_evidence(scope, &question, &mut response, folder.as_deref()).await?;
         output.result(&response, |_| Ok(()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut pieces = Pieces::default();
-    let mut events = pin!(app.ask_stream(&question));
+    let mut events = pin!(scope.ask_stream(&question));
     while let Some(event) = events.next().await {
         match event? {
             // nobody reads any more: the stream is dropped, and with it the request
             AnswerEvent::Delta(piece) if !pieces.write(&piece)? => break,
             AnswerEvent::Delta(_) => {}
-            AnswerEvent::Done(response) => {
+            AnswerEvent::Done(mut response) => {
+                add_evidence(scope, &question, &mut response, folder.as_deref()).await?;
                 let has_model = app.config().answer.vlm.is_some();
                 output.result(&response, |out| write_rest(out, &response, has_model))?;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Marked page images of what is cited, if a folder for them is given.
+async fn add_evidence(
+    scope: &Scope<'_>,
+    question: &Question,
+    response: &mut AskResponse,
+    folder: Option<&Path>,
+) -> Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    let cited = response.answer.citations.iter_mut().map(|citation| &mut citation.hit);
+    write_evidence(scope, &question.collection, cited, &response.question, folder).await
 }
 
 /// What follows the answer itself: how it came to be, what to know about it, its citations.
@@ -65,7 +84,7 @@ fn write_rest(out: &mut dyn Write, response: &AskResponse, has_model: bool) -> i
         }
     }
     for note in &answer.notes {
-        writeln!(out, "note: {note}")?;
+        writeln!(out, "note: {}", visible_line(note))?;
     }
     for citation in &answer.citations {
         writeln!(out)?;

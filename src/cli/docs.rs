@@ -8,9 +8,10 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::output::{Output, count};
-use crate::app::App;
+use crate::app::Scope;
 use crate::error::Result;
-use crate::ledger::{DocumentFilter, DocumentRecord, PageFailure, State};
+use crate::ledger::{self, DocumentFilter, DocumentRecord, PageFailure, State};
+use crate::telemetry::visible_line;
 use crate::types::{ContentHash, DocumentId};
 
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,15 @@ pub enum DocsCommand {
         /// Only documents in this state: queued, processing, indexed, rejected, dead, deleting
         #[arg(long, value_name = "STATE", value_parser = parse_state)]
         state: Option<State>,
+        /// Only documents whose source begins with this
+        #[arg(long, value_name = "PREFIX")]
+        source_prefix: Option<String>,
+        /// At most so many, and where to go on
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Go on where an earlier list ended
+        #[arg(long, value_name = "CURSOR")]
+        cursor: Option<String>,
     },
     /// Show all that is known of one document
     Show {
@@ -78,6 +88,8 @@ impl From<DocumentRecord> for DocumentView {
 #[derive(Debug, Serialize)]
 struct Listing {
     documents: Vec<DocumentView>,
+    /// Where to go on, if there are more.
+    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,30 +101,34 @@ fn parse_state(text: &str) -> std::result::Result<State, String> {
     State::parse(text).map_err(|error| error.to_string())
 }
 
-pub async fn docs(app: &App, command: DocsCommand, output: Output) -> Result<ExitCode> {
+pub async fn docs(scope: &Scope<'_>, command: DocsCommand, output: Output) -> Result<ExitCode> {
     match command {
-        DocsCommand::List { collection, state } => {
-            let filter = DocumentFilter { collection, state, ..DocumentFilter::default() };
-            let documents: Vec<_> = app.documents(&filter).await?.into_iter().map(DocumentView::from).collect();
-            let listing = Listing { documents };
+        DocsCommand::List { collection, state, source_prefix, limit, cursor } => {
+            let filter = DocumentFilter { collection, state, source_prefix, limit, after: cursor };
+            let found = match limit {
+                Some(_) => scope.documents(&filter).await?,
+                None => ledger::Listing { documents: scope.all_documents(&filter).await?, next_cursor: None },
+            };
+            let documents = found.documents.into_iter().map(DocumentView::from).collect();
+            let listing = Listing { documents, next_cursor: found.next_cursor };
             output.result(&listing, |out| write_list(out, &listing))?;
         }
         DocsCommand::Show { document } => {
-            let view = DocumentView::from(app.find_document(&document).await?);
+            let view = DocumentView::from(scope.find_document(&document).await?);
             output.result(&view, |out| write_one(out, &view))?;
         }
         DocsCommand::Delete { documents } => {
             let mut records = Vec::new();
             // All names are checked before the first document goes.
             for name in &documents {
-                records.push(app.find_document(name).await?);
+                records.push(scope.find_document(name).await?);
             }
             for record in &records {
-                app.delete_document(record.document_id).await?;
+                scope.delete_document(record.document_id).await?;
             }
             let deleted = Deleted { deleted: records.into_iter().map(DocumentView::from).collect() };
             output.result(&deleted, |out| {
-                deleted.deleted.iter().try_for_each(|view| writeln!(out, "deleted {}", view.source))
+                deleted.deleted.iter().try_for_each(|view| writeln!(out, "deleted {}", visible_line(&view.source)))
             })?;
         }
     }
@@ -124,21 +140,34 @@ fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
         return writeln!(out, "No documents.");
     }
     for view in &listing.documents {
-        let reason = view.reason.as_ref().map(|reason| format!("   {reason}")).unwrap_or_default();
+        let reason = view.reason.as_ref().map(|reason| format!("   {}", visible_line(reason))).unwrap_or_default();
+        let missing = missing_pages(&view.failed_pages);
         writeln!(
             out,
-            "{}  {:<10}  {:>10}  {}{reason}",
+            "{}  {:<10}  {:>10}  {}{missing}{reason}",
             view.document_id,
             view.state.as_str(),
             count(u64::from(view.page_count), "page"),
-            view.source,
+            visible_line(&view.source),
         )?;
+    }
+    if let Some(cursor) = &listing.next_cursor {
+        writeln!(out, "more: --cursor {cursor}")?;
     }
     writeln!(out, "{}", count(listing.documents.len() as u64, "document"))
 }
 
+/// Which pages of an indexed document can't be found.
+fn missing_pages(failed: &[PageFailure]) -> String {
+    if failed.is_empty() {
+        return String::new();
+    }
+    let pages: Vec<String> = failed.iter().map(|failed| failed.page.to_string()).collect();
+    format!("   without page {}", pages.join(", "))
+}
+
 fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
-    writeln!(out, "{}", view.title)?;
+    writeln!(out, "{}", visible_line(&view.title))?;
     let tags: Vec<_> = view.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let rows = [
         ("id", view.document_id.to_string()),
@@ -152,10 +181,10 @@ fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
         ("updated", view.updated_at.clone()),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        writeln!(out, "  {name:<13} {value}")?;
+        writeln!(out, "  {name:<13} {}", visible_line(value))?;
     }
     for failure in &view.failed_pages {
-        writeln!(out, "  page {} is missing: {}", failure.page, failure.reason)?;
+        writeln!(out, "  page {} is missing: {}", failure.page, visible_line(&failure.reason))?;
     }
     Ok(())
 }

@@ -1,183 +1,21 @@
-//! `quire doctor`: what is found, what is missing, and what to do about it. Every check runs, whatever the others say.
+//! `quire doctor`: what is found, what is missing, and what to do about it.
 
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
-use super::output::{Output, bytes};
-use crate::answer::AnswerModel;
-use crate::app::{App, Installation};
+use super::output::Output;
+use crate::app::{self, DoctorReport, Installation};
 use crate::config::Config;
-use crate::embed;
-use crate::error::{Error, Result, ResultExt, io_error};
-use crate::render::{Renderer, WorkerCommand};
+use crate::error::Result;
 
-/// One empty page.
-const PROBE_PDF: &[u8] = b"%PDF-1.4
-1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
-2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
-3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]>>endobj
-trailer<</Root 1 0 R>>
-%%EOF
-";
-
-/// Below this an ingest is likely to end in a full disk.
-const LOW_DISK_BYTES: u64 = 1 << 30;
-
-#[derive(Debug, Serialize)]
-struct Report {
-    version: &'static str,
-    checks: Vec<Check>,
-}
-
-#[derive(Debug, Serialize)]
-struct Check {
-    name: &'static str,
-    ok: bool,
-    message: String,
-}
-
-impl Check {
-    fn new(name: &'static str, outcome: Result<String>) -> Self {
-        match outcome {
-            Ok(message) => Self { name, ok: true, message },
-            Err(error) => Self { name, ok: false, message: error.to_string() },
-        }
-    }
-}
-
-/// Exit code 0 where everything is in place, else 2.
+/// Exit code 0 if everything is in place, else 2.
 pub async fn doctor(config: Result<Config>, installation: &Installation, output: Output) -> Result<ExitCode> {
-    let mut checks = Vec::new();
-    match config {
-        Ok(config) => {
-            checks.push(Check::new("configuration", Ok("valid".into())));
-            let onnxruntime = installation.onnxruntime(&config).and_then(|path| {
-                embed::runtime::init(&path)?;
-                Ok(format!("ONNX Runtime{} at {}", stamped_version(&path, "onnxruntime"), path.display()))
-            });
-            let runtime_found = onnxruntime.is_ok();
-            checks.push(Check::new("onnxruntime", onnxruntime));
-            checks.push(Check::new("pdfium", check_pdfium(&config, installation).await));
-            checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
-            checks.push(Check::new("answer model", check_answer_model(&config).await));
-            checks.push(Check::new("disk", free_disk(&config.data_dir)));
-            let data_dir = config.data_dir.clone();
-            let opened = App::open(config, installation.clone()).await;
-            let (folder, store) = match &opened {
-                Ok(app) => {
-                    let collections = app.store().collections().await;
-                    let store = collections.map(|all| format!("opens, {} collections", all.len()));
-                    (Ok(format!("{} is writable and ours", data_dir.display())), store)
-                }
-                Err(error) => {
-                    (Err(error.duplicate()), Err(Error::configuration("not opened, for the data folder can't be used")))
-                }
-            };
-            checks.push(Check::new("data folder", folder));
-            checks.push(Check::new("store", store));
-        }
-        Err(error) => checks.push(Check::new("configuration", Err(error))),
-    }
-    checks.push(Check::new("cpu", Ok(cpu())));
-    let report = Report { version: env!("CARGO_PKG_VERSION"), checks };
+    let report = app::doctor(config, installation).await;
     output.result(&report, |out| write_text(out, &report))?;
-    Ok(ExitCode::from(if report.checks.iter().all(|check| check.ok) { 0 } else { 2 }))
+    Ok(ExitCode::from(if report.is_healthy() { 0 } else { 2 }))
 }
 
-/// Draws a page in a worker process, as an ingest would.
-async fn check_pdfium(config: &Config, installation: &Installation) -> Result<String> {
-    let library = installation.pdfium(config)?;
-    let command = WorkerCommand::this_program(library.clone())?;
-    let renderer = Renderer::new(config.render.clone(), 1, command)?;
-    let file = std::env::temp_dir().join(format!("quire-doctor-{}.pdf", std::process::id()));
-    std::fs::write(&file, PROBE_PDF).map_err(|error| io_error("write", &file, error))?;
-    let drawn = async {
-        let document = renderer.open(&file, "the probe").await?;
-        renderer.page(&document, 1).await
-    }
-    .await;
-    renderer.shutdown().await;
-    let _ = std::fs::remove_file(&file);
-    drawn.context("a page could not be drawn")?;
-    Ok(format!("PDFium{} at {}", stamped_version(&library, "pypdfium2"), library.display()))
-}
-
-/// The version that set-up noted beside a library: PDFium itself does not tell, and ONNX Runtime only at length.
-fn stamped_version(library: &Path, package: &str) -> String {
-    let read = || {
-        let text = std::fs::read_to_string(library.parent()?.join("stamp.json")).ok()?;
-        let stamp: serde_json::Value = serde_json::from_str(&text).ok()?;
-        stamp["versions"][package].as_str().map(|version| format!(" ({package} {version})"))
-    };
-    read().unwrap_or_default()
-}
-
-fn check_model(config: &Config, installation: &Installation, runtime_found: bool) -> Result<String> {
-    let folder = installation.model(&config.model)?;
-    if !runtime_found {
-        return Err(Error::configuration(format!(
-            "{} is there; without ONNX Runtime it can't be tried",
-            folder.display()
-        )));
-    }
-    let report = embed::check(&folder, config.embed.device);
-    for check in report.checks {
-        check.outcome.context(check.name)?;
-    }
-    let name = report.model.map_or_else(String::new, |info| info.name());
-    Ok(format!("{name} at {}", folder.display()))
-}
-
-/// Whether the configured endpoint is there and takes the key.
-async fn check_answer_model(config: &Config) -> Result<String> {
-    match &config.answer.vlm {
-        None => Ok("none is configured (answer.vlm): answers are quoted from the pages".into()),
-        Some(vlm) => AnswerModel::new(vlm)?.probe().await,
-    }
-}
-
-/// Free space where the data folder is, or will be.
-fn free_disk(data_dir: &Path) -> Result<String> {
-    let existing = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let free = fs4::available_space(existing)
-        .map_err(|error| Error::transient("the free disk space can't be read").with_source(error))?;
-    if free < LOW_DISK_BYTES {
-        return Err(Error::configuration(format!(
-            "only {} free at {}: a thousand pages take about 0.4 GiB",
-            bytes(free),
-            existing.display()
-        )));
-    }
-    Ok(format!("{} free", bytes(free)))
-}
-
-/// Cores, and the instructions that the model and the store are fast with.
-fn cpu() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cores} cores, {}", instructions().join(" "))
-}
-
-#[cfg(target_arch = "x86_64")]
-fn instructions() -> Vec<&'static str> {
-    let known = [
-        ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-        ("fma", std::arch::is_x86_feature_detected!("fma")),
-        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-        ("avx512vnni", std::arch::is_x86_feature_detected!("avx512vnni")),
-    ];
-    known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect()
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn instructions() -> Vec<&'static str> {
-    vec![std::env::consts::ARCH]
-}
-
-fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+fn write_text(out: &mut dyn Write, report: &DoctorReport) -> io::Result<()> {
     writeln!(out, "quire {}", report.version)?;
     for check in &report.checks {
         writeln!(out, "  {} {:<13} {}", if check.ok { "ok     " } else { "MISSING" }, check.name, check.message)?;

@@ -12,7 +12,7 @@ use crate::app::{Installation, embed_options};
 use crate::config::Config;
 use crate::embed::{self, Embedder, InputArray, InputValues, ModelInfo};
 use crate::error::{Error, Result};
-use crate::types::{Grid, Multivector, PageEmbedding, QuestionEmbedding};
+use crate::types::{Multivector, PackedLayout, PageEmbedding, QuestionEmbedding};
 
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
@@ -46,11 +46,9 @@ struct Meta<'a> {
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Of {
     Page {
-        grid: Grid,
-        /// The cell of each row, as runs: `0-1023,x6`, where `x6` are six tokens that are no part of the image.
-        cells: String,
-        /// Part of the model's canvas that the page covers: width, height.
-        covered: (f32, f32),
+        /// Where on the image each row of `embeddings` lies: grids, and the cells as runs: `0-1023,x6`, where `x6` are six
+        /// tokens that are no part of the image.
+        token_layout: PackedLayout,
     },
     Question {
         labels: Vec<String>,
@@ -100,8 +98,7 @@ async fn page(model: &Embedder, image: &Path) -> Result<(Vec<InputArray>, Multiv
     let input = model.prepare(&embed::read_picture(image)?)?;
     let inputs = model.page_arrays(&input)?;
     let PageEmbedding { patches, layout } = model.embed_page(input).await?;
-    let cells = layout.cells_to_string();
-    Ok((inputs, patches, Of::Page { grid: layout.grid, cells, covered: layout.covered }))
+    Ok((inputs, patches, Of::Page { token_layout: (&layout).into() }))
 }
 
 async fn question(model: &Embedder, text: &str) -> Result<(Vec<InputArray>, Multivector, Of)> {

@@ -9,7 +9,8 @@ use clap::Args;
 
 use super::bars::Bars;
 use super::output::{Output, stderr_is_terminal};
-use crate::app::{App, EvalReport, EvalRequest, IngestRequest};
+use super::signals::stop_on_signal;
+use crate::app::{EvalReport, EvalRequest, IngestRequest, Scope};
 use crate::error::{Error, Result};
 use crate::source::Discover;
 
@@ -28,8 +29,9 @@ pub struct EvalArgs {
     documents: String,
 }
 
-pub async fn eval(app: &App, args: EvalArgs, output: Output, quiet: bool) -> Result<ExitCode> {
-    let bars = Bars::new(stderr_is_terminal() && !quiet);
+pub async fn eval(scope: &Scope<'_>, args: EvalArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let bars = Bars::new(scope.app().events(), stderr_is_terminal() && !quiet);
     let request = IngestRequest {
         paths: vec![args.set.join(&args.documents)],
         discover: Discover::default(),
@@ -37,16 +39,21 @@ pub async fn eval(app: &App, args: EvalArgs, output: Output, quiet: bool) -> Res
         collection: args.collection.clone(),
         tags: BTreeMap::new(),
         prune: true,
+        // The set is what its folder holds.
+        prune_anyway: true,
         force: false,
     };
-    let outcome = app.ingest(request, bars.progress()).await;
+    let outcome = scope.ingest(request, &stop).await;
     bars.finish();
     let summary = outcome?;
+    if summary.stopped {
+        return Err(Error::transient("stopped before the documents of the set were indexed: the next run goes on"));
+    }
     if summary.documents.found == 0 {
         return Err(Error::configuration(format!("{} holds no documents", args.set.join(&args.documents).display())));
     }
     let request = EvalRequest { set: args.set, collection: args.collection, plans: args.plans };
-    let report = app.evaluate(&request).await?;
+    let report = scope.evaluate(&request).await?;
     output.result(&report, |out| write_text(out, &report, &request.plans))?;
     Ok(ExitCode::SUCCESS)
 }

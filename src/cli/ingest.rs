@@ -8,11 +8,13 @@ use clap::Args;
 
 use super::bars::Bars;
 use super::output::{Output, count, stderr_is_terminal};
-use super::run::discover_options;
+use super::signals::stop_on_signal;
 use super::{parse_tag, tags};
-use crate::app::{App, IngestRequest, IngestSummary};
+use crate::app::{DocumentCounts, IngestRequest, IngestSummary, Scope};
+use crate::config::Source;
 use crate::error::Result;
 use crate::source::Discover;
+use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
@@ -31,6 +33,9 @@ pub struct IngestArgs {
     /// Also delete documents of these folders whose files are gone
     #[arg(long)]
     prune: bool,
+    /// Delete them even if it looks like an accident: a folder that is empty, or a large part of the documents
+    #[arg(long, requires = "prune")]
+    prune_anyway: bool,
     /// Index again what has not changed
     #[arg(long)]
     force: bool,
@@ -45,7 +50,8 @@ pub struct IngestArgs {
     follow_symlinks: bool,
 }
 
-pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+    let app = scope.app();
     let pipeline = args.pipeline.as_deref().map(|file| app.installation().pipeline(file, app.config())).transpose()?;
     let mut all_tags = pipeline.as_ref().map(|pipeline| pipeline.tags.clone()).unwrap_or_default();
     all_tags.extend(tags(&args.tags));
@@ -69,19 +75,31 @@ pub async fn ingest(app: &App, args: IngestArgs, output: Output, quiet: bool) ->
         collection,
         tags: all_tags,
         prune: args.prune,
+        prune_anyway: args.prune_anyway,
         force: args.force,
     };
-    perform(app, request, output, quiet).await
+    perform(scope, request, output, quiet).await
+}
+
+/// How a pipeline's source wants its folders walked.
+pub fn discover_options(source: &Source) -> Discover {
+    Discover {
+        include: source.include.clone(),
+        exclude: source.exclude.clone(),
+        follow_symlinks: source.follow_symlinks,
+        ..Discover::default()
+    }
 }
 
 /// Runs an ingest under a progress bar and prints its summary.
-pub async fn perform(app: &App, request: IngestRequest, output: Output, quiet: bool) -> Result<ExitCode> {
-    let bars = Bars::new(stderr_is_terminal() && !quiet);
-    let outcome = app.ingest(request, bars.progress()).await;
+pub async fn perform(scope: &Scope<'_>, request: IngestRequest, output: Output, quiet: bool) -> Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let bars = Bars::new(scope.app().events(), stderr_is_terminal() && !quiet);
+    let outcome = scope.ingest(request, &stop).await;
     bars.finish();
     let summary = outcome?;
     output.result(&summary, |out| write_text(out, &summary))?;
-    Ok(ExitCode::from(u8::from(summary.documents.failed > 0)))
+    Ok(ExitCode::from(u8::from(!summary.is_complete())))
 }
 
 fn write_text(out: &mut dyn Write, summary: &IngestSummary) -> io::Result<()> {
@@ -95,17 +113,36 @@ fn write_text(out: &mut dyn Write, summary: &IngestSummary) -> io::Result<()> {
         count(documents.indexed, "document"),
         documents.unchanged,
         documents.failed,
-        if documents.pruned > 0 { format!(", {} removed", documents.pruned) } else { String::new() },
+        more(documents),
         count(summary.pages, "page"),
         summary.seconds,
         summary.pages_per_second,
         summary.collection,
     )?;
     for failure in &summary.failures {
-        writeln!(out, "  failed: {}: {}", failure.source, failure.reason)?;
+        writeln!(out, "  failed: {}: {}", visible_line(&failure.source), visible_line(&failure.reason))?;
     }
     for page in &summary.failed_pages {
-        writeln!(out, "  page {} of {} is missing: {}", page.page, page.source, page.reason)?;
+        let (source, reason) = (visible_line(&page.source), visible_line(&page.reason));
+        writeln!(out, "  page {} of {source} is missing: {reason}", page.page)?;
+    }
+    for note in &summary.notes {
+        writeln!(out, "  note: {}", visible_line(note))?;
+    }
+    if summary.stopped {
+        writeln!(out, "  stopped before everything was done: the next run goes on")?;
     }
     Ok(())
+}
+
+/// What happens seldom.
+fn more(documents: &DocumentCounts) -> String {
+    let mut more = String::new();
+    if documents.retagged > 0 {
+        more += &format!(", {} with other tags", documents.retagged);
+    }
+    if documents.pruned > 0 {
+        more += &format!(", {} removed", documents.pruned);
+    }
+    more
 }

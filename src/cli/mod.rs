@@ -3,16 +3,19 @@
 
 mod ask;
 mod bars;
+mod collections;
 mod docs;
 mod doctor;
 mod embed;
 mod eval;
+mod evidence;
 mod ingest;
 mod model;
 mod npz;
 mod output;
 mod run;
 mod search;
+mod signals;
 mod status;
 mod validate;
 mod vectors;
@@ -26,6 +29,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::app::{App, Installation};
 use crate::config::{Config, Flags};
 use crate::error::{Error, Kind, Result};
+use crate::types::Tenant;
 use crate::{render, telemetry};
 use output::Output;
 
@@ -34,7 +38,8 @@ use output::Output;
 #[command(name = "quire", version, arg_required_else_help = true, propagate_version = true)]
 #[command(
     after_help = "Begin with:\n  quire ingest ~/Documents\n  quire ask \"when does the warranty of the pump end\"\n\n\
-    Exit codes: 0 done, 1 some documents failed, 2 usage or configuration, 3 unexpected."
+    Exit codes: 0 done, 1 some documents or pages failed or the run was stopped, 2 usage or configuration, 3 unexpected. \
+    With --json a failure is JSON too."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -48,10 +53,10 @@ struct Global {
     /// Folder that holds all state [default: QUIRE_DATA_DIR, else ./quire-data]
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Service configuration (YAML) [default: QUIRE_CONFIG, else ./quire.yaml where it exists]
+    /// Service configuration (YAML) [default: QUIRE_CONFIG, else your own quire/quire.yaml in ~/.config, over it ./quire.yaml]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print results as JSON
+    /// Print results as JSON, failures too
     #[arg(long, global = true)]
     json: bool,
     /// Say more on standard error; twice for everything
@@ -77,6 +82,9 @@ enum Command {
     /// List, show and delete documents
     #[command(subcommand)]
     Docs(docs::DocsCommand),
+    /// Manage collections
+    #[command(subcommand)]
+    Collections(collections::CollectionsCommand),
     /// Write the stored vectors of a page as numpy arrays
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
@@ -104,17 +112,15 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let wrong = Output::asked_for(std::env::args_os().skip(1)).usage(&error);
+            return ExitCode::from(if wrong { 2 } else { 0 });
         }
     };
-    match dispatch(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error}");
-            exit_code(&error)
-        }
-    }
+    let output = Output { json: cli.global.json };
+    dispatch(cli, output).unwrap_or_else(|error| {
+        output.failure(&error);
+        exit_code(&error)
+    })
 }
 
 /// One place decides: what the user can mend is 2, what he can't is 3.
@@ -125,7 +131,7 @@ fn exit_code(error: &Error) -> ExitCode {
     })
 }
 
-fn dispatch(cli: Cli) -> Result<ExitCode> {
+fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
         // The worker takes no configuration: its parent tells it everything.
@@ -138,7 +144,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     }
     let installation = Installation::of_process();
     let flags = Flags { config: global.config, data_dir: global.data_dir, ..Flags::default() };
-    let output = Output { json: global.json };
     let quiet = global.quiet;
     let config = Config::load(&flags, installation.environment());
     if let Ok(config) = &config {
@@ -162,16 +167,21 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
     }
 }
 
+/// Whose documents the commands work on.
+const TENANT: &str = "default";
+
 async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> Result<ExitCode> {
+    let scope = app.scope(Tenant(TENANT.into()));
     match command {
-        Command::Ingest(args) => ingest::ingest(app, args, output, quiet).await,
-        Command::Run(args) => run::run(app, &args, output, quiet).await,
-        Command::Search(args) => search::search(app, args, output).await,
-        Command::Ask(args) => ask::ask(app, args, output).await,
-        Command::Docs(command) => docs::docs(app, command, output).await,
-        Command::Vectors(args) => vectors::vectors(app, args, output).await,
-        Command::Eval(args) => eval::eval(app, args, output, quiet).await,
-        Command::Status => status::status(app, output).await,
+        Command::Ingest(args) => ingest::ingest(&scope, args, output, quiet).await,
+        Command::Run(args) => run::run(&scope, &args, output, quiet).await,
+        Command::Search(args) => search::search(&scope, args, output).await,
+        Command::Ask(args) => ask::ask(&scope, args, output).await,
+        Command::Docs(command) => docs::docs(&scope, command, output).await,
+        Command::Collections(command) => collections::collections(&scope, command, output).await,
+        Command::Vectors(args) => vectors::vectors(&scope, args, output).await,
+        Command::Eval(args) => eval::eval(&scope, args, output, quiet).await,
+        Command::Status => status::status(&scope, output).await,
         other => Err(Error::bug(format!("{other:?} needs no data folder"))),
     }
 }

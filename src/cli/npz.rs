@@ -10,6 +10,7 @@ use npyz::zip::write::FileOptions;
 use npyz::{AutoSerialize, DType, Serialize, WriterBuilder};
 
 use crate::error::{Error, Result, io_error};
+use crate::types::Rect;
 
 /// Entries of this size and beyond need the archive's 64-bit form.
 const LARGE_BYTES: u64 = u32::MAX as u64;
@@ -55,6 +56,17 @@ impl NpzWriter {
     /// As [`Self::create`]; a bug, where the shape does not fit the values.
     pub fn array_f32(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Result<()> {
         self.array(name, shape, values)
+    }
+
+    /// Rectangles in fractions of the page as a float32 array `[rects, 4]`: left, top, right, bottom; NaN for what has none.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn rects(&mut self, name: &str, rects: impl ExactSizeIterator<Item = Option<Rect>>) -> Result<()> {
+        let shape = [rects.len(), 4];
+        let sides = |rect: Rect| [rect.left, rect.top, rect.right, rect.bottom];
+        let values: Vec<f32> = rects.flat_map(|rect| rect.map_or([f32::NAN; 4], sides)).collect();
+        self.array_f32(name, &shape, &values)
     }
 
     /// An int64 array, as [`Self::array_f32`].

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::ingest::perform;
+use super::ingest::{discover_options, perform};
 use super::output::{Output, bytes, count};
-use crate::app::{App, IngestRequest, Installation};
+use crate::app::{IngestRequest, Installation, Scope};
 use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::source::{Discover, discover};
+use crate::source::discover;
+use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -21,6 +22,9 @@ pub struct RunArgs {
     /// Show what would be read and made, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Let `prune: true` delete documents even if it looks like an accident
+    #[arg(long)]
+    prune_anyway: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,7 +39,8 @@ struct DryRun {
     problems: Vec<String>,
 }
 
-pub async fn run(app: &App, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+pub async fn run(scope: &Scope<'_>, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
+    let app = scope.app();
     let pipeline = app.installation().pipeline(&args.file, app.config())?;
     let source = source_of(&pipeline, args)?;
     let request = IngestRequest {
@@ -44,10 +49,11 @@ pub async fn run(app: &App, args: &RunArgs, output: Output, quiet: bool) -> Resu
         collection: pipeline.collection.clone(),
         tags: pipeline.tags.clone(),
         prune: source.prune,
+        prune_anyway: args.prune_anyway,
         force: false,
         pipeline: Some(pipeline),
     };
-    perform(app, request, output, quiet).await
+    perform(scope, request, output, quiet).await
 }
 
 /// What [`run`] would read; opens no data folder.
@@ -75,8 +81,8 @@ pub fn dry_run(args: &RunArgs, config: &Config, installation: &Installation, out
             plan.collection
         )?;
         writeln!(out, "  model {}, vectors {}", plan.model, plan.vectors.join(", "))?;
-        plan.documents.iter().try_for_each(|source| writeln!(out, "  {source}"))?;
-        plan.problems.iter().try_for_each(|problem| writeln!(out, "  problem: {problem}"))?;
+        plan.documents.iter().try_for_each(|source| writeln!(out, "  {}", visible_line(source)))?;
+        plan.problems.iter().try_for_each(|problem| writeln!(out, "  problem: {}", visible_line(problem)))?;
         writeln!(out, "dry run: nothing was read or written")
     })?;
     Ok(ExitCode::SUCCESS)
@@ -89,14 +95,4 @@ fn source_of<'a>(pipeline: &'a Pipeline, args: &RunArgs) -> Result<&'a Source> {
             args.file.display()
         ))
     })
-}
-
-/// How a pipeline's source wants its folders walked.
-pub fn discover_options(source: &Source) -> Discover {
-    Discover {
-        include: source.include.clone(),
-        exclude: source.exclude.clone(),
-        follow_symlinks: source.follow_symlinks,
-        ..Discover::default()
-    }
 }

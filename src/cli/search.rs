@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::evidence::write_evidence;
 use super::output::Output;
 use super::{parse_tag, tags};
-use crate::app::{App, Question, SearchResponse};
+use crate::app::{Question, Scope, SearchResponse};
 use crate::error::Result;
 use crate::retrieve::{Explanation, Hit, PageFilter};
+use crate::telemetry::visible_line;
 
 /// What `search` and `ask` have in common.
 #[derive(Debug, Args)]
@@ -50,7 +52,7 @@ pub struct QuestionArgs {
     ingested_to: Option<String>,
     /// Write page images with the matching places marked into this folder
     #[arg(long, value_name = "DIR")]
-    evidence: Option<PathBuf>,
+    pub evidence: Option<PathBuf>,
     /// Show the stages of the search, their times, and which of them found each page
     #[arg(long)]
     explain: bool,
@@ -60,12 +62,12 @@ pub struct QuestionArgs {
 type PageRange = (Option<u32>, Option<u32>);
 
 impl QuestionArgs {
-    pub async fn question(self, app: &App, text: String, limit: usize) -> Result<Question> {
+    pub async fn question(self, scope: &Scope<'_>, text: String, limit: usize) -> Result<Question> {
         let documents = match &self.document {
-            Some(name) => vec![app.find_document(name).await?.document_id],
+            Some(name) => vec![scope.find_document(name).await?.document_id],
             None => Vec::new(),
         };
-        let collection = self.collection.unwrap_or_else(|| app.config().collection.clone());
+        let collection = self.collection.unwrap_or_else(|| scope.app().config().collection.clone());
         Ok(Question {
             plan: self.plan,
             filter: PageFilter {
@@ -77,7 +79,6 @@ impl QuestionArgs {
                 created: (self.created_from, self.created_to),
                 ingested: (self.ingested_from, self.ingested_to),
             },
-            evidence: self.evidence,
             explain: self.explain,
             ..Question::new(text, collection, limit)
         })
@@ -137,9 +138,14 @@ pub struct SearchArgs {
     question: QuestionArgs,
 }
 
-pub async fn search(app: &App, args: SearchArgs, output: Output) -> Result<ExitCode> {
-    let question = args.question.question(app, args.query, args.limit).await?;
-    let response = app.search(&question).await?;
+pub async fn search(scope: &Scope<'_>, args: SearchArgs, output: Output) -> Result<ExitCode> {
+    let folder = args.question.evidence.clone();
+    let question = args.question.question(scope, args.query, args.limit).await?;
+    let mut response = scope.search(&question).await?;
+    if let Some(folder) = folder {
+        let hits = response.hits.iter_mut();
+        write_evidence(scope, &question.collection, hits, &response.question, &folder).await?;
+    }
     output.result(&response, |out| write_text(out, &response))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -189,15 +195,16 @@ pub fn write_explanation(out: &mut dyn Write, plan: &str, explanation: &Explanat
 /// A hit in a few lines, behind its number or marker.
 pub fn write_hit(out: &mut dyn Write, marker: &str, hit: &Hit) -> io::Result<()> {
     let label = hit.page_label.as_ref().map(|label| format!(" (printed {label})")).unwrap_or_default();
-    writeln!(out, "{marker} {}, page {} of {}{label}   score {:.3}", hit.title, hit.page, hit.page_count, hit.score)?;
+    let (title, label) = (visible_line(&hit.title), visible_line(&label));
+    writeln!(out, "{marker} {title}, page {} of {}{label}   score {:.3}", hit.page, hit.page_count, hit.score)?;
     if !hit.breadcrumbs.is_empty() {
-        writeln!(out, "   {}", hit.breadcrumbs.join(" > "))?;
+        writeln!(out, "   {}", visible_line(&hit.breadcrumbs.join(" > ")))?;
     }
     if !hit.snippet.is_empty() {
-        writeln!(out, "   “{}”", hit.snippet)?;
+        writeln!(out, "   “{}”", visible_line(&hit.snippet))?;
     }
-    writeln!(out, "   {}{}", hit.source, hit.anchor)?;
-    writeln!(out, "   {}", hit.image)
+    writeln!(out, "   {}{}", visible_line(&hit.source), hit.anchor)?;
+    writeln!(out, "   {}", visible_line(&hit.image))
 }
 
 #[cfg(test)]

@@ -9,14 +9,18 @@ use serde::Serialize;
 
 use super::npz::NpzWriter;
 use super::output::Output;
-use crate::app::App;
+use crate::app::Scope;
 use crate::error::{Error, Result};
-use crate::types::{FdeSettings, Grid, NamedVector, StoredPage, VectorName};
+use crate::types::{FdeSettings, NamedVector, PackedLayout, StoredPage, VectorName};
+
+/// The array that says where on the page each row of `patches` lies.
+const PATCH_RECTS: &str = "patch_rects";
 
 #[derive(Debug, Args)]
 #[command(after_help = "In Python:\n  \
     page = numpy.load(\"page.npz\"); page[\"patches\"]; json.loads(str(page[\"meta\"]))\n\
-    Sparse vectors are two arrays: NAME_indices and NAME_values.")]
+    Sparse vectors are two arrays: NAME_indices and NAME_values. patch_rects says where on the page each row of patches lies: \
+    left, top, right and bottom in fractions of the page, NaN for tokens that are no part of the image.")]
 pub struct VectorsArgs {
     /// The document: an id, a path, or the end of one
     source: String,
@@ -35,22 +39,12 @@ struct Meta<'a> {
     recipe: &'a str,
     /// `id@revision`.
     model: &'a str,
-    grid: Grid,
-    /// Which cell of the grid (row-major) each row of `patches` is; null for tokens that are no part of the image.
-    token_layout: Layout<'a>,
+    /// What `patch_rects` were computed of: grids on the page, and which cell of them each row of `patches` is.
+    token_layout: PackedLayout,
     #[serde(skip_serializing_if = "Option::is_none")]
     fde: Option<FdeSettings>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pooled: Option<Pooled>,
-}
-
-#[derive(Debug, Serialize)]
-struct Layout<'a> {
-    /// Runs of cells, `x6` for six tokens that are no part of the image: `0-1023,x6`.
-    runs: &'a str,
-    cells: Vec<Option<u32>>,
-    /// The part of the model's canvas that the page covers, `[x, y]`.
-    covered: [f32; 2],
 }
 
 #[derive(Debug, Serialize)]
@@ -65,9 +59,9 @@ struct Written {
     arrays: BTreeMap<String, Vec<usize>>,
 }
 
-pub async fn vectors(app: &App, args: VectorsArgs, output: Output) -> Result<ExitCode> {
-    let document = app.find_document(&args.source).await?;
-    let page = app.stored_page(&document, args.page).await?;
+pub async fn vectors(scope: &Scope<'_>, args: VectorsArgs, output: Output) -> Result<ExitCode> {
+    let document = scope.find_document(&args.source).await?;
+    let page = scope.stored_page(&document, args.page).await?;
     let arrays = write(&page, &args.out)?;
     let written = Written { file: args.out, arrays };
     output.result(&written, |out| {
@@ -104,25 +98,29 @@ fn write(page: &StoredPage, file: &std::path::Path) -> Result<BTreeMap<String, V
             }
         }
     }
-    let meta = serde_json::to_string(&meta(page)?)
+    let layout = page.payload.layout()?;
+    if page.vectors.contains_key(&VectorName::Patches) {
+        archive.rects(PATCH_RECTS, layout.rects())?;
+        arrays.insert(PATCH_RECTS.to_owned(), vec![layout.len(), 4]);
+    }
+    let meta = serde_json::to_string(&meta(page, (&layout).into()))
         .map_err(|error| Error::bug("the description of a page is always JSON").with_source(error))?;
     archive.string("meta", &meta)?;
     archive.finish()?;
     Ok(arrays)
 }
 
-fn meta(page: &StoredPage) -> Result<Meta<'_>> {
+fn meta(page: &StoredPage, token_layout: PackedLayout) -> Meta<'_> {
     let payload = &page.payload;
     let has = |name| page.vectors.contains_key(&name);
     let derive = page.derive.as_ref();
-    Ok(Meta {
+    Meta {
         source: &payload.source,
         page: payload.page,
         recipe: &payload.recipe.0,
         model: &payload.model,
-        grid: payload.grid,
-        token_layout: Layout { runs: &payload.cells, cells: payload.layout()?.cells, covered: payload.covered },
+        token_layout,
         fde: derive.filter(|_| has(VectorName::Fde)).map(|derive| derive.fde),
         pooled: derive.filter(|_| has(VectorName::Pooled)).map(|derive| Pooled { factor: derive.pooled_factor }),
-    })
+    }
 }

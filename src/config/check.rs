@@ -314,7 +314,7 @@ impl<'a> Checker<'a> {
 }
 
 /// A value in words, cut where it is long. What came from a variable is shown as the variable.
-fn found(node: &Node) -> String {
+pub(super) fn found(node: &Node) -> String {
     match &node.value {
         Value::List(_) => "a list".into(),
         Value::Map(_) => "a set of keys".into(),

@@ -19,8 +19,10 @@ pub const MODELS: &str = "QUIRE_MODELS";
 pub const SETTING_PREFIX: &str = "QUIRE__";
 /// Key of the answer model's endpoint, where `answer.vlm.api_key_env` names no other variable.
 pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
-/// The user's folder, for paths that begin with `~/`.
+/// The user's folder, for paths that begin with `~/`, and for the user's own configuration where the next one is not set.
 pub const HOME: &str = "HOME";
+/// Folder of the user's own configuration: `quire/quire.yaml` in it is read.
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 
 /// The variables of the process, as they were when it started.
 #[derive(Clone, Default)]

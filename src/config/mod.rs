@@ -2,21 +2,41 @@
 //! what may be written and is where the JSON Schemas come from; the *validated form* is what the rest of Quire sees.
 //! Whoever makes mistakes hears of all of them at once, each with its line.
 //!
-//! Read `service.rs` and `pipeline/mod.rs` first. `tree.rs`, `check.rs` and `report.rs` serve both.
+//! Read `service.rs` and `pipeline/mod.rs` first; a section of the service configuration has a file of its own. `tree.rs`,
+//! `interpolate.rs`, `check.rs` and `report.rs` serve both; `files.rs`, `trust.rs` and `layers.rs` say which places count
+//! for the service configuration, how far, and in which order.
 
+mod answer;
 mod check;
+mod embed;
 pub mod env;
-pub mod native;
+mod files;
+mod flags;
+mod ingest;
+mod interpolate;
+mod layers;
+mod log;
+mod native;
 mod pipeline;
+mod places;
 mod render;
 mod report;
 mod service;
+mod store;
 mod tree;
+mod trust;
 mod values;
 mod vlm;
 
+pub use answer::Answer;
+pub use embed::Embed;
 pub use env::Environment;
-pub use native::{Library, Places};
+pub use flags::{Flag, Flags};
+pub use ingest::Ingest;
+pub use log::{Log, LogFormat};
+pub use native::Library;
 pub use pipeline::{Pipeline, Source, json_schema};
-pub use service::{Answer, Config, Embed, Flag, Flags, Ingest, Log, LogFormat, Store};
+pub use places::Places;
+pub use service::Config;
+pub use store::Store;
 pub use vlm::{ApiKey, ImageBudget, TokensField, Vlm, VlmTimeouts};

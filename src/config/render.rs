@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::types::RenderSettings;
+use crate::types::{RenderLimits, RenderSettings};
 
 /// How pages are drawn, and what drawing them may cost.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -33,12 +33,18 @@ pub(super) struct RenderWire {
 }
 
 impl RenderWire {
-    /// What is written here, and `base` for the rest.
-    pub(super) fn over(&self, base: &RenderSettings) -> RenderSettings {
+    /// What is written here about pixels, and `base` for the rest.
+    pub(super) fn settings_over(&self, base: &RenderSettings) -> RenderSettings {
         RenderSettings {
             dpi: self.dpi.unwrap_or(base.dpi),
-            max_pages: self.max_pages.unwrap_or(base.max_pages),
             max_page_pixels: self.max_page_pixels.unwrap_or(base.max_page_pixels),
+        }
+    }
+
+    /// What is written here about costs, and `base` for the rest.
+    pub(super) fn limits_over(&self, base: &RenderLimits) -> RenderLimits {
+        RenderLimits {
+            max_pages: self.max_pages.unwrap_or(base.max_pages),
             page_timeout_s: self.page_timeout_s.unwrap_or(base.page_timeout_s),
             worker_memory_bytes: self.worker_memory_bytes.unwrap_or(base.worker_memory_bytes),
             worker_pages: self.worker_pages.unwrap_or(base.worker_pages),

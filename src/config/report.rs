@@ -2,14 +2,18 @@
 //! Never prints a value that came out of the environment.
 
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::Error;
 
-/// Where a value was written.
+/// Where a value was written. Its order is the order in which mistakes are listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// 1-based line and column of the file.
-    Position { line: usize, column: usize },
+    /// Nowhere: the default.
+    Default,
+    /// A file, as the user named it, with 1-based line and column.
+    Position { file: Arc<Path>, line: usize, column: usize },
     /// An environment variable.
     Variable(String),
     /// A command-line flag, with its dashes.
@@ -18,7 +22,20 @@ pub enum Origin {
 
 impl Origin {
     /// The first character of a file.
-    pub const START: Self = Self::Position { line: 1, column: 1 };
+    pub fn start_of(file: &Arc<Path>) -> Self {
+        Self::Position { file: Arc::clone(file), line: 1, column: 1 }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Position { file, line, column } => write!(f, "{}:{line}:{column}", file.display()),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
 }
 
 /// One thing that must be changed.
@@ -34,14 +51,14 @@ pub struct Mistake {
 /// All mistakes of one configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
-    /// The file, as the user named it.
-    file: String,
+    /// The file, where there is one and no other.
+    title: String,
     list: Vec<Mistake>,
 }
 
 impl Mistakes {
-    pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), list: Vec::new() }
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), list: Vec::new() }
     }
 
     pub fn add(&mut self, origin: &Origin, path: impl Into<String>, message: impl Into<String>) {
@@ -76,13 +93,9 @@ impl Mistakes {
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.list.len() == 1 { "mistake" } else { "mistakes" };
-        write!(f, "{}: {} {plural}", self.file, self.list.len())?;
+        write!(f, "{}: {} {plural}", self.title, self.list.len())?;
         for mistake in &self.list {
-            match &mistake.origin {
-                Origin::Position { line, column } => write!(f, "\n  {}:{line}:{column}: ", self.file)?,
-                Origin::Variable(name) => write!(f, "\n  environment variable {name}: ")?,
-                Origin::Flag(name) => write!(f, "\n  {name}: ")?,
-            }
+            write!(f, "\n  {}: ", mistake.origin)?;
             if !mistake.path.is_empty() {
                 write!(f, "{}: ", mistake.path)?;
             }

@@ -1,11 +1,11 @@
-//! YAML as a tree in which every value knows where it was written, so that a mistake can be shown in its place. Values
-//! of the environment are put in after parsing: whatever a variable holds, it can't change the structure of the file.
+//! YAML as a tree in which every value knows where it was written, so that a mistake can be shown in its place.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
-use super::env::Environment;
 use super::report::{Mistakes, Origin};
 
 /// Deeper files are refused, before recursion could run out of stack. Plans may nest 64 stages, three levels each.
@@ -71,8 +71,22 @@ impl Node {
     }
 
     pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// The key of that name, with its value.
+    pub fn entry(&self, key: &str) -> Option<&(Key, Node)> {
         match &self.value {
-            Value::Map(entries) => entries.iter().find(|(known, _)| known.name == key).map(|(_, node)| node),
+            Value::Map(entries) => entries.iter().find(|(known, _)| known.name == key),
+            _ => None,
+        }
+    }
+
+    /// The key at `path` (`a.b`), where it is written.
+    pub fn key(&self, path: &str) -> Option<&Key> {
+        let (above, last) = path.rsplit_once('.').unwrap_or(("", path));
+        match self.walk(above) {
+            (node, true) => node.entry(last).map(|(key, _)| key),
             _ => None,
         }
     }
@@ -143,19 +157,18 @@ impl Node {
     }
 }
 
-/// Parses one YAML document. None where the syntax is broken; what was wrong is in `mistakes`.
-pub fn parse(text: &str, mistakes: &mut Mistakes) -> Option<Node> {
+/// Parses `text`, one YAML document, as what stands in `file`. None where the syntax is broken; what was wrong is in
+/// `mistakes`.
+pub fn parse(text: &str, file: &Path, mistakes: &mut Mistakes) -> Option<Node> {
+    let file: Arc<Path> = file.into();
     if text.len() > MAX_FILE_BYTES {
-        mistakes.add(
-            &Origin::START,
-            "",
-            format!("the file has {} bytes, at most {MAX_FILE_BYTES} are read", text.len()),
-        );
+        let message = format!("the file has {} bytes, at most {MAX_FILE_BYTES} are read", text.len());
+        mistakes.add(&Origin::start_of(&file), "", message);
         return None;
     }
-    let mut builder = Builder::new(mistakes);
+    let mut builder = Builder::new(&file, mistakes);
     for event in Parser::new_from_str(text) {
-        let step = event.map_err(|error| (position(*error.marker()), invalid(&error, text)));
+        let step = event.map_err(|error| (position(&file, *error.marker()), invalid(&error, text)));
         match step.and_then(|(event, span)| builder.take(event, span)) {
             Ok(()) => {}
             Err((origin, message)) => {
@@ -164,7 +177,7 @@ pub fn parse(text: &str, mistakes: &mut Mistakes) -> Option<Node> {
             }
         }
     }
-    Some(builder.root.unwrap_or_else(|| Node::empty_map(Origin::START)))
+    Some(builder.root.unwrap_or_else(|| Node::empty_map(Origin::start_of(&file))))
 }
 
 fn invalid(error: &ScanError, text: &str) -> String {
@@ -173,8 +186,8 @@ fn invalid(error: &ScanError, text: &str) -> String {
     format!("not valid YAML: {}{hint}", error.info())
 }
 
-fn position(marker: Marker) -> Origin {
-    Origin::Position { line: marker.line().max(1), column: marker.col() + 1 }
+fn position(file: &Arc<Path>, marker: Marker) -> Origin {
+    Origin::Position { file: Arc::clone(file), line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 /// A collection that is still open.
@@ -187,6 +200,7 @@ struct Open {
 
 /// Builds the tree from the parser's events.
 struct Builder<'m> {
+    file: &'m Arc<Path>,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
     nodes: usize,
@@ -198,12 +212,12 @@ struct Builder<'m> {
 type Step = Result<(), (Origin, String)>;
 
 impl<'m> Builder<'m> {
-    fn new(mistakes: &'m mut Mistakes) -> Self {
-        Self { open: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None, documents: 0, mistakes }
+    fn new(file: &'m Arc<Path>, mistakes: &'m mut Mistakes) -> Self {
+        Self { file, open: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None, documents: 0, mistakes }
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Step {
-        let origin = position(span.start);
+        let origin = position(self.file, span.start);
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
@@ -280,70 +294,6 @@ fn count(node: &Node) -> usize {
     }
 }
 
-/// Puts variables in: `${VAR}`, `${VAR:-default}`; `$${` stands for `${`. In values only, never in keys or comments.
-/// Every variable that is missing is reported.
-pub fn interpolate(node: &mut Node, environment: &Environment, path: &str, mistakes: &mut Mistakes) {
-    match &mut node.value {
-        Value::List(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                interpolate(item, environment, &format!("{path}[{index}]"), mistakes);
-            }
-        }
-        Value::Map(entries) => {
-            for (key, value) in entries {
-                interpolate(value, environment, &join(path, &key.name), mistakes);
-            }
-        }
-        Value::Scalar(scalar) if scalar.text.contains("${") => {
-            let mut wrong = Vec::new();
-            let text = expand(&scalar.text, environment, &mut wrong);
-            scalar.unresolved = !wrong.is_empty();
-            for message in wrong {
-                mistakes.add(&node.origin, path, message);
-            }
-            scalar.template = Some(std::mem::replace(&mut scalar.text, text));
-        }
-        Value::Scalar(_) => {}
-    }
-}
-
-fn expand(template: &str, environment: &Environment, wrong: &mut Vec<String>) -> String {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some(at) = rest.find("${") {
-        let (before, from) = rest.split_at(at);
-        if let Some(escaped) = before.strip_suffix('$') {
-            text.push_str(escaped);
-            text.push_str("${");
-            rest = &from[2..];
-            continue;
-        }
-        text.push_str(before);
-        let Some(end) = from.find('}') else {
-            wrong.push("'${' is never closed: '}' is expected, or '$${' where no variable is meant".into());
-            return text;
-        };
-        let (name, default) = match from[2..end].split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (&from[2..end], None),
-        };
-        rest = &from[end + 1..];
-        let well_formed = !name.is_empty()
-            && !name.starts_with(|first: char| first.is_ascii_digit())
-            && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
-        match (well_formed, environment.text(name).filter(|value| !value.is_empty() || default.is_none()), default) {
-            (false, _, _) => wrong.push(format!("'{name}' is not the name of an environment variable")),
-            (true, Some(value), _) => text.push_str(value),
-            (true, None, Some(default)) => text.push_str(default),
-            (true, None, None) => {
-                wrong.push(format!("environment variable {name} is not set: set it, or write ${{{name}:-a default}}"))
-            }
-        }
-    }
-    text.push_str(rest);
-    text
-}
-
 /// `path.key`, or `key` at the root.
 pub fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
@@ -355,45 +305,16 @@ mod tests {
 
     fn tree(text: &str) -> (Option<Node>, Mistakes) {
         let mut mistakes = Mistakes::new("f.yaml");
-        let node = parse(text, &mut mistakes);
+        let node = parse(text, Path::new("f.yaml"), &mut mistakes);
         (node, mistakes)
-    }
-
-    fn text(node: &Node) -> &str {
-        match &node.value {
-            Value::Scalar(scalar) => &scalar.text,
-            _ => panic!("not a scalar"),
-        }
     }
 
     #[test]
     fn every_value_knows_its_place() {
         let (node, _) = tree("a: 1\nb:\n  - x\n  - {c: d}\n");
         let node = node.unwrap();
-        assert_eq!(*node.locate("b[1].c"), Origin::Position { line: 4, column: 9 });
-        assert_eq!(*node.locate("b[1].missing"), Origin::Position { line: 4, column: 5 });
-    }
-
-    #[test]
-    fn variables_are_put_in_after_parsing() {
-        let environment: Environment = [("A", "x: [1]"), ("EMPTY", "")].into_iter().collect();
-        let (node, mut mistakes) = tree("a: ${A}\nb: '${B:-two}${EMPTY:-three}'\nc: $${A}\n");
-        let mut node = node.unwrap();
-        interpolate(&mut node, &environment, "", &mut mistakes);
-        assert_eq!(text(node.get("a").unwrap()), "x: [1]");
-        assert_eq!(text(node.get("b").unwrap()), "twothree");
-        assert_eq!(text(node.get("c").unwrap()), "${A}");
-        assert!(mistakes.is_empty());
-    }
-
-    #[test]
-    fn every_missing_variable_is_named() {
-        let (node, mut mistakes) = tree("a: ${ONE}/${TWO}\nb: ['${THREE}', '${', '${4}']\n");
-        interpolate(&mut node.unwrap(), &Environment::default(), "", &mut mistakes);
-        let report = mistakes.to_string();
-        for name in ["ONE", "TWO", "THREE", "never closed", "'4' is not the name"] {
-            assert!(report.contains(name), "{name} in {report}");
-        }
+        assert_eq!(node.locate("b[1].c").to_string(), "f.yaml:4:9");
+        assert_eq!(node.locate("b[1].missing").to_string(), "f.yaml:4:5");
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::env::{self, Environment};
-use super::report::{Mistakes, hint};
+use super::report::Mistakes;
 use super::tree::Node;
 use crate::error::Error;
-use crate::types::Device;
 
 /// Longest name of a collection or a plan.
 const MAX_NAME: usize = 64;
@@ -51,32 +50,6 @@ pub(super) fn check_name(name: &str, path: &str, root: &Node, mistakes: &mut Mis
                  digit first"
             ),
         );
-    }
-}
-
-/// Log levels by name; a word alone must be one of them, `target=level` otherwise.
-pub(super) fn check_filter(filter: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    for directive in filter.split(',').map(str::trim) {
-        let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
-        if !LEVELS.contains(&level.to_lowercase().as_str()) {
-            mistakes.add(
-                root.locate(path),
-                path,
-                format!(
-                    "found '{level}' as a level, one of {} is expected, alone or behind a target as in quire=debug{}",
-                    LEVELS.join(", "),
-                    hint(level, LEVELS)
-                ),
-            );
-        }
-    }
-}
-
-/// Something that a model can run on.
-pub(super) fn check_device(device: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
-    if let Err(error) = device.parse::<Device>() {
-        mistakes.add(root.locate(path), path, error.message());
     }
 }
 

@@ -2,7 +2,7 @@
 //! codebook, a question token does the same, and the engine's inverted index (with IDF) finds pages whose patches voted
 //! alike.
 
-mod directions;
+mod principal;
 mod rounded;
 
 use super::simd::{Panels, ROWS, WIDTH, for_this_processor};
@@ -13,7 +13,7 @@ use crate::types::{Codebook, Multivector, SparseVector};
 /// patch gave it. Votes that are not positive say nothing and are left out.
 ///
 /// # Errors
-/// Configuration, where patches and codebook have different dimensions.
+/// Configuration, if patches and codebook have different dimensions.
 pub fn page(patches: &Multivector, codebook: &Codebook) -> Result<SparseVector> {
     let votes = nearest(patches, codebook, codebook.page_top)?;
     Ok(SparseVector::from_maxima(votes.into_iter().flatten().filter(|vote| vote.1 > 0.0).collect()))
@@ -23,7 +23,7 @@ pub fn page(patches: &Multivector, codebook: &Codebook) -> Result<SparseVector> 
 /// of `question_power`; an entry that several tokens vote for gets the sum.
 ///
 /// # Errors
-/// Configuration, where tokens and codebook have different dimensions.
+/// Configuration, if tokens and codebook have different dimensions.
 pub fn question(tokens: &Multivector, codebook: &Codebook) -> Result<SparseVector> {
     let mut sums = std::collections::BTreeMap::<u32, f32>::new();
     for (entry, cosine) in nearest(tokens, codebook, codebook.question_top)?.into_iter().flatten() {
@@ -50,12 +50,12 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     if top == 0 {
         return Ok(best);
     }
-    if vectors.len() >= MANY {
+    if vectors.len() >= MIN_VECTORS_TO_ROUND {
         let rounded = codebook.rounded.get_or_init(|| rounded::round_entries(entries));
         rounded::Panels::new(vectors, rounded).for_each_candidate(rounded, |entry, vector| {
             let best = &mut best[vector];
             let vote = (entry as u32, dot(entries.row(entry), vectors.row(vector)));
-            if vote.1 > least(best, top) { insert(best, top, vote) } else { least(best, top) }
+            if vote.1 > to_exceed(best, top) { insert_vote(best, top, vote) } else { to_exceed(best, top) }
         });
         return Ok(best);
     }
@@ -75,7 +75,7 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
             }
             while exceeds != 0 {
                 let c = exceeds.trailing_zeros() as usize;
-                least[c] = insert(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
+                least[c] = insert_vote(&mut best[column + c], top, ((entry + r) as u32, sums[c]));
                 exceeds &= exceeds - 1;
             }
         }
@@ -83,8 +83,8 @@ fn nearest(vectors: &Multivector, codebook: &Codebook, top: usize) -> Result<Vec
     Ok(best)
 }
 
-/// Vectors for which it is worth to round them.
-const MANY: usize = 32;
+/// Fewer vectors are compared with every entry sooner than they are rounded.
+const MIN_VECTORS_TO_ROUND: usize = 32;
 
 /// Lanes of [`dot`]: two registers of AVX-512.
 const LANES: usize = 32;
@@ -112,17 +112,17 @@ for_this_processor! {
 }
 
 /// What a vote must exceed to be among the best.
-fn least(best: &[(u32, f32)], top: usize) -> f32 {
+fn to_exceed(best: &[(u32, f32)], top: usize) -> f32 {
     best.get(top - 1).map_or(f32::NEG_INFINITY, |vote| vote.1)
 }
 
 /// Puts a vote into its place of the descending list of at most `top`, behind equal ones. Returns what the next must
 /// exceed.
-fn insert(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
+fn insert_vote(best: &mut Vec<(u32, f32)>, top: usize, vote: (u32, f32)) -> f32 {
     let place = best.partition_point(|earlier| earlier.1 >= vote.1);
     best.insert(place, vote);
     best.truncate(top);
-    least(best, top)
+    to_exceed(best, top)
 }
 
 #[cfg(test)]

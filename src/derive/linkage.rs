@@ -1,40 +1,30 @@
-//! The tree of a linkage, and scipy's way of cutting it into at most so many clusters, label for label.
+//! Ward's linkage by `kodama`, and scipy's way of cutting it into at most so many clusters, label for label.
 
-use super::ward::{Merge, ward};
+use super::distances::condensed_distances;
 
 /// Merges of a clustering, as scipy's linkage matrix has them: leaves are `0..n`, merge `i` makes node `n + i`,
 /// distances never descend.
 pub(super) struct Tree {
     leaves: usize,
-    /// The two nodes of each merge, the smaller first, and the largest height inside.
+    /// The two nodes of each merge, the smaller first, and the largest distance inside.
     merges: Vec<(usize, usize, f64)>,
 }
 
-/// Ward's linkage of finite points `[n, dim]`, row-major, n >= 1.
+/// Ward's linkage of finite points `[n, dim]`, row-major, n >= 1. Equal distances are met in scipy's order.
 pub(super) fn ward_of_points(points: &[f64], dim: usize) -> Tree {
-    Tree::new(points.len() / dim, ward(points, dim))
+    let leaves = points.len() / dim;
+    let mut distances = condensed_distances(points, dim);
+    let dendrogram = kodama::linkage(&mut distances, leaves, kodama::Method::Ward);
+    let mut merges: Vec<(usize, usize, f64)> = Vec::with_capacity(dendrogram.len());
+    for step in dendrogram.steps() {
+        let below = [step.cluster1, step.cluster2].into_iter().filter_map(|node| node.checked_sub(leaves));
+        let inside = below.fold(step.dissimilarity, |largest, merge| largest.max(merges[merge].2));
+        merges.push((step.cluster1, step.cluster2, inside));
+    }
+    Tree { leaves, merges }
 }
 
 impl Tree {
-    fn new(leaves: usize, mut found: Vec<Merge>) -> Self {
-        // Those of one height stay in the order in which they were found.
-        found.sort_by(|a, b| a.height.total_cmp(&b.height));
-        let mut merges: Vec<(usize, usize, f64)> = Vec::with_capacity(found.len());
-        // The node that a cluster has become, by the cluster's name, and the name that it goes by now.
-        let mut nodes: Vec<usize> = (0..leaves).collect();
-        let mut names: Vec<usize> = (0..leaves).collect();
-        for Merge { clusters, height } in found {
-            let [a, b] = clusters.map(|cluster| name(&mut names, cluster));
-            let (left, right) = (nodes[a].min(nodes[b]), nodes[a].max(nodes[b]));
-            let below = [left, right].into_iter().filter_map(|node| node.checked_sub(leaves));
-            let inside = below.fold(height, |largest, merge| largest.max(merges[merge].2));
-            nodes[b] = leaves + merges.len();
-            names[a] = b;
-            merges.push((left, right, inside));
-        }
-        Self { leaves, merges }
-    }
-
     /// `[leaves]`: `fcluster(Z, clusters, criterion="maxclust") - 1`: the lowest cut of at most `clusters` clusters,
     /// numbered in the order in which a walk from the root, smaller child first, meets them.
     pub fn cut(&self, clusters: usize) -> Vec<usize> {
@@ -114,20 +104,6 @@ impl Tree {
     }
 }
 
-/// What a cluster is called that has become part of others: the merges of one height may have been found before those below.
-fn name(names: &mut [usize], cluster: usize) -> usize {
-    let mut top = cluster;
-    while names[top] != top {
-        top = names[top];
-    }
-    // The next look is short.
-    let mut at = cluster;
-    while names[at] != top {
-        at = std::mem::replace(&mut names[at], top);
-    }
-    top
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,5 +121,53 @@ mod tests {
     #[test]
     fn two_points_are_one_cluster() {
         assert_eq!(ward_of_points(&[0.0, 1.0], 1).cut(1), [0, 0]);
+    }
+
+    /// Ward's linkage by its definition: the two clusters whose union adds least to the squares within, again and again.
+    /// Returns the heights, ascending.
+    fn by_definition(points: &[f64], dim: usize) -> Vec<f64> {
+        let mut clusters: Vec<Vec<&[f64]>> = points.chunks_exact(dim).map(|point| vec![point]).collect();
+        let centre = |of: &[&[f64]]| -> Vec<f64> {
+            (0..dim).map(|d| of.iter().map(|point| point[d]).sum::<f64>() / of.len() as f64).collect()
+        };
+        let height = |a: &[&[f64]], b: &[&[f64]]| {
+            let apart: f64 = centre(a).iter().zip(centre(b)).map(|(a, b)| (a - b) * (a - b)).sum();
+            let (a, b) = (a.len() as f64, b.len() as f64);
+            2.0 * a * b / (a + b) * apart
+        };
+        let mut heights = Vec::new();
+        while clusters.len() > 1 {
+            let pairs = (0..clusters.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+            let all = pairs.map(|(i, j)| (height(&clusters[i], &clusters[j]), i, j));
+            let (least, i, j) = all.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+            let other = clusters.remove(j);
+            clusters[i].extend(other);
+            heights.push(least);
+        }
+        heights
+    }
+
+    #[test]
+    fn heights_are_those_of_the_definition() {
+        // No two distances are alike, so there is one tree.
+        let mut state = 1u64;
+        let mut value = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+        };
+        for (count, dim) in [(2, 1), (3, 2), (16, 3), (17, 5), (50, 3)] {
+            let points: Vec<f64> = (0..count * dim).map(|_| value()).collect();
+            let mut heights: Vec<f64> =
+                ward_of_points(&points, dim).merges.iter().map(|merge| merge.2.powi(2)).collect();
+            heights.sort_by(f64::total_cmp);
+            let expected = by_definition(&points, dim);
+            assert_eq!(heights.len(), expected.len());
+            for (height, expected) in heights.iter().zip(expected) {
+                assert!(
+                    (height - expected).abs() < 1e-9 * expected.max(1.0),
+                    "{count} points: {height}, not {expected}"
+                );
+            }
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! runtime's threads.
 
 pub mod anchors;
+mod distances;
 mod linkage;
 mod murmur3;
 pub mod muvera;
@@ -11,7 +12,6 @@ pub mod pooling;
 mod recipe;
 mod simd;
 pub mod terms;
-mod ward;
 
 pub use recipe::Recipe;
 
@@ -91,7 +91,7 @@ pub fn derive_question(
             NamedVector::Dense(muvera.query(&question.tokens)?)
         }
         VectorName::Anchors => NamedVector::Sparse(anchors::question(&question.tokens, needed(codebook)?)?),
-        VectorName::Text => NamedVector::Sparse(terms::question(text)),
+        VectorName::Text => NamedVector::Sparse(terms::QuestionTerms::new(text).vector()),
     })
 }
 
@@ -158,7 +158,7 @@ mod tests {
     fn a_blank_page_has_no_vectors() {
         let blank = PageEmbedding {
             patches: Multivector::new(2, vec![]).unwrap(),
-            layout: TokenLayout { cells: vec![], ..page().layout },
+            layout: TokenLayout::grid(Grid { rows: 2, cols: 2 }, vec![], (1.0, 1.0)).unwrap(),
         };
         assert!(derive_page(&all(), &blank, &terms::Text::new(""), Some(&codebook())).unwrap().is_empty());
     }

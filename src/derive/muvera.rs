@@ -22,7 +22,7 @@ pub struct Muvera {
     panels: Panels,
     /// Norm of each hyperplane; -1, below which no product lies, for those that pad the last panel.
     norms: Vec<f32>,
-    /// `[r_reps, dim, dim_proj]`, values +1 and -1 over sqrt(dim_proj); empty where nothing is projected.
+    /// `[r_reps, dim, dim_proj]`, values +1 and -1 over sqrt(dim_proj); empty if nothing is projected.
     projections: Vec<f32>,
     /// `[r_reps * 2^k_sim * dim_proj]`: where a component goes and its sign; empty without a final projection.
     sketch: Vec<(u32, f32)>,
@@ -36,9 +36,9 @@ impl Muvera {
     /// Draws in FastEmbed's order. Takes about a millisecond with the default parameters: keep the result.
     ///
     /// # Errors
-    /// Configuration, where the parameters make no encoding or one that Qdrant does not take.
+    /// Configuration, if the parameters make no encoding or one that Qdrant does not take.
     pub fn new(dim: usize, settings: &FdeSettings) -> Result<Self> {
-        check(dim, settings)?;
+        check_settings(dim, settings)?;
         let FdeSettings { k_sim, dim_proj, r_reps, seed, final_dim } = *settings;
         let mut rng = NumpyRng::new(seed);
         let mut planes = vec![0.0; r_reps * k_sim * dim];
@@ -95,7 +95,7 @@ impl Muvera {
     /// FastEmbed's `process_document`: means; an empty cluster takes the first vector of the nearest that is not.
     ///
     /// # Errors
-    /// A bug, where the vectors are none or have another dimension.
+    /// A bug, if the vectors are none or have another dimension.
     pub fn document(&self, vectors: &Multivector) -> Result<Vec<f32>> {
         self.encode(vectors, true)
     }
@@ -103,7 +103,7 @@ impl Muvera {
     /// FastEmbed's `process_query`: sums; an empty cluster stays zero.
     ///
     /// # Errors
-    /// A bug, where the vectors are none or have another dimension.
+    /// A bug, if the vectors are none or have another dimension.
     pub fn query(&self, vectors: &Multivector) -> Result<Vec<f32>> {
         self.encode(vectors, false)
     }
@@ -125,7 +125,7 @@ impl Muvera {
         let mut centres = vec![0.0; clusters * dim];
         let mut members = Members::new(vectors.len(), clusters);
         for (repetition, block) in encoding.chunks_exact_mut(clusters * dim_proj).enumerate() {
-            members.sort(signs.chunks_exact(words).map(|signs| bits(signs, repetition * k_sim, k_sim)));
+            members.sort(signs.chunks_exact(words).map(|signs| bits_from(signs, repetition * k_sim, k_sim)));
             sum_by_cluster(vectors.as_slice(), dim, &members, document, &mut centres);
             if document {
                 fill_empty(vectors, &members, &mut centres);
@@ -137,7 +137,7 @@ impl Muvera {
                 project(&centres, dim, signs, dim_proj, block);
             }
         }
-        Ok(self.finish(encoding))
+        Ok(self.final_projection(encoding))
     }
 
     /// `[vectors, words]`: bit `p` of a vector says that it lies on the positive side of hyperplane `p`.
@@ -158,7 +158,7 @@ impl Muvera {
                     doubtful |= sums[c].abs() <= margin * norms[c];
                 }
                 if doubtful {
-                    word = self.in_doubt(vectors.row(first + r), column, sums, margin, word);
+                    word = self.decide_in_f64(vectors.row(first + r), column, sums, margin, word);
                 }
                 signs[(first + r) * words + column / WIDTH] = word;
             }
@@ -166,8 +166,8 @@ impl Muvera {
         signs
     }
 
-    /// Decides again, in f64, what f32 can't.
-    fn in_doubt(&self, row: &[f32], column: usize, sums: &[f32; WIDTH], margin: f32, mut word: u32) -> u32 {
+    /// Decides in f64 the signs that f32 leaves in doubt.
+    fn decide_in_f64(&self, row: &[f32], column: usize, sums: &[f32; WIDTH], margin: f32, mut word: u32) -> u32 {
         let planes = self.panels.columns() - column;
         for (c, sum) in sums.iter().enumerate().take(planes) {
             if sum.abs() <= margin * self.norms[column + c] {
@@ -179,7 +179,7 @@ impl Muvera {
         word
     }
 
-    fn finish(&self, encoding: Vec<f32>) -> Vec<f32> {
+    fn final_projection(&self, encoding: Vec<f32>) -> Vec<f32> {
         let Some(dim) = self.settings.final_dim else { return encoding };
         let mut sketched = vec![0.0; dim];
         for (value, &(to, sign)) in encoding.iter().zip(&self.sketch) {
@@ -189,7 +189,7 @@ impl Muvera {
     }
 }
 
-fn check(dim: usize, settings: &FdeSettings) -> Result<()> {
+fn check_settings(dim: usize, settings: &FdeSettings) -> Result<()> {
     let FdeSettings { k_sim, dim_proj, r_reps, final_dim, .. } = *settings;
     let wrong = |what: String| Err(Error::configuration(format!("fde: {what}")));
     if !(1..=16).contains(&k_sim) {
@@ -212,7 +212,7 @@ fn check(dim: usize, settings: &FdeSettings) -> Result<()> {
 }
 
 /// `count` bits from bit `at` on.
-fn bits(words: &[u32], at: usize, count: usize) -> u32 {
+fn bits_from(words: &[u32], at: usize, count: usize) -> u32 {
     let high = words.get(at / 32 + 1).copied().unwrap_or(0);
     let pair = u64::from(words[at / 32]) | u64::from(high) << 32;
     (pair >> (at % 32)) as u32 & ((1 << count) - 1)

@@ -4,35 +4,31 @@
 //! Euclidean distances between the *rows* of the cosine-distance matrix, cut by scipy's
 //! `fcluster(criterion="maxclust")`.
 
+use super::distances::{COLUMNS, ROWS, products};
 use super::linkage::ward_of_points;
 use super::simd::{for_this_processor, side_by_side};
-use super::ward::{COLUMNS, ROWS, products};
 use crate::error::{Error, Result};
-use crate::types::{Multivector, PageEmbedding};
+use crate::types::{Lines, Multivector, PageEmbedding};
 
-/// Mean of the patches in each row of the grid, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the
+/// Mean of the patches in each row of the layout, `[rows with patches, dim]`, of norm 1. Tokens that are no part of the
 /// image are left out, and so are rows of which no patch is stored.
 ///
 /// # Errors
-/// A bug, where layout and patches disagree.
+/// A bug, if layout and patches disagree.
 pub fn rows(page: &PageEmbedding) -> Result<Multivector> {
-    let cols = page.layout.grid.cols;
-    by_cell(page, |cell| cell / cols, page.layout.grid.rows)
+    means_of_lines(page, page.layout.rows())
 }
 
-/// Mean of the patches in each column of the grid, as [`rows`].
+/// Mean of the patches in each column of the layout, as [`rows`].
 ///
 /// # Errors
-/// A bug, where layout and patches disagree.
+/// A bug, if layout and patches disagree.
 pub fn cols(page: &PageEmbedding) -> Result<Multivector> {
-    let cols = page.layout.grid.cols;
-    by_cell(page, |cell| cell % cols, cols)
+    means_of_lines(page, page.layout.cols())
 }
 
-fn by_cell(page: &PageEmbedding, group: impl Fn(u32) -> u32, groups: u32) -> Result<Multivector> {
-    let labels: Vec<Option<usize>> =
-        page.layout.cells.iter().map(|cell| cell.map(|cell| group(cell) as usize)).collect();
-    means(&page.patches, &labels, groups as usize)
+fn means_of_lines(page: &PageEmbedding, lines: Lines) -> Result<Multivector> {
+    means(&page.patches, &lines.of_tokens, lines.count)
 }
 
 /// Clusters the vectors into at most `n / factor` (at least 1) and averages each, `[clusters, dim]`, of norm 1; the
@@ -262,11 +258,8 @@ mod tests {
     fn rows_and_columns_of_a_partial_grid() {
         let patches = Multivector::new(2, vec![1.0, 0.0, 0.0, 1.0, 3.0, 4.0, 9.0, 9.0]).unwrap();
         // 3 x 2 cells: the middle row is not stored, the last vector is no part of the image.
-        let layout = TokenLayout {
-            grid: Grid { rows: 3, cols: 2 },
-            cells: vec![Some(0), Some(1), Some(5), None],
-            covered: (1.0, 1.0),
-        };
+        let cells = vec![Some(0), Some(1), Some(5), None];
+        let layout = TokenLayout::grid(Grid { rows: 3, cols: 2 }, cells, (1.0, 1.0)).unwrap();
         let page = PageEmbedding { patches, layout };
         let half = 0.5f32.sqrt();
         let close = |found: &Multivector, expected: &[f32]| {

@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::family::{Family, Opened};
+use futures::executor::block_on;
+
+use super::families::family_of;
+use super::family::{Files, Opening};
 use super::manifest::{Manifest, ModelInfo};
-use super::worker::Model;
-use super::{AnyOpened, EmbedOptions};
+use super::options::EmbedOptions;
 use crate::error::{Error, Result};
 use crate::types::{Device, Multivector, PageImage};
 
 /// What was checked, in order; the first failure ends it.
 #[derive(Debug)]
 pub struct Report {
-    /// None where the manifest could not be read.
+    /// None if the manifest could not be read.
     pub model: Option<ModelInfo>,
     pub checks: Vec<Check>,
 }
@@ -40,48 +42,49 @@ pub fn check(model_dir: &Path, device: Device) -> Report {
     report
 }
 
-/// None where a check failed.
+/// None if a check failed.
 fn run(model_dir: &Path, device: Device, report: &mut Report) -> Option<()> {
-    let manifest = report.note("manifest", Manifest::read(model_dir), |manifest| {
+    let read = Manifest::read(model_dir).and_then(|manifest| family_of(&manifest).map(|family| (manifest, family)));
+    let (manifest, family) = report.note("manifest", read, |(manifest, _)| {
         format!("{}@{}, family {}", manifest.info.id, manifest.info.revision, manifest.info.family)
     })?;
     report.model = Some(manifest.info.clone());
     let files = manifest.file_names().count();
-    report.note("files", manifest.check_files(), |()| format!("{files} files, {} bytes", manifest.info.bytes))?;
-    report.note("codebook", manifest.codebook(), |codebook| match codebook {
+    // Hashed anew, whatever a cache remembers: that is what a check is for.
+    report.note("files", manifest.check_files(None), |()| format!("{files} files, {} bytes", manifest.info.bytes))?;
+    let codebook = report.note("codebook", manifest.codebook(), |codebook| match codebook {
         Some(codebook) => format!("{} entries", codebook.entries.len()),
         None => "none".into(),
     })?;
-    let options = EmbedOptions { threads: 1, batch_pages: Some(1), device };
-    match report.note("graphs", AnyOpened::open(&manifest, &options), |_| "open".into())? {
-        AnyOpened::Glyph(opened) => try_once(*opened, report),
-        AnyOpened::ColPali(opened) => try_once(*opened, report),
-    }
+    let options = EmbedOptions { threads: 1, batch_pages: Some(1), device, hash_cache: None };
+    let model = family.model(manifest, codebook, options);
+    report.note("graphs", model.open(Files::Checked), |()| "open".into())?;
+    let tried = try_once(model.as_ref(), report);
+    block_on(model.shutdown());
+    tried
 }
 
 /// Embeds a page and a question.
-fn try_once<F: Family>(opened: Opened<F>, report: &mut Report) -> Option<()> {
-    let Opened { family, mut pages, mut questions, .. } = opened;
-    let pages = pages.first_mut()?;
+fn try_once(model: &dyn Opening, report: &mut Report) -> Option<()> {
     let started = Instant::now();
-    let page = family.prepare(&stripes()).and_then(|input| {
+    let page = model.prepare(&stripes()).and_then(|input| {
         // Twice: the same page must give the same vectors.
-        let made = [pages.run(std::slice::from_ref(&input))?, pages.run(std::slice::from_ref(&input))?].concat();
-        unit_norms(&made[0].patches)?;
+        let (first, second) = (block_on(model.embed_page(input.clone()))?, block_on(model.embed_page(input))?);
+        unit_norms(&first.patches)?;
         // A device may add up in another order each time.
-        if made[0].layout == made[1].layout && alike(&made[0].patches, &made[1].patches) {
-            Ok(made)
+        if first.layout == second.layout && alike(&first.patches, &second.patches) {
+            Ok(first)
         } else {
             Err(Error::bug("two runs of one page gave different vectors"))
         }
     });
     report.note("page", page, |made| {
-        format!("{} patches, {:.0} ms a page on one thread", made[0].patches.len(), millis(started) / 2.0)
+        format!("{} patches, {:.0} ms a page on one thread", made.patches.len(), millis(started) / 2.0)
     })?;
     let started = Instant::now();
-    let asked = family.question("does it work").and_then(|question| questions.run(&[question]));
-    let asked = asked.and_then(|asked| unit_norms(&asked[0].tokens).map(|()| asked));
-    report.note("question", asked, |asked| format!("{} tokens, {:.1} ms", asked[0].tokens.len(), millis(started)))?;
+    let asked = block_on(model.embed_question("does it work"));
+    let asked = asked.and_then(|asked| unit_norms(&asked.tokens).map(|()| asked));
+    report.note("question", asked, |asked| format!("{} tokens, {:.1} ms", asked.tokens.len(), millis(started)))?;
     Some(())
 }
 

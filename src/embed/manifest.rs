@@ -1,47 +1,27 @@
 //! A model's manifest: what the folder holds, checked file by file before anything of it is used.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::colpali::ColPaliManifest;
-use super::glyph::GlyphManifest;
+use super::hashes::FileHashes;
 use crate::error::{Error, Result};
 use crate::types::{Codebook, Multivector};
 
 /// The version that this code reads.
 const MANIFEST_VERSION: u64 = 1;
 
-/// How a family turns pages and questions into vectors is code; what varies between its models is in the manifest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// The built-in model: what is written, found by its shape.
-    Glyph,
-    /// ColPali on PaliGemma, exported to ONNX: what is meant, found by a vision language model.
-    ColPali,
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Glyph => "glyph",
-            Self::ColPali => "colpali",
-        })
-    }
-}
-
 /// What others need to know of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelInfo {
     pub id: String,
     pub revision: String,
-    pub family: Family,
+    /// The name of its family: `glyph`, `colpali`.
+    pub family: String,
     /// Dimensions of a patch or token vector.
     pub dim: usize,
     pub license: String,
@@ -65,33 +45,20 @@ impl ModelInfo {
     }
 }
 
-/// Reads what a model folder says of itself; its files are not looked at.
-///
-/// # Errors
-/// Configuration, where there is no manifest or it can't be read.
-pub fn read_info(model_dir: &Path) -> Result<ModelInfo> {
-    Ok(Manifest::read(model_dir)?.info)
-}
-
 /// A manifest as it was read. Its files are not checked yet: see [`Manifest::check_files`].
 pub(super) struct Manifest {
     pub info: ModelInfo,
-    pub family: FamilyManifest,
+    /// All of it: its family reads what only that knows.
+    pub json: Value,
     files: BTreeMap<String, FileWire>,
     anchors: Option<AnchorsWire>,
-}
-
-/// The part of a manifest that only its family understands.
-pub(super) enum FamilyManifest {
-    Glyph(Box<GlyphManifest>),
-    ColPali(Box<ColPaliManifest>),
 }
 
 #[derive(Deserialize)]
 struct Wire {
     id: String,
     revision: String,
-    family: Family,
+    family: String,
     dim: usize,
     license: String,
     files: BTreeMap<String, FileWire>,
@@ -122,33 +89,29 @@ struct PooledWire {
 }
 
 impl Manifest {
-    /// Reads `manifest.json` of a model folder.
+    /// Reads `manifest.json` of a model folder; whether its family knows what to do with it, `families.rs` finds out.
     ///
     /// # Errors
-    /// Configuration, where it is missing, of another version or family, or not what its family needs.
+    /// Configuration, if it is missing, of another version, or no manifest.
     pub fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join("manifest.json");
+        let path = manifest_path(folder);
         let bytes = std::fs::read(&path).map_err(|error| {
             let message = format!("{} is not a model folder: its manifest.json cannot be read", folder.display());
             Error::configuration(message).with_source(error)
         })?;
-        let wrong = |what: String| Error::configuration(format!("{}: {what}", path.display()));
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let version = value.get("manifest_version").and_then(serde_json::Value::as_u64);
+        let wrong = |what: String| wrong_manifest(folder, &what);
+        let json: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let version = json.get("manifest_version").and_then(Value::as_u64);
         if version != Some(MANIFEST_VERSION) {
             let found = version.map_or_else(|| "missing".to_owned(), |version| version.to_string());
             return Err(wrong(format!(
                 "manifest_version is {found}, and this Quire reads {MANIFEST_VERSION}: use a model of its release"
             )));
         }
-        let wire: Wire = serde_json::from_value(value.clone()).map_err(|error| wrong(error.to_string()))?;
+        let wire = Wire::deserialize(&json).map_err(|error| wrong(error.to_string()))?;
         if wire.dim == 0 || wire.files.keys().any(|name| Path::new(name).file_name() != Some(name.as_ref())) {
             return Err(wrong("dim must be positive, and files must be plain names in the folder".into()));
         }
-        let family = match wire.family {
-            Family::Glyph => FamilyManifest::Glyph(Box::new(GlyphManifest::read(value).map_err(wrong)?)),
-            Family::ColPali => FamilyManifest::ColPali(Box::new(ColPaliManifest::read(value).map_err(wrong)?)),
-        };
         let info = ModelInfo {
             id: wire.id,
             revision: wire.revision,
@@ -162,7 +125,12 @@ impl Manifest {
             bytes: wire.files.values().map(|file| file.bytes).sum(),
             folder: folder.to_path_buf(),
         };
-        Ok(Self { info, family, files: wire.files, anchors: wire.anchors })
+        Ok(Self { info, json, files: wire.files, anchors: wire.anchors })
+    }
+
+    /// An error about what the manifest says.
+    pub fn wrong(&self, what: impl AsRef<str>) -> Error {
+        wrong_manifest(&self.info.folder, what.as_ref())
     }
 
     /// Names of the files that the manifest vouches for.
@@ -170,24 +138,26 @@ impl Manifest {
         self.files.keys().map(String::as_str)
     }
 
-    /// Checks size and SHA-256 of every file, a piece at a time: weights may be larger than memory.
+    /// Checks size and SHA-256 of every file, a piece at a time: weights may be larger than memory. `hash_cache`: folder that
+    /// remembers the hashes of large files until they change.
     ///
     /// # Errors
     /// Configuration, naming the first file that is missing or differs, what was found and what was expected.
-    pub fn check_files(&self) -> Result<()> {
-        self.file_names().try_for_each(|name| self.check_file(name))
-    }
-
-    fn check_file(&self, name: &str) -> Result<()> {
-        let path = self.path_of(name)?;
-        let (sha256, bytes) = hash_file(&path).map_err(|error| unreadable(&path, error))?;
-        self.compare(name, &path, &sha256, bytes)
+    pub fn check_files(&self, hash_cache: Option<&Path>) -> Result<()> {
+        let mut hashes = FileHashes::open(hash_cache);
+        let checked = self.file_names().try_for_each(|name| {
+            let path = self.path_of(name)?;
+            let (sha256, bytes) = hashes.sha256(&path).map_err(|error| unreadable(&path, error))?;
+            self.compare(name, &path, &sha256, bytes)
+        });
+        hashes.save();
+        checked
     }
 
     /// Reads one file and checks it: for small ones.
     ///
     /// # Errors
-    /// As [`Self::check_files`]; also where the manifest does not list the file.
+    /// As [`Self::check_files`]; also if the manifest does not list the file.
     pub fn bytes_of(&self, name: &str) -> Result<Vec<u8>> {
         let path = self.path_of(name)?;
         let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
@@ -210,7 +180,7 @@ impl Manifest {
     }
 
     /// # Errors
-    /// Configuration, where the manifest does not list the file.
+    /// Configuration, if the manifest does not list the file.
     pub fn path_of(&self, name: &str) -> Result<PathBuf> {
         if self.files.contains_key(name) {
             return Ok(self.info.folder.join(name));
@@ -221,10 +191,10 @@ impl Manifest {
         )))
     }
 
-    /// The anchor codebook, where the model has one.
+    /// The anchor codebook, if the model has one.
     ///
     /// # Errors
-    /// Configuration, where its file does not hold what the manifest says.
+    /// Configuration, if its file does not hold what the manifest says.
     pub fn codebook(&self) -> Result<Option<Codebook>> {
         let Some(anchors) = &self.anchors else { return Ok(None) };
         let bytes = self.bytes_of(&anchors.file)?;
@@ -250,24 +220,12 @@ impl Manifest {
     }
 }
 
-/// SHA-256 as hexadecimal digits, and the size.
-fn hash_file(path: &Path) -> io::Result<(String, u64)> {
-    /// Large enough that reading costs no more than hashing.
-    const PIECE_BYTES: usize = 1 << 20;
-    let mut file = File::open(path)?;
-    let (mut hash, mut size) = (Sha256::new(), 0u64);
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok((hex::encode(hash.finalize()), size)),
-            Ok(read) => {
-                hash.update(&piece[..read]);
-                size += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+fn manifest_path(folder: &Path) -> PathBuf {
+    folder.join("manifest.json")
+}
+
+fn wrong_manifest(folder: &Path, what: &str) -> Error {
+    Error::configuration(format!("{}: {what}", manifest_path(folder).display()))
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
@@ -280,9 +238,9 @@ mod tests {
     use super::*;
 
     /// A model folder with the manifest of the glyph family's tests, changed by `change`, and small files that fit it.
-    fn folder(change: impl FnOnce(&mut serde_json::Value)) -> tempfile::TempDir {
+    fn folder(change: impl FnOnce(&mut Value)) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let mut manifest: serde_json::Value = serde_json::from_str(crate::embed::glyph::TEST_MANIFEST).unwrap();
+        let mut manifest: Value = serde_json::from_str(include_str!("glyph/test_manifest.json")).unwrap();
         let anchors: Vec<u8> =
             [1.0, 0.0, 0.0, 1.0].iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect();
         for (name, bytes) in [("anchors.f16", anchors), ("stopwords.txt", b"the\n".to_vec())] {
@@ -299,7 +257,7 @@ mod tests {
     fn a_good_folder_is_read() {
         let folder = folder(|_| ());
         let manifest = Manifest::read(folder.path()).unwrap();
-        manifest.check_files().unwrap();
+        manifest.check_files(None).unwrap();
         assert_eq!((manifest.info.id.as_str(), manifest.info.dim), ("test-glyph", 2));
         let codebook = manifest.codebook().unwrap().unwrap();
         assert_eq!(codebook.entries.as_slice(), [1.0, 0.0, 0.0, 1.0]);
@@ -310,27 +268,16 @@ mod tests {
     fn a_changed_file_is_named_with_both_hashes() {
         let folder = folder(|_| ());
         std::fs::write(folder.path().join("stopwords.txt"), "of\n\n").unwrap();
-        let message = Manifest::read(folder.path()).unwrap().check_files().unwrap_err().to_string();
+        let message = Manifest::read(folder.path()).unwrap().check_files(None).unwrap_err().to_string();
         assert!(message.contains("stopwords.txt") && message.matches("SHA-256").count() == 2, "{message}");
-    }
-
-    #[test]
-    fn a_file_of_many_pieces_has_the_hash_of_the_whole() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let bytes: Vec<u8> = (0..(5 << 20) / 2 + 7).map(|at: u32| (at % 251) as u8).collect();
-        std::fs::write(file.path(), &bytes).unwrap();
-        let whole = hex::encode(Sha256::digest(&bytes));
-        assert_eq!(hash_file(file.path()).unwrap(), (whole, bytes.len() as u64));
     }
 
     #[test]
     fn other_versions_paths_and_folders_are_refused() {
         for (change, says) in [
-            ((|m| m["manifest_version"] = 2.into()) as fn(&mut serde_json::Value), "manifest_version is 2"),
+            ((|m| m["manifest_version"] = 2.into()) as fn(&mut Value), "manifest_version is 2"),
             (|m| _ = m.as_object_mut().unwrap().remove("manifest_version"), "manifest_version is missing"),
             (|m| m["files"]["../x"] = serde_json::json!({"sha256": "", "bytes": 0}), "plain names"),
-            (|m| m["family"] = "palm".into(), "palm"),
-            (|m| m["page"]["luma"] = "other".into(), "page.luma"),
         ] {
             let message = Manifest::read(folder(change).path()).err().unwrap().to_string();
             assert!(message.contains(says), "{message}");

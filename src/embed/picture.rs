@@ -2,7 +2,7 @@
 //! transparency is dropped and not laid on white, 16-bit greys are clipped at 255 and not scaled, the orientation that a
 //! camera noted is not applied. For comparing vectors with FastEmbed's; documents are drawn by the renderer.
 //!
-//! Exact for PNG. Other decoders differ from Pillow's by a level or two where the format is lossy.
+//! Exact for PNG. Other decoders differ from Pillow's by a level or two if the format is lossy.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ const MAX_DECODED_BYTES: u64 = 1 << 30;
 /// Reads an image file. Blocking.
 ///
 /// # Errors
-/// Permanent, where the file cannot be read, is no image, or decodes to more than 1 GiB.
+/// Permanent, if the file cannot be read, is no image, or decodes to more than 1 GiB.
 pub fn read_picture(path: &Path) -> Result<PageImage> {
     let undecodable = |error: image::ImageError| {
         Error::permanent(format!("{} cannot be decoded as an image", path.display())).with_source(error)
@@ -38,7 +38,7 @@ pub fn read_picture(path: &Path) -> Result<PageImage> {
     Ok(PageImage { width, height, rgb: rgb.into() })
 }
 
-/// Whether the header of a PNG says 16-bit grey. Where it declares one value transparent, the decoder makes an alpha
+/// Whether the header of a PNG says 16-bit grey. If it declares one value transparent, the decoder makes an alpha
 /// channel of it, and the pixels no longer tell; for Pillow they stay grey.
 fn is_deep_grey_png(path: &Path) -> io::Result<bool> {
     // Signature, length and name of the first chunk, width, height; then bits a sample and colour type.
@@ -47,7 +47,7 @@ fn is_deep_grey_png(path: &Path) -> io::Result<bool> {
     Ok(head.starts_with(b"\x89PNG\r\n\x1a\n") && head.get(24..26) == Some(&[16, 0]))
 }
 
-/// `[pixels, 3]`; None where Pillow has no such mode.
+/// `[pixels, 3]`; None if Pillow has no such mode.
 fn rgb(image: DynamicImage, deep_grey: bool) -> Option<Vec<u8>> {
     let clipped = |value: u16| value.min(255) as u8;
     let high = |value: u16| (value >> 8) as u8;

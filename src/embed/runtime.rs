@@ -47,8 +47,8 @@ pub const MINIMUM_VERSION: (u32, u32) = (1, ort::MINOR_VERSION);
 /// Loads the library at `path`; later calls with the same path do nothing. Blocking.
 ///
 /// # Errors
-/// Configuration, where there is no such file, it is no ONNX Runtime, it is older than [`MINIMUM_VERSION`], or another
-/// library is loaded already. A bug, where [`forbid_telemetry`] was not called.
+/// Configuration, if there is no such file, it is no ONNX Runtime, it is older than [`MINIMUM_VERSION`], or another
+/// library is loaded already. A bug, if [`forbid_telemetry`] was not called.
 pub fn init(path: &Path) -> Result<()> {
     check_telemetry()?;
     let path = path.canonicalize().map_err(|error| {
@@ -137,7 +137,7 @@ mod tests {
     fn a_file_that_is_no_library_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"not a library").unwrap();
-        // Where another test of this process has loaded the real one, that is what the error says.
+        // If another test of this process has loaded the real one, that is what the error says.
         let message = init(file.path()).unwrap_err().to_string();
         assert!(message.contains(&file.path().canonicalize().unwrap().display().to_string()), "{message}");
     }

@@ -16,13 +16,13 @@ use crate::types::Device;
 pub(super) struct Expected<'a> {
     pub name: &'a str,
     pub dtype: TensorElementType,
-    /// One entry a dimension; None where it may vary.
+    /// One entry a dimension; None if it may vary.
     pub shape: &'a [Option<i64>],
 }
 
-/// A graph: a file, which may keep its weights in others beside it, or what was read from one.
+/// Where a graph is: in a file, which may keep its weights in others beside it, or read from one already.
 #[derive(Clone, Copy)]
-pub(super) enum Graph<'a> {
+pub(super) enum Source<'a> {
     File(&'a Path),
     Bytes(&'a Path, &'a [u8]),
 }
@@ -30,7 +30,7 @@ pub(super) enum Graph<'a> {
 /// Threads of a run.
 #[derive(Clone, Copy)]
 pub(super) struct Threads {
-    /// Where the CPU does all of it.
+    /// If the CPU does all of it.
     pub cpu: usize,
     /// For what a device leaves to the CPU.
     pub beside_device: usize,
@@ -39,9 +39,9 @@ pub(super) struct Threads {
 /// Opens a graph, and says on what it runs. Blocking, up to seconds for large graphs.
 ///
 /// # Errors
-/// Configuration, where ONNX Runtime refuses the file or can't use the device. [`Device::Auto`] then falls back to the
+/// Configuration, if ONNX Runtime refuses the file or can't use the device. [`Device::Auto`] then falls back to the
 /// CPU.
-pub(super) fn open(graph: Graph<'_>, threads: Threads, device: Device) -> Result<(Session, Device)> {
+pub(super) fn open(graph: Source<'_>, threads: Threads, device: Device) -> Result<(Session, Device)> {
     let Threads { cpu, beside_device } = threads;
     match device {
         Device::Auto => {}
@@ -82,8 +82,8 @@ fn offers<P: ExecutionProvider>() -> bool {
     P::is_available().unwrap_or(false)
 }
 
-fn open_with(graph: Graph<'_>, threads: usize, provider: Option<ExecutionProviderDispatch>) -> Result<Session> {
-    let (Graph::File(path) | Graph::Bytes(path, _)) = graph;
+fn open_with(graph: Source<'_>, threads: usize, provider: Option<ExecutionProviderDispatch>) -> Result<Session> {
+    let (Source::File(path) | Source::Bytes(path, _)) = graph;
     let environment = runtime::environment()?;
     let device = provider.as_ref().map_or_else(String::new, |provider| format!(" with {}", provider.name()));
     let build = || -> ort::Result<Session> {
@@ -96,8 +96,8 @@ fn open_with(graph: Graph<'_>, threads: usize, provider: Option<ExecutionProvide
             builder = builder.with_execution_providers([provider])?;
         }
         match graph {
-            Graph::File(path) => builder.commit_from_file(path),
-            Graph::Bytes(_, bytes) => builder.commit_from_memory(bytes),
+            Source::File(path) => builder.commit_from_file(path),
+            Source::Bytes(_, bytes) => builder.commit_from_memory(bytes),
         }
     };
     build().map_err(|error| {

@@ -1,24 +1,59 @@
 //! The built-in model itself, in ONNX Runtime itself.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::families::family_of;
+use super::family::{Files, Opening};
+use super::manifest::Manifest;
+use super::worker::Model;
 use super::*;
-use crate::error::Kind;
-use std::path::PathBuf;
+use crate::error::{Kind, Result};
+use crate::types::{Device, Grid, PageImage};
+
+/// Runs a model on inputs as its worker does, on this thread.
+pub(super) fn together<M: Model<Input = Arc<P>>, P>(model: &M, inputs: &[Arc<P>]) -> Result<Vec<M::Output>> {
+    let mut batch = M::Batch::default();
+    inputs.iter().for_each(|input| model.join(&mut batch, input.clone()));
+    let computed = model.compute(&batch)?;
+    model.finish(&batch, computed)
+}
+
+pub(super) fn alone<M: Model<Input = Arc<P>>, P>(model: &M, input: P) -> Result<M::Output> {
+    together(model, &[Arc::new(input)]).map(|mut made| made.remove(0))
+}
 
 pub(super) fn model_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/quire-glyph")
 }
 
-/// Loads ONNX Runtime from where `make setup` puts it, or from `QUIRE_ONNXRUNTIME`.
-pub(super) fn init_runtime() {
+/// Where `make setup` puts ONNX Runtime, or `QUIRE_ONNXRUNTIME` says that it is.
+pub(super) fn onnxruntime() -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("native/libonnxruntime.so");
-    let path = std::env::var_os("QUIRE_ONNXRUNTIME").map_or(beside, PathBuf::from);
-    runtime::init(&path).unwrap();
+    std::env::var_os("QUIRE_ONNXRUNTIME").map_or(beside, PathBuf::from)
+}
+
+pub(super) fn init_runtime() {
+    runtime::init(&onnxruntime()).unwrap();
+}
+
+/// A copy of the built-in model that may be damaged.
+pub(super) fn copy_of_model() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(model_dir()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn options(threads: usize, batch_pages: Option<usize>) -> EmbedOptions {
+    EmbedOptions { threads, batch_pages, device: Device::Cpu, ..EmbedOptions::default() }
 }
 
 fn embedder(batch_pages: usize) -> Embedder {
     init_runtime();
-    Embedder::load(&model_dir(), &EmbedOptions { threads: 1, batch_pages: Some(batch_pages), device: Device::Cpu })
-        .unwrap()
+    Embedder::load(&model_dir(), &options(1, Some(batch_pages))).unwrap()
 }
 
 /// Dark strokes on white; `kind` moves them.
@@ -50,8 +85,8 @@ async fn pages_of_a_batch_are_what_they_are_alone() {
             assert!(cosine > 0.9999, "{cosine}");
         }
     }
-    assert_eq!((alone[0].layout.grid.rows, alone[0].layout.grid.cols), (72, 52));
-    assert_eq!((alone[1].layout.grid.rows, alone[1].layout.grid.cols), (52, 72));
+    let grid = |page: usize| alone[page].layout.scales()[0].grid;
+    assert_eq!((grid(0), grid(1)), (Grid { rows: 72, cols: 52 }, Grid { rows: 52, cols: 72 }));
     assert!(!alone[3].patches.is_empty(), "a blank page has one patch, so that it can be stored");
 }
 
@@ -59,9 +94,7 @@ async fn pages_of_a_batch_are_what_they_are_alone() {
 #[tokio::test]
 async fn results_are_the_same_for_every_number_of_threads() {
     init_runtime();
-    let load = |threads| {
-        Embedder::load(&model_dir(), &EmbedOptions { threads, batch_pages: None, device: Device::Cpu }).unwrap()
-    };
+    let load = |threads| Embedder::load(&model_dir(), &options(threads, None)).unwrap();
     let (one, three) = (load(1), load(3));
     let pages: Vec<PageImage> =
         (0..6).map(|kind| if kind % 2 == 0 { page(620, 877, kind) } else { page(877, 620, kind) }).collect();
@@ -78,8 +111,9 @@ async fn results_are_the_same_for_every_number_of_threads() {
 async fn layout_says_where_the_page_ends() {
     let embedder = embedder(1);
     let page = embedder.embed_page(embedder.prepare(&page(400, 400, 0)).unwrap()).await.unwrap();
-    assert_eq!(page.layout.covered, (1.0, 832.0 / 1152.0));
-    assert_eq!(page.layout.cells.len(), page.patches.len());
+    let extent = page.layout.scales()[0].extent;
+    assert_eq!((extent.right, extent.bottom), (1.0, 1.0 / (832.0 / 1152.0)));
+    assert_eq!(page.layout.len(), page.patches.len());
 }
 
 #[tokio::test]
@@ -134,11 +168,7 @@ fn a_good_model_passes_its_check() {
 #[test]
 fn a_damaged_model_is_not_loaded() {
     init_runtime();
-    let copy = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(model_dir()).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-    }
+    let copy = copy_of_model();
     let graph = copy.path().join("page.onnx");
     let mut bytes = std::fs::read(&graph).unwrap();
     let middle = bytes.len() / 2;
@@ -150,4 +180,64 @@ fn a_damaged_model_is_not_loaded() {
     let report = check(copy.path(), Device::Cpu);
     assert_eq!(report.checks.last().map(|check| check.name), Some("files"));
     assert!(!report.is_ok());
+}
+
+/// The built-in model as it is before its graphs are opened.
+fn unopened() -> Arc<dyn Opening> {
+    init_runtime();
+    let manifest = Manifest::read(&model_dir()).unwrap();
+    family_of(&manifest).unwrap().model(manifest, None, options(1, None))
+}
+
+#[tokio::test]
+async fn pages_are_made_ready_before_the_graphs_are_open() {
+    let model = unopened();
+    let input = model.prepare(&page(620, 877, 1)).unwrap();
+    assert!(model.page_arrays(&input).unwrap_err().message().contains("not open yet"));
+    let mut waiting = model.embed_page(input);
+    assert!(futures::poll!(&mut waiting).is_pending());
+    model.open(Files::Unchecked).unwrap();
+    model.ready().await.unwrap();
+    let embedder = embedder(1);
+    let expected = embedder.embed_page(embedder.prepare(&page(620, 877, 1)).unwrap()).await.unwrap();
+    assert!(waiting.await.unwrap() == expected, "the same numbers, to the bit");
+    assert_eq!(model.open(Files::Checked).unwrap_err().kind(), Kind::Bug, "a model is opened once");
+}
+
+#[tokio::test]
+async fn what_keeps_a_model_from_opening_reaches_everyone_who_waits() {
+    init_runtime();
+    let copy = copy_of_model();
+    std::fs::remove_file(copy.path().join("question.onnx")).unwrap();
+    let embedder = Embedder::start(copy.path(), &options(1, None)).unwrap();
+    let input = embedder.prepare(&blank()).unwrap();
+    let (ready, page) = tokio::join!(embedder.ready(), embedder.embed_page(input));
+    let question = embedder.embed_question("pump").await.map(|_| ());
+    for error in [ready, page.map(|_| ()), question].map(Result::unwrap_err) {
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(error.message().contains("question.onnx"), "{error}");
+    }
+    embedder.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_model_is_refused() {
+    let double = Embedder::of(Arc::new(double::ModelDouble::new(crate::faults::Faults::none())));
+    let error = embedder(1).embed_page(double.prepare(&blank()).unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Bug);
+}
+
+#[test]
+fn hashes_of_large_model_files_are_remembered_if_a_folder_is_given_for_them() {
+    init_runtime();
+    let folder = tempfile::tempdir().unwrap();
+    let remembering = EmbedOptions { hash_cache: Some(folder.path().to_path_buf()), ..options(1, None) };
+    Embedder::load(&model_dir(), &remembering).unwrap();
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().collect();
+    let text = std::fs::read_to_string(files[0].path()).unwrap();
+    assert!(text.contains("question.onnx") && !text.contains("stopwords.txt"), "{text}");
+    // What is remembered is compared with the manifest like a hash that was just made.
+    std::fs::write(files[0].path(), text.replace("\"sha256\":\"", "\"sha256\":\"0")).unwrap();
+    let error = Embedder::load(&model_dir(), &remembering).err().unwrap();
+    assert!(error.message().contains("restore the model folder"), "{error}");
 }

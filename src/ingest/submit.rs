@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
 
-use super::{Event, Progress};
+use super::events::{DocumentEvent, Event, Events, Happening};
 use crate::error::Result;
-use crate::ledger::{Ledger, Submission, Submitted};
+use crate::ledger::{Ledger, PageFailure, Submission, Submitted};
 use crate::source::{SourceFile, hash_file};
-use crate::types::{DocumentId, RecipeId, Tenant};
+use crate::types::{DocumentId, Tenant};
 
 /// Files hashed at the same time: enough to keep a disk busy.
 const HASHING: usize = 4;
 
-/// Submits files of one collection under one recipe.
+/// Submits files of one collection in the name of one tenant.
 pub struct Submitter {
     pub ledger: Arc<dyn Ledger>,
     pub tenant: Tenant,
     pub collection: String,
-    pub recipe: RecipeId,
     pub tags: BTreeMap<String, String>,
     /// Index again what has not changed.
     pub force: bool,
-    pub progress: Progress,
+    /// Larger files are refused unread.
+    pub max_document_bytes: u64,
+    /// Values of the limits in force, by name.
+    pub limits: BTreeMap<String, u64>,
+    pub events: Events,
 }
 
 /// What became of the files.
@@ -31,20 +35,26 @@ pub struct Submitter {
 pub struct Comparison {
     pub queued: usize,
     pub unchanged: usize,
+    /// Pages that unchanged documents lack.
+    pub missing_pages: Vec<(SourceFile, PageFailure)>,
     /// Source and reason of files that were rejected before, or can't be read now.
     pub failed: Vec<(SourceFile, String)>,
 }
 
 impl Submitter {
-    pub async fn submit_all(&self, files: Vec<SourceFile>) -> Result<Comparison> {
+    /// Submits files until all are submitted or `stop` is called; what was submitted stays.
+    ///
+    /// # Errors
+    /// What the ledger says. A file that can't be read is named in the comparison.
+    pub async fn submit_all(&self, files: Vec<SourceFile>, stop: &CancellationToken) -> Result<Comparison> {
         let mut comparison = Comparison::default();
         let mut hashed = stream::iter(files)
             .map(|file| async move {
-                let hash = hash_file(&file.path).await;
+                let hash = hash_file(&file.real, self.max_document_bytes).await;
                 (file, hash)
             })
             .buffered(HASHING);
-        while let Some((file, hash)) = hashed.next().await {
+        while let Some(Some((file, hash))) = stop.run_until_cancelled(hashed.next()).await {
             let content_hash = match hash {
                 Ok(content_hash) => content_hash,
                 Err(error) => {
@@ -58,16 +68,25 @@ impl Submitter {
                 collection: self.collection.clone(),
                 source: file.source.clone(),
                 content_hash,
-                recipe: self.recipe.clone(),
                 tags: self.tags.clone(),
                 size_bytes: file.size_bytes,
                 force: self.force,
+                limits: self.limits.clone(),
             };
             let submitted = self.ledger.submit(&submission).await?;
-            (self.progress)(Event::Compared { source: file.source.clone(), queued: submitted == Submitted::Queued });
+            self.events.send(Event::Document(DocumentEvent {
+                document: submission.document,
+                tenant: submission.tenant,
+                collection: submission.collection,
+                source: submission.source,
+                what: Happening::Compared { queued: submitted == Submitted::Queued },
+            }));
             match submitted {
                 Submitted::Queued => comparison.queued += 1,
-                Submitted::Unchanged => comparison.unchanged += 1,
+                Submitted::Unchanged(missing) => {
+                    comparison.unchanged += 1;
+                    comparison.missing_pages.extend(missing.into_iter().map(|page| (file.clone(), page)));
+                }
                 Submitted::RejectedBefore(reason) => comparison.failed.push((file, reason)),
             }
         }

@@ -1,12 +1,15 @@
 //! The last stage before acknowledgement: pages of all documents on their way into the store, in batches, one write at a time.
 
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::Pipeline;
-use crate::error::{Error, Result};
+use crate::error::{Blame, Error, Result};
+use crate::store::VectorStore;
 use crate::telemetry::{Stage, Timer};
 use crate::types::PagePoint;
 
@@ -16,23 +19,32 @@ const WAITING: usize = 16;
 /// Pages of one write. Enough to spread the cost of a call, few enough to keep memory flat.
 const BATCH: usize = 16;
 
-type Ticket = (PagePoint, oneshot::Sender<Result<()>>);
+struct Page {
+    /// Name of the collection in the store.
+    physical: String,
+    point: PagePoint,
+    written: Written,
+}
 
-/// Handle of the writing task; the task ends when the last handle is gone.
+/// Tells whoever waits for a page that it was written, or why not.
+type Written = oneshot::Sender<Result<()>>;
+
+/// Handle of the writing stage, which ends when the last handle is gone.
 #[derive(Clone)]
-pub struct Writer(mpsc::Sender<Ticket>);
+pub struct Writer(mpsc::Sender<Page>);
 
 impl Writer {
-    pub fn start(pipeline: Arc<Pipeline>) -> (Self, JoinHandle<Result<()>>) {
+    pub fn start(store: Arc<dyn VectorStore>) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), tokio::spawn(write_all(pipeline, receiver)))
+        (Self(sender), tokio::spawn(write_all(store, receiver)))
     }
 
-    /// Returns when the store has taken the page (not yet durable: the acknowledgement sees to that).
-    pub async fn write(&self, point: PagePoint) -> Result<()> {
-        let (sender, written) = oneshot::channel();
-        self.0.send((point, sender)).await.map_err(|_| stopped())?;
-        written.await.map_err(|_| stopped())?
+    /// Returns when the store has taken the page (not yet durable: the acknowledgement sees to that). Once begun it is not to
+    /// be given up: a page that is written after its document was given up would be nobody's.
+    pub async fn write(&self, physical: &str, point: PagePoint) -> Result<()> {
+        let (written, done) = oneshot::channel();
+        self.0.send(Page { physical: physical.to_owned(), point, written }).await.map_err(|_| stopped())?;
+        done.await.map_err(|_| stopped())?
     }
 }
 
@@ -40,18 +52,86 @@ fn stopped() -> Error {
     Error::transient("the writing stage has stopped")
 }
 
-async fn write_all(pipeline: Arc<Pipeline>, mut receiver: mpsc::Receiver<Ticket>) -> Result<()> {
+async fn write_all(store: Arc<dyn VectorStore>, mut receiver: mpsc::Receiver<Page>) {
     let mut batch = Vec::with_capacity(BATCH);
     while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let (points, waiting): (Vec<PagePoint>, Vec<_>) = batch.drain(..).unzip();
-        let outcome = {
-            let _timer = Timer::start(Stage::Store);
-            pipeline.store.upsert(&pipeline.collection, points).await
-        };
-        for sender in waiting {
-            // A document that no longer waits has failed for another reason, which it reports itself.
-            let _ = sender.send(outcome.as_ref().map(|_| ()).map_err(Error::duplicate));
+        let mut by_collection: BTreeMap<String, (Vec<PagePoint>, Vec<Written>)> = BTreeMap::new();
+        for Page { physical, point, written } in batch.drain(..) {
+            let (points, waiting) = by_collection.entry(physical).or_default();
+            points.push(point);
+            waiting.push(written);
+        }
+        for (physical, (points, waiting)) in by_collection {
+            for (outcome, written) in write(store.as_ref(), &physical, points).await.into_iter().zip(waiting) {
+                // A document that no longer waits has failed for another reason, which it reports itself.
+                let _ = written.send(outcome);
+            }
         }
     }
-    Ok(())
+}
+
+/// One outcome a page. Where a batch fails by the fault of one of its pages, each is written alone, so that no other document
+/// pays for it.
+async fn write(store: &dyn VectorStore, physical: &str, points: Vec<PagePoint>) -> Vec<Result<()>> {
+    let _timer = Timer::start(Stage::Store);
+    let number = points.len();
+    let alone = (number > 1).then(|| points.clone());
+    match (upsert(store, physical, points).await, alone) {
+        (Err(error), Some(points)) if error.blame() == Blame::Document => {
+            let mut outcomes = Vec::with_capacity(number);
+            for point in points {
+                outcomes.push(upsert(store, physical, vec![point]).await);
+            }
+            outcomes
+        }
+        (outcome, _) => (0..number).map(|_| outcome.as_ref().copied().map_err(Error::duplicate)).collect(),
+    }
+}
+
+/// A store that panics is a dependency that failed: the stage lives on, and no document pays.
+async fn upsert(store: &dyn VectorStore, physical: &str, points: Vec<PagePoint>) -> Result<()> {
+    AssertUnwindSafe(store.upsert(physical, points))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Error::bug("the store panicked while it wrote pages").blaming(Blame::Dependency)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Fault, Faults};
+    use crate::store::EdgeStore;
+    use crate::store::faulty::FaultyStore;
+    use crate::store::fixtures;
+
+    const DOCS: &str = "documents";
+
+    async fn store(folder: &tempfile::TempDir) -> FaultyStore {
+        let inner = EdgeStore::open(folder.path(), Default::default()).unwrap();
+        inner.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
+        FaultyStore { inner: Arc::new(inner), faults: Faults::none() }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_page_that_does_not_fit_fails_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        let misfit = || Error::permanent("vector 'patches' has too many rows");
+        // The batch, and then the second of its pages.
+        for nth in [1, 3] {
+            store.faults.on("store.upsert", nth, Fault::Fail(misfit));
+        }
+        let outcomes = write(&store, DOCS, fixtures::points(&fixtures::pages(1, 3))).await;
+        assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_store_that_is_away_fails_the_batch_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder).await;
+        store.faults.on("store.upsert", 1, Fault::Fail(|| Error::transient("away")));
+        let outcomes = write(&store, DOCS, fixtures::points(&fixtures::pages(1, 3))).await;
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.blame() == Blame::Dependency)));
+        assert_eq!(store.faults.calls("store.upsert"), 1);
+    }
 }

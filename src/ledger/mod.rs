@@ -1,231 +1,196 @@
 //! The ledger: which documents there are, what people may see of them, and the work that is owed.
 //!
-//! The ledger decides visibility. A page is shown only where its generation is its document's *visible* one, so
-//! replacing and deleting are one transaction each, however long the vectors take to follow.
+//! The ledger decides visibility. A page is shown only if its generation is the one that *stands indexed* in the active build
+//! of its collection. So replacing a document, deleting it, and putting a collection's next build in the place of the active
+//! one are one transaction each, however long the vectors take to follow.
 //!
-//! It must never show two generations of one document, and never call a generation garbage that people see.
-//! `contract` holds the suite that every backend passes, `transitions` the decisions that backends share.
+//! It must never show two generations of one document, never call a generation garbage that people see, never use a
+//! generation twice, and never show a document to another tenant.
+//!
+//! `transitions` holds the decisions, `sql` the transactions; `contract` the suite that every backend passes, `model` the
+//! comparison with the ledger as plainly as it can be said.
 
 #[cfg(test)]
 mod contract;
+mod cursor;
+mod faulty;
 #[cfg(test)]
 mod model;
-mod sqlite;
+mod records;
+mod sql;
 #[cfg(test)]
 mod testing;
 mod transitions;
 
-pub use sqlite::SqliteLedger;
+#[doc(hidden)]
+pub use faulty::FaultyLedger;
+pub use records::{
+    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing, PageFailure,
+    Rejection, State, Submission, Submitted, Switch, Task,
+};
+pub use sql::SqliteLedger;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
-
-/// Documents and jobs. Every method is one transaction, durable when it returns.
-#[async_trait]
-pub trait Ledger: Send + Sync {
-    async fn collection(&self, name: &str) -> Result<Option<CollectionRecord>>;
-    async fn collections(&self) -> Result<Vec<CollectionRecord>>;
-    /// Inserts or replaces.
-    async fn put_collection(&self, record: &CollectionRecord) -> Result<()>;
-
-    /// Says that a version of a document is to be indexed. Where the document is new or differs (content, recipe,
-    /// tags), a job is written that replaces any earlier unfinished one; an unfinished earlier target becomes garbage.
-    /// A version that waits already, or is being worked on, is left alone unless forced.
-    async fn submit(&self, submission: &Submission) -> Result<Submitted>;
-
-    /// Takes up to `limit` jobs of `collection` (None: of any), oldest first, whose time has come and which nobody holds
-    /// (or whose lease ran out), adds one to their attempts and leases them. A job is not taken while points of its own generation still wait to
-    /// be removed.
-    async fn claim(&self, collection: Option<&str>, limit: usize, lease: Duration) -> Result<Vec<Job>>;
-
-    /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
-    /// then stops and calls [`Self::release`]: any answer about a lost job makes its generation garbage again, unless
-    /// people see it or another job is about to write it, because pages may have come after the removal.
-    async fn renew(&self, job: &Job, lease: Duration) -> Result<bool>;
-
-    /// The store has confirmed every page: makes the job's generation the visible one, the earlier one garbage, and
-    /// removes the job. False (and nothing visible changes) where the job is no longer ours.
-    async fn complete(&self, job: &Job, indexed: &Indexed) -> Result<bool>;
-
-    /// The document can't be indexed as it is. Pages of the attempt become garbage; an earlier visible generation
-    /// stays.
-    async fn reject(&self, job: &Job, reason: &str) -> Result<bool>;
-
-    /// The attempt failed. Tries again after `retry_after`, or dead-letters where `max_attempts` are used up; then the
-    /// pages of the attempt become garbage as they do for [`Self::reject`].
-    async fn fail(&self, job: &Job, reason: &str, max_attempts: u32, retry_after: Duration) -> Result<Fate>;
-
-    /// Gives a claimed job back untouched (shutdown): its attempt does not count.
-    async fn release(&self, job: &Job) -> Result<()>;
-
-    /// Frees the leases of a process that is gone; returns how many. Their attempts count, so that a document that ends
-    /// the process is given up some day. Only for ledgers that one process owns, at start-up.
-    async fn release_all(&self) -> Result<usize>;
-
-    /// Hides the document at once and makes its generations garbage; false where there is none. The row goes when the
-    /// garbage has been collected.
-    async fn delete(&self, document: DocumentId) -> Result<bool>;
-
-    /// Generations whose points are to be removed from the store.
-    async fn garbage(&self, limit: usize) -> Result<Vec<Garbage>>;
-    /// The store has confirmed the removal.
-    async fn collected(&self, garbage: &Garbage) -> Result<()>;
-
-    /// Visible generation of each of these documents; hidden and unknown ones are left out.
-    async fn visible(&self, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>>;
-
-    async fn document(&self, document: DocumentId) -> Result<Option<DocumentRecord>>;
-    /// By source, ascending.
-    async fn documents(&self, filter: &DocumentFilter) -> Result<Vec<DocumentRecord>>;
-    /// Documents by state, for one collection or all.
-    async fn counts(&self, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
-    /// Earliest moment at which a waiting job may be claimed, in milliseconds from now (0: now, or as soon as its
-    /// garbage has been collected); None where no job waits. Jobs whose lease still holds do not wait.
-    async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>>;
-}
+use crate::types::{DocumentId, Generation, Tenant};
 
 /// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A collection and how it was defined.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CollectionRecord {
-    pub name: String,
-    /// JSON: model, recipe settings, schema, plans; written and read by `app`.
-    pub definition: String,
-    pub created_at: String,
-}
+/// Documents and jobs. Every method is one transaction, durable when it returns.
+///
+/// Whatever is read of a document is read in the name of a tenant: there is no way to leave it out.
+///
+/// Errors of the ledger itself (disk, lock, damaged file) blame a dependency: no document pays for them.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    // ---- collections -----------------------------------------------------------------------------------------------
 
-/// A version that is to be indexed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Submission {
-    pub document: DocumentId,
-    pub tenant: Tenant,
-    pub collection: String,
-    pub source: SourceRef,
-    pub content_hash: ContentHash,
-    pub recipe: RecipeId,
-    pub tags: BTreeMap<String, String>,
-    pub size_bytes: u64,
-    /// Index again even where nothing differs.
-    pub force: bool,
-}
+    async fn collection(&self, name: &str) -> Result<Option<CollectionRecord>>;
 
-/// What became of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Submitted {
-    /// This very version stands indexed with the same tags.
-    Unchanged,
-    /// This very version was rejected before, for this reason; nothing to do.
-    RejectedBefore(String),
-    /// A job is on disk.
-    Queued,
-}
+    /// By name.
+    async fn collections(&self) -> Result<Vec<CollectionRecord>>;
 
-/// Work that a claim handed out. Valid as long as the lease holds and nothing newer replaced it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Job {
-    pub id: i64,
-    pub document: DocumentId,
-    pub tenant: Tenant,
-    pub collection: String,
-    pub source: SourceRef,
-    pub content_hash: ContentHash,
-    pub recipe: RecipeId,
-    pub generation: Generation,
-    pub tags: BTreeMap<String, String>,
-    /// 1 for the first. May exceed the limit that [`Ledger::fail`] is given, where attempts ended with their process.
-    pub attempt: u32,
-    /// Which claim of the job this is: a later claim makes this one worthless.
-    lease: i64,
-}
+    /// Creates the collection with `build` as what questions are asked of. Where it exists and its active or next build has
+    /// the same `physical` name, replaces the definition of that build (plans may change without new vectors); recipe and
+    /// incarnations stay.
+    ///
+    /// # Errors
+    /// Configuration, where the collection exists and neither build is of that name, the recipe is another, or the physical
+    /// collection belongs to somebody else. Transient, while the store has still to drop one of that name.
+    async fn define(&self, collection: &str, build: &Build) -> Result<()>;
 
-/// What is known once a document is indexed.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Indexed {
-    pub title: String,
-    pub page_count: u32,
-    /// Pages that could not be rendered or embedded; the rest of the document is there.
-    pub failed_pages: Vec<PageFailure>,
-}
+    /// A changed recipe or schema: `next` is filled beside the active build, which goes on answering questions. Every
+    /// document that is not being deleted gets a new submission (new generation, job) for `next`. An earlier unfinished next
+    /// build (another `physical`) is given up: its generations become garbage and its physical collection is retired. Returns
+    /// how many documents were submitted.
+    ///
+    /// With `next` already the collection's next build (same `physical`): submits only what has no target in it.
+    ///
+    /// # Errors
+    /// As [`Self::define`]; configuration also where there is no such collection, or `next` is its active build.
+    async fn rebuild(&self, collection: &str, next: &Build) -> Result<u64>;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PageFailure {
-    /// 1-based.
-    pub page: u32,
-    pub reason: String,
-}
+    /// Makes the next build the active one if it is complete: no job of the collection is left, and no document that people
+    /// see now would be lost. One transaction: what people see of every document is now the generation built in `next`, the
+    /// old generations are garbage, the old physical collection is retired. `force`: also where documents would be lost (the
+    /// ledger goes on naming them as rejected or dead), and even if jobs are left.
+    ///
+    /// # Errors
+    /// Configuration, where there is no such collection.
+    async fn switch(&self, collection: &str, force: bool) -> Result<Switch>;
 
-/// What a failed attempt leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    Retry,
-    DeadLettered,
-    /// The job was no longer ours.
-    Superseded,
-}
+    /// Gives up the next build: its generations are garbage, its physical collection is retired. A document whose target was
+    /// in it is indexed as before if people see that very version under the active recipe; where only its tags differ they
+    /// are written again ([`Task::Retag`]), else it is submitted for the active build. False where there is no next build.
+    ///
+    /// # Errors
+    /// Configuration, where there is no such collection.
+    async fn abandon(&self, collection: &str) -> Result<bool>;
 
-/// Points to be removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Garbage {
-    pub document: DocumentId,
-    pub collection: String,
-    pub generation: Generation,
-}
+    /// The identities under which the vectors of a physical collection are known (one, or two while it is being changed).
+    ///
+    /// # Errors
+    /// Configuration, where no build is kept in that physical collection.
+    async fn put_incarnations(&self, physical: &str, accepted: &[String]) -> Result<()>;
 
-/// Where a document stands. Its visible generation is a separate matter: while a changed document is queued, processed
-/// or rejected, the version indexed before stays visible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Queued,
-    Processing,
-    Indexed,
-    Rejected,
-    /// All attempts used up.
-    Dead,
-    /// Hidden; its points are being removed.
-    Deleting,
-}
+    /// The vectors of a build are gone, or not ours. Nothing stands indexed in it any more (if it was the active build, nothing
+    /// is visible any more), and what did is garbage. Each of those documents, and each that was just being written there, gets
+    /// a new submission, unless its target waits or stands in the other build. Returns how many were submitted; 0 where the
+    /// collection has no such build (any more).
+    ///
+    /// # Errors
+    /// Configuration, where there is no such collection.
+    async fn resubmit_all(&self, collection: &str, physical: &str) -> Result<u64>;
 
-/// A document as the ledger knows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DocumentRecord {
-    pub document_id: DocumentId,
-    pub tenant: Tenant,
-    pub collection: String,
-    pub source: SourceRef,
-    pub title: String,
-    pub state: State,
-    /// Why it was rejected, died, or is being tried again.
-    pub reason: Option<String>,
-    pub page_count: u32,
-    pub failed_pages: Vec<PageFailure>,
-    pub content_hash: ContentHash,
-    pub recipe: RecipeId,
-    /// The generation people see; None where there is none yet.
-    pub visible: Option<Generation>,
-    pub tags: BTreeMap<String, String>,
-    pub attempts: u32,
-    pub size_bytes: u64,
-    /// RFC 3339.
-    pub updated_at: String,
-}
+    /// Physical collections that no build uses any more, to be dropped from the store.
+    async fn retired(&self) -> Result<Vec<String>>;
 
-/// Which documents to list.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct DocumentFilter {
-    pub collection: Option<String>,
-    pub tenant: Option<Tenant>,
-    pub state: Option<State>,
-    /// Sources that begin with this.
-    pub source_prefix: Option<String>,
-    pub limit: Option<usize>,
+    /// The store has confirmed the drop.
+    async fn dropped(&self, physical: &str) -> Result<()>;
+
+    // ---- work ------------------------------------------------------------------------------------------------------
+
+    /// Says that a version of a document is to be indexed, under the recipe that the collection is being filled with (next's,
+    /// else the active one's). Every submission that leads to work has a generation of its own, one never used before: nothing
+    /// that people see is overwritten in place, and what an earlier attempt left can be removed at any time. (So there is no
+    /// job that has to wait until points of its own generation are removed.)
+    ///
+    /// A version that waits already, or is being worked on, is left alone unless forced. Where nothing but the tags of a
+    /// version that people see is new, the job is a [`Task::Retag`] of the visible generation, unless a next build is being
+    /// filled or such a job is in work just now (two would race for the payloads).
+    ///
+    /// Tried again although this very version is known: if it is dead; if it was rejected at a limit whose value in
+    /// `submission.limits` is another; if pages failed that are to be tried `again` or met such a limit.
+    ///
+    /// # Errors
+    /// Configuration, where the collection is not defined. Bug, where the document's id is known for another tenant or
+    /// collection.
+    async fn submit(&self, submission: &Submission) -> Result<Submitted>;
+
+    /// Takes jobs, oldest first, whose time has come and which nobody holds (or whose lease ran out); adds one to their
+    /// attempts and leases them.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Job>>;
+
+    /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
+    /// then stops and calls [`Self::release`]: any other answer about a lost job makes its generation garbage again, unless
+    /// it stands indexed or another job is about to write it, because pages may have come after the removal.
+    async fn renew(&self, job: &Job, lease: Duration) -> Result<bool>;
+
+    /// The store has confirmed every page: the job's generation stands indexed in its build, the earlier one of that build is
+    /// garbage, the job is gone. For [`Task::Retag`] only tags and state change. False (and nothing visible changes) where
+    /// the job is no longer ours.
+    async fn complete(&self, job: &Job, indexed: &Indexed) -> Result<bool>;
+
+    /// The document can't be indexed as it is. Pages of the attempt become garbage; an earlier visible generation
+    /// stays.
+    async fn reject(&self, job: &Job, rejection: &Rejection) -> Result<bool>;
+
+    /// The attempt failed by the document's own fault. Tries again after `retry_after`, or dead-letters if `max_attempts` are
+    /// used up; then the pages of the attempt become garbage as they do for [`Self::reject`].
+    async fn fail(&self, job: &Job, reason: &str, max_attempts: u32, retry_after: Duration) -> Result<Fate>;
+
+    /// Gives a claimed job back: its attempt does not count. Not handed out again before `retry_after` has passed. `reason`:
+    /// why it waits (a dependency that is away), shown in listings; None at shutdown, and then an earlier reason stays.
+    async fn release(&self, job: &Job, retry_after: Duration, reason: Option<&str>) -> Result<()>;
+
+    /// Earliest moment at which a waiting job (suspect or not) may be claimed, in milliseconds from now; None where no job
+    /// waits. Jobs whose lease still holds do not wait.
+    async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>>;
+
+    // ---- garbage ---------------------------------------------------------------------------------------------------
+
+    /// Generations whose points are to be removed from the store, oldest first.
+    async fn garbage(&self, limit: usize) -> Result<Vec<Garbage>>;
+
+    /// The store has confirmed the removal.
+    async fn collected(&self, garbage: &Garbage) -> Result<()>;
+    /// Makes deleted text leave the disk.
+    async fn trim(&self) -> Result<()>;
+
+    // ---- reads and deletes, in the name of a tenant ------------------------------------------------------------------
+
+    /// Hides the document at once and makes its generations garbage; false where there is none. The row goes when the
+    /// garbage has been collected.
+    async fn delete(&self, tenant: &Tenant, document: DocumentId) -> Result<bool>;
+
+    /// Visible generation (in the active build) of each of these documents; hidden, unknown and other tenants' ones are left
+    /// out.
+    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>>;
+
+    async fn document(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<DocumentRecord>>;
+
+    /// By source, then id, ascending; at most `filter.limit`, and where there are more a cursor for the rest.
+    ///
+    /// # Errors
+    /// Configuration, where `filter.after` is no cursor of such a list.
+    async fn documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<Listing>;
+
+    /// Documents by state, of one collection or all.
+    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
 }

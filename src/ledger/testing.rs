@@ -1,4 +1,4 @@
-//! What the tests of every ledger backend stand on: a factory, a clock, submissions.
+//! What the tests of every ledger backend stand on: a factory, a clock, builds, submissions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,13 +7,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Clock, Ledger, Submission};
-use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
+use super::{Build, Claim, Clock, Ledger, Submission};
+use crate::types::{ContentHash, DocumentId, RecipeId, SourceRef, Tenant};
 
 /// Makes ledgers with nothing in them.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
-    async fn empty(&self, clock: Clock) -> Arc<dyn Ledger>;
+    async fn empty(&self, clock: Clock) -> Arc<dyn OwnedLedger>;
+}
+
+/// A ledger that one process owns.
+#[async_trait]
+pub(super) trait OwnedLedger: Ledger {
+    /// What the next process does first; returns how many jobs were held.
+    async fn process_died(&self) -> usize;
 }
 
 /// A clock that moves when it is told to.
@@ -42,23 +49,42 @@ impl HandClock {
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 pub(super) const RETRY: Duration = Duration::from_secs(10);
 
-/// Version `version` of document `name`.
-pub(super) fn submission(name: &str, version: u32) -> Submission {
-    let tenant = Tenant::default();
-    let uri = format!("/inbox/{name}.pdf");
-    Submission {
-        document: DocumentId::new(&tenant, "documents", &uri),
-        tenant,
-        collection: "documents".into(),
-        source: SourceRef { uri, name: format!("{name}.pdf") },
-        content_hash: ContentHash::of(&version.to_le_bytes()),
-        recipe: RecipeId("recipe".into()),
-        tags: BTreeMap::from([("year".into(), "2024".into())]),
-        size_bytes: 1000,
-        force: false,
+/// The build of that name; its recipe is called after it.
+pub(super) fn build(physical: &str) -> Build {
+    Build {
+        physical: physical.into(),
+        recipe: RecipeId(format!("recipe of {physical}")),
+        definition: "{}".into(),
+        incarnations: Vec::new(),
     }
 }
 
-pub(super) fn generation(of: &Submission) -> Generation {
-    Generation::new(&of.content_hash, &of.recipe)
+/// Version `version` of document `name` in collection "documents".
+pub(super) fn submission(name: &str, version: u32) -> Submission {
+    submission_of(&Tenant("a".into()), name, version)
+}
+
+pub(super) fn submission_of(tenant: &Tenant, name: &str, version: u32) -> Submission {
+    let uri = format!("/inbox/{name}.pdf");
+    Submission {
+        document: DocumentId::new(tenant, "documents", &uri),
+        tenant: tenant.clone(),
+        collection: "documents".into(),
+        source: SourceRef { uri, name: format!("{name}.pdf") },
+        content_hash: ContentHash::of(&version.to_le_bytes()),
+        tags: BTreeMap::from([("year".into(), "2024".into())]),
+        size_bytes: 1000,
+        force: false,
+        limits: BTreeMap::new(),
+    }
+}
+
+/// Jobs of any collection that no process died of.
+pub(super) fn ordinary(limit: usize) -> Claim<'static> {
+    Claim { collection: None, except: &[], suspects: false, limit, lease: LEASE }
+}
+
+/// Jobs of any collection that were held when a process died.
+pub(super) fn suspects(limit: usize) -> Claim<'static> {
+    Claim { suspects: true, ..ordinary(limit) }
 }

@@ -8,20 +8,25 @@
 //!
 //! Read `pool` for the life of a request, `protocol` for what passes over the pipes, [`worker`] for the other end.
 
-mod board;
+mod answers;
 mod confine;
+mod death;
+mod descriptors;
+mod document_file;
 mod fit;
 mod pdf;
 mod picture;
 mod pool;
 mod process;
 mod protocol;
-mod slots;
+mod queue;
+mod shared_pages;
 mod sniff;
 pub mod worker;
 
+pub use confine::Confinement;
 pub use pool::{OpenDocument, Renderer};
 pub use process::WorkerCommand;
 #[doc(hidden)]
-pub use protocol::{Fault, FaultKind};
+pub use protocol::{Fault, FaultKind, ProbeTargets};
 pub use sniff::{Format, HEAD_BYTES, sniff};

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,23 +13,26 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::board::{Board, Place};
-use super::confine::OUT_OF_MEMORY;
-use super::protocol::{Fault, Order, Reply, Request, Setup, receive, send};
-use super::slots::Opens;
+use super::answers;
+use super::confine::Confinement;
+use super::death::Death;
+use super::protocol::{Fault, Order, PageHeader, Reply, Request, Setup, receive_body, receive_header, send};
+use super::queue::KeepsDocumentsOpen;
+use super::shared_pages::{PageSlot, SLOT_BYTES, SharedPages};
 use super::worker::OPEN_DOCUMENTS;
-use crate::error::{Error, Result};
-use crate::types::RenderSettings;
+use crate::error::{Blame, Error, Limit, Result};
+use crate::types::{DocumentInfo, RenderLimits};
 
 /// How long a worker may take to end after its pipe is closed, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// What is kept of a worker's standard error, to explain its death.
-const TAIL_BYTES: usize = 4 << 10;
+const LAST_WORDS_BYTES: usize = 4 << 10;
 /// What is logged of it: a library that complains about every object must not fill the disk.
 const LOGGED_BYTES: usize = 64 << 10;
 
@@ -57,77 +62,71 @@ impl WorkerCommand {
     }
 }
 
-/// How a worker ended while it was asked something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Death {
-    TimedOut,
-    OutOfMemory,
-    /// "signal 11 (SIGSEGV)", "exit code 3: ..."
-    Crashed(String),
+/// What a worker answered, checked.
+pub(super) enum Answer {
+    Confinement(Vec<Confinement>),
+    Opened(DocumentInfo),
+    /// A page and its pixels, RGB8 `[height, width, 3]`.
+    Page(PageHeader, Bytes),
+    Refused {
+        reason: String,
+        limit: Option<Limit>,
+    },
+    Unreadable(String),
+    Unusable(String),
 }
 
 pub(super) struct Worker {
     child: Child,
     /// `None` only while it is being stopped.
-    input: Option<ChildStdin>,
+    input: Option<UnixStream>,
     output: ChildStdout,
-    board: Option<Arc<Board>>,
-    tail: Arc<Mutex<Vec<u8>>>,
+    shared: Option<Arc<SharedPages>>,
+    last_words: Arc<Mutex<Vec<u8>>>,
     pump: JoinHandle<()>,
+    limits: RenderLimits,
     /// Numbers of the documents that it has open, the most recent last.
     open: VecDeque<u64>,
     requests: u32,
     pages: u32,
-    max_body: u64,
 }
 
 impl Worker {
     /// Starts a process and tells it its limits. It is killed if this handle is dropped.
-    pub(super) async fn start(command: &WorkerCommand, settings: &RenderSettings, tasks: &TaskTracker) -> Result<Self> {
-        let failed = |error: std::io::Error| {
+    ///
+    /// # Errors
+    /// A dependency's fault: the program cannot be started.
+    pub(super) async fn start(command: &WorkerCommand, limits: &RenderLimits, tasks: &TaskTracker) -> Result<Self> {
+        let failed = |error: io::Error| {
             let message = format!("cannot start the render worker {}", command.program.display());
             match error.kind() {
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => Error::configuration(message),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Error::configuration(message),
                 _ => Error::transient(message),
             }
+            .blaming(Blame::Dependency)
             .with_source(error)
         };
-        let mut child = Command::new(&command.program)
-            .args(&command.args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let (Some(mut input), Some(output), Some(errors)) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take())
-        else {
+        let (input, mut child) = spawn(command).map_err(failed)?;
+        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::bug("a render worker was started without its pipes"));
         };
-        let tail = Arc::new(Mutex::new(Vec::new()));
-        let pump = tasks.spawn(pump(errors, tail.clone(), child.id()));
-        let max_body = settings.max_page_pixels.saturating_mul(3);
-        let board = Board::new(max_body);
-        let setup = Setup {
-            settings: settings.clone(),
-            pdfium: command.pdfium.clone(),
-            board: board.as_ref().map(|board| board.path()),
-            faults: command.faults.clone(),
-        };
+        let last_words = Arc::new(Mutex::new(Vec::new()));
+        let pump = tasks.spawn(pump(errors, last_words.clone(), child.id()));
+        let shared = SharedPages::new(SLOT_BYTES);
+        let setup = Setup { limits: limits.clone(), pdfium: command.pdfium.clone(), faults: command.faults.clone() };
         // a worker that died at once is found out by its first request
-        let _ = send(&mut input, &setup).await;
+        let _ = send(&input, &setup, shared.as_ref().map(|shared| shared.descriptor())).await;
         Ok(Self {
             child,
             input: Some(input),
             output,
-            board,
-            tail,
+            shared,
+            last_words,
             pump,
+            limits: limits.clone(),
             open: VecDeque::new(),
             requests: 0,
             pages: 0,
-            max_body,
         })
     }
 
@@ -140,10 +139,36 @@ impl Worker {
         self.pages
     }
 
-    /// One request, one reply. After an `Err` the process is dead and reaped.
-    pub(super) async fn ask(&mut self, request: &Request, limit: Duration) -> Result<(Reply, Bytes), Death> {
+    /// One request, with the document that it is about; one answer. After an `Err` the process is dead and reaped.
+    pub(super) async fn ask(
+        &mut self,
+        request: &Request,
+        document: Option<&File>,
+        limit: Duration,
+    ) -> Result<Answer, Death> {
         self.requests += 1;
+        self.note(request);
+        let error = match timeout(limit, self.exchange(request, document)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                self.kill().await;
+                return Err(Death::TimedOut);
+            }
+        };
+        Err(match error.kind() {
+            io::ErrorKind::InvalidData => {
+                self.kill().await;
+                Death::BadAnswer(error.to_string())
+            }
+            _ => self.autopsy(&error).await,
+        })
+    }
+
+    /// Follows which documents it has open, and counts its pages.
+    fn note(&mut self, request: &Request) {
         let id = match request {
+            Request::Confinement => return,
             Request::Open { id, .. } => *id,
             Request::Page { id, .. } => {
                 self.pages += 1;
@@ -155,53 +180,77 @@ impl Worker {
         if self.open.len() > OPEN_DOCUMENTS {
             self.open.pop_front();
         }
-        match timeout(limit, self.exchange(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.autopsy(&error).await),
-            Err(_) => {
-                self.kill().await;
-                Err(Death::TimedOut)
-            }
-        }
     }
 
-    async fn exchange(&mut self, request: &Request) -> std::io::Result<(Reply, Bytes)> {
-        let input = self.input.as_mut().ok_or(std::io::ErrorKind::BrokenPipe)?;
-        let place = match request {
-            Request::Page { .. } => self.board.as_ref().and_then(Board::place),
-            Request::Open { .. } => None,
+    /// An answer that cannot be true is an error of the kind `InvalidData`.
+    async fn exchange(&mut self, request: &Request, document: Option<&File>) -> io::Result<Answer> {
+        let input = self.input.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        let (slot, max_body) = match request {
+            Request::Page { settings, .. } => {
+                (self.shared.as_ref().and_then(SharedPages::slot), settings.max_page_pixels.saturating_mul(3))
+            }
+            Request::Open { .. } | Request::Confinement => (None, 0),
         };
-        send(input, &Order { request: Cow::Borrowed(request), place: place.as_ref().map(Place::number) }).await?;
-        let (reply, body) = receive(&mut self.output, self.max_body).await?;
-        let Reply::Page(header) = &reply else { return Ok((reply, body.into())) };
-        if !header.shared {
-            return Ok((reply, body.into()));
-        }
-        let bytes = u64::from(header.width) * u64::from(header.height) * 3;
-        let broken = || std::io::Error::new(std::io::ErrorKind::InvalidData, "pixels where there is no room for them");
-        let place = place.filter(|_| bytes <= self.max_body).ok_or_else(broken)?;
-        let pixels = place.pixels(bytes as usize)?;
-        Ok((reply, pixels))
+        let order = Order { request: Cow::Borrowed(request), slot: slot.as_ref().map(PageSlot::number) };
+        send(input, &order, document.map(AsFd::as_fd)).await?;
+        let (reply, body) = receive_header(&mut self.output, max_body).await?;
+        let untrue = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+        Ok(match (reply, request) {
+            (Reply::Page(header), Request::Page { settings, .. }) => {
+                let bytes = answers::page(&header, body, settings).map_err(untrue)?;
+                let pixels = match header.shared {
+                    false => receive_body(&mut self.output, body).await?.into(),
+                    true => slot.ok_or_else(|| untrue("a page in no slot".into()))?.pixels(bytes)?,
+                };
+                Answer::Page(header, pixels)
+            }
+            (_, _) if body > 0 => return Err(untrue(format!("{body} bytes behind an answer that has none"))),
+            (Reply::Opened(header), Request::Open { .. }) => {
+                Answer::Opened(answers::document(header, &self.limits).map_err(untrue)?)
+            }
+            (Reply::Confinement(parts), Request::Confinement) => {
+                Answer::Confinement(parts.0.into_iter().map(Confinement::from).collect())
+            }
+            (Reply::Refused { reason, limit }, _) => Answer::Refused { reason: answers::reason(reason), limit },
+            (Reply::Unreadable(reason), _) => Answer::Unreadable(answers::reason(reason)),
+            (Reply::Unusable(reason), _) => Answer::Unusable(answers::reason(reason)),
+            (Reply::Page(_) | Reply::Opened(_) | Reply::Confinement(_), _) => {
+                return Err(untrue("the answer to another question".into()));
+            }
+        })
     }
 
     async fn kill(&mut self) -> Option<ExitStatus> {
-        // fails only where it has ended already
+        self.kill_group();
+        // fails only if it has ended already
         let _ = self.child.start_kill();
         self.child.wait().await.ok()
     }
 
+    /// Kills the worker's process group, which is its own, as long as the worker is not reaped: its number cannot be
+    /// another's.
+    fn kill_group(&self) {
+        if let Some(group) = self.child.id().and_then(|id| libc::pid_t::try_from(id).ok()) {
+            // SAFETY: an integer. Fails only if the whole group has ended.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+    }
+
     /// Why the pipe broke. `error` is what the pipe said; how the process ended says more.
-    async fn autopsy(&mut self, error: &std::io::Error) -> Death {
+    async fn autopsy(&mut self, error: &io::Error) -> Death {
         // closing its input makes it end in any case, crash or not
         self.input = None;
         let status = match timeout(GRACE, self.child.wait()).await {
             Ok(status) => status.ok(),
-            Err(_) => self.kill().await,
+            Err(_) => {
+                self.kill().await;
+                return Death::Crashed(format!("no answer, and it did not end by itself: {error}"));
+            }
         };
         // its standard error ends with the process; a grandchild that kept it open must not keep us
         let _ = timeout(GRACE, &mut self.pump).await;
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        verdict(status, &String::from_utf8_lossy(&tail), error)
+        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        Death::told_by(status, &String::from_utf8_lossy(&last_words), error)
     }
 
     /// Lets the process end by itself, and kills it if it does not.
@@ -213,51 +262,59 @@ impl Worker {
     }
 }
 
-impl Opens for Worker {
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill_group();
+    }
+}
+
+impl KeepsDocumentsOpen for Worker {
     fn has_open(&self, document: u64) -> bool {
         self.open.contains(&document)
     }
 }
 
-/// What `status` and the last words of a worker say about its death.
-fn verdict(status: Option<ExitStatus>, tail: &str, error: &std::io::Error) -> Death {
-    // Rust's own allocator says this before it aborts
-    if tail.contains(OUT_OF_MEMORY) || tail.contains("memory allocation of") {
-        return Death::OutOfMemory;
-    }
-    let last = tail.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    Death::Crashed(match status {
-        Some(status) => match (status.signal(), status.code()) {
-            (Some(libc::SIGKILL), _) => {
-                "signal 9 (SIGKILL): somebody killed it, the kernel does for lack of memory".into()
-            }
-            (Some(signal), _) => format!("signal {signal}{}", signal_name(signal)),
-            (_, Some(0)) => format!("an unreadable answer: {error}"),
-            (_, code) => {
-                let code = code.map_or_else(|| "unknown".to_owned(), |code| code.to_string());
-                format!("exit code {code}{}", last.map(|line| format!(": {line}")).unwrap_or_default())
-            }
-        },
-        None => format!("an unknown end: {error}"),
-    })
+/// Starts the process with nothing of ours: an empty environment, its socket and two pipes, a process group of its own.
+fn spawn(command: &WorkerCommand) -> io::Result<(UnixStream, Child)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let mut process = Command::new(&command.program);
+    process
+        .args(&command.args)
+        .env_clear()
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    // SAFETY: between fork and exec, only system calls are made.
+    unsafe { process.pre_exec(inherit_nothing) };
+    Ok((UnixStream::from_std(ours)?, process.spawn()?))
 }
 
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        libc::SIGSEGV => " (SIGSEGV)",
-        libc::SIGABRT => " (SIGABRT)",
-        libc::SIGILL => " (SIGILL)",
-        libc::SIGTRAP => " (SIGTRAP)",
-        libc::SIGBUS => " (SIGBUS)",
-        libc::SIGFPE => " (SIGFPE)",
-        libc::SIGTERM => " (SIGTERM)",
-        libc::SIGSYS => " (SIGSYS)",
-        _ => "",
+/// Has every descriptor but the first three closed when the program starts. (Not at once: one of them tells the parent
+/// whether it did.) What Rust opens closes itself; what libraries open may not.
+fn inherit_nothing() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    #[cfg(target_os = "linux")]
+    // SAFETY: integers only.
+    if unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) } == 0 {
+        return Ok(());
     }
+    // SAFETY: integers only; a number that is no descriptor is an error that does not matter.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        // More than a million descriptors nobody has, and infinity cannot be counted to.
+        for descriptor in FIRST as libc::c_int..limit.rlim_cur.min(1 << 20) as libc::c_int {
+            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+    }
+    Ok(())
 }
 
 /// Drains a worker's standard error until the process ends: a bounded part to the log, the last part for the autopsy.
-async fn pump(mut errors: ChildStderr, tail: Arc<Mutex<Vec<u8>>>, pid: Option<u32>) {
+async fn pump(mut errors: ChildStderr, last_words: Arc<Mutex<Vec<u8>>>, pid: Option<u32>) {
     let mut buffer = [0; 1024];
     let mut logged = 0;
     // a read error means the same as the end: nothing more comes
@@ -269,24 +326,9 @@ async fn pump(mut errors: ChildStderr, tail: Arc<Mutex<Vec<u8>>>, pid: Option<u3
             }
         }
         logged += read;
-        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.extend_from_slice(said);
-        let excess = tail.len().saturating_sub(TAIL_BYTES);
-        tail.drain(..excess);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_death_is_told_by_its_signal_and_its_last_words() {
-        let pipe = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-        let by_signal = |signal| Some(ExitStatus::from_raw(signal));
-        assert_eq!(verdict(by_signal(11), "noise", &pipe), Death::Crashed("signal 11 (SIGSEGV)".into()));
-        assert_eq!(verdict(by_signal(6), "memory allocation of 99 bytes failed", &pipe), Death::OutOfMemory);
-        let exited = Some(ExitStatus::from_raw(3 << 8));
-        assert_eq!(verdict(exited, "first\nlast\n", &pipe), Death::Crashed("exit code 3: last".into()));
+        let mut last_words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        last_words.extend_from_slice(said);
+        let excess = last_words.len().saturating_sub(LAST_WORDS_BYTES);
+        last_words.drain(..excess);
     }
 }

@@ -67,7 +67,7 @@ impl Retriever {
     /// # Errors
     /// As [`Retriever::search`].
     pub async fn explain(&self, search: &Search<'_>, hits: &[Hit]) -> Result<Explanation> {
-        let query = plan::translate(search.plan, search.derived, &search.filter.to_store(search.tenant), search.limit)?;
+        let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), search.limit)?;
         // Once beforehand, unmeasured: whoever comes first also pays for what is read from disk.
         self.store.query(search.collection, query.clone()).await?;
         let mut stages = Vec::new();
@@ -76,10 +76,8 @@ impl Retriever {
         let mut ranks: Vec<HashMap<PointId, (usize, f32)>> = Vec::with_capacity(stages.len());
         for Listed { name, node, feeders } in stages {
             let started = Instant::now();
-            let found = self
-                .store
-                .query(search.collection, StoreQuery { root: node.clone(), with_vectors: Vec::new() })
-                .await?;
+            let alone = StoreQuery { filter: query.filter.clone(), root: node.clone() };
+            let found = self.store.query(search.collection, alone).await?;
             let ms = elapsed_ms(started);
             let fed: f64 = feeders.iter().map(|&feeder| reports[feeder].ms).sum();
             reports.push(StageReport {
@@ -151,13 +149,12 @@ fn using(node: &QueryNode) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Filter;
 
     fn node(prefetch: Vec<QueryNode>) -> QueryNode {
         QueryNode {
             scoring: Some(Scoring::Fusion(Fusion::Dbsf)),
             prefetch,
-            filter: Filter::default(),
+            conditions: vec![],
             params: SearchParams::default(),
             score_threshold: None,
             limit: 3,

@@ -20,6 +20,7 @@ pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
 pub use snippet::{Passage, passages, snippet};
 
+use crate::derive::terms::QuestionTerms;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::store::{ScoredPoint, VectorStore};
@@ -70,6 +71,7 @@ pub struct HitDetail {
 
 /// A search that is ready to run: question vectors, plan, filter.
 pub struct Search<'a> {
+    /// The store's name of it, which may be another than the user's.
     pub collection: &'a str,
     pub tenant: &'a Tenant,
     pub question: &'a str,
@@ -110,13 +112,14 @@ impl Retriever {
         let mut fetch = search.limit;
         let mut round = 1;
         loop {
-            let query = plan::translate(search.plan, search.derived, &search.filter.to_store(search.tenant), fetch)?;
+            let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), fetch)?;
             let found = self.store.query(search.collection, query).await?;
             let exhausted = found.len() < fetch;
-            let mut shown = self.visible(found).await?;
+            let mut shown = self.visible(search.tenant, found).await?;
             if shown.len() >= search.limit || exhausted || round == MAX_ROUNDS {
                 shown.truncate(search.limit);
-                return Ok(shown.into_iter().map(|point| hit(point, search.question)).collect());
+                let question = QuestionTerms::new(search.question);
+                return Ok(shown.into_iter().map(|point| hit(point, &question)).collect());
             }
             tracing::debug!(fetch, shown = shown.len(), "hidden generations among the hits, asking for more");
             fetch = fetch.saturating_mul(4);
@@ -125,11 +128,11 @@ impl Retriever {
     }
 
     /// Keeps the hits that belong to their document's visible generation.
-    async fn visible(&self, points: Vec<ScoredPoint>) -> Result<Vec<ScoredPoint>> {
+    async fn visible(&self, tenant: &Tenant, points: Vec<ScoredPoint>) -> Result<Vec<ScoredPoint>> {
         let mut documents: Vec<DocumentId> = points.iter().map(|point| point.payload.document_id).collect();
         documents.sort_unstable();
         documents.dedup();
-        let visible = self.ledger.visible(&documents).await?;
+        let visible = self.ledger.visible(tenant, &documents).await?;
         Ok(points
             .into_iter()
             .filter(|point| visible.get(&point.payload.document_id) == Some(&point.payload.generation))
@@ -137,8 +140,17 @@ impl Retriever {
     }
 
     /// Where on the hit's page each token of the question is answered. Needs the stored patches.
-    pub async fn evidence(&self, collection: &str, hit: &Hit, question: &QuestionEmbedding) -> Result<Evidence> {
-        let stored = self.store.retrieve(collection, &[hit.detail.point], &[VectorName::Patches]).await?;
+    ///
+    /// # Errors
+    /// Permanent, if the tenant has no such page any more.
+    pub async fn evidence(
+        &self,
+        collection: &str,
+        tenant: &Tenant,
+        hit: &Hit,
+        question: &QuestionEmbedding,
+    ) -> Result<Evidence> {
+        let stored = self.store.retrieve(collection, tenant, &[hit.detail.point], &[VectorName::Patches]).await?;
         let point = stored.into_iter().next().ok_or_else(|| {
             Error::permanent(format!("page {} of {} is no longer in the store: ask again", hit.page, hit.source))
         })?;
@@ -151,8 +163,8 @@ pub fn elapsed_ms(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn hit(point: ScoredPoint, question: &str) -> Hit {
-    let ScoredPoint { id, score, payload, .. } = point;
+fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
+    let ScoredPoint { id, score, payload } = point;
     Hit {
         snippet: snippet(&payload.text, question, SNIPPET_CHARS),
         detail: HitDetail {

@@ -1,4 +1,4 @@
-//! A plan and a question become one query tree. The filter stands at the root and in every branch, so that no stage fills its
+//! A plan and a question become one query tree. The store holds its filter in every branch, so that no stage fills its
 //! candidates with pages that the filter would take away.
 
 use super::DerivedQuestion;
@@ -7,16 +7,15 @@ use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{NamedVector, Plan, SearchParams, Stage, VectorName};
 
 /// `limit`: hits of the whole query. A stage's own limit is raised to it where it is lower.
-pub fn translate(plan: &Plan, derived: &DerivedQuestion, filter: &Filter, limit: usize) -> Result<StoreQuery> {
-    let build = Build { plan, derived, filter };
+pub fn translate(plan: &Plan, derived: &DerivedQuestion, filter: Filter, limit: usize) -> Result<StoreQuery> {
+    let build = Build { plan, derived };
     let candidates = plan.prefetch.iter().map(|stage| build.stage(stage, limit)).collect::<Result<Vec<_>>>()?;
-    Ok(StoreQuery { root: build.root(candidates, limit)?, with_vectors: Vec::new() })
+    Ok(StoreQuery { filter, root: build.root(candidates, limit)? })
 }
 
 struct Build<'a> {
     plan: &'a Plan,
     derived: &'a DerivedQuestion,
-    filter: &'a Filter,
 }
 
 impl Build<'_> {
@@ -25,13 +24,13 @@ impl Build<'_> {
             let pool = self.plan.rerank.as_ref().map_or(limit, |rerank| {
                 rerank.candidates.unwrap_or_else(|| candidates.iter().map(|node| node.limit).max().unwrap_or(limit))
             });
-            let fused = self.node(Some(Scoring::Fusion(fusion.clone())), candidates, SearchParams::default(), pool);
+            let fused = node(Some(Scoring::Fusion(fusion.clone())), candidates, SearchParams::default(), pool);
             candidates = vec![fused];
         }
         match &self.plan.rerank {
             Some(rerank) => {
                 let scoring = self.nearest(rerank.using)?;
-                Ok(self.node(Some(scoring), candidates, rerank.params, limit))
+                Ok(node(Some(scoring), candidates, rerank.params, limit))
             }
             None if candidates.len() == 1 => {
                 let mut only = candidates.remove(0);
@@ -49,19 +48,8 @@ impl Build<'_> {
     fn stage(&self, stage: &Stage, limit: usize) -> Result<QueryNode> {
         let limit = stage.limit.max(limit);
         let nested = stage.prefetch.iter().map(|inner| self.stage(inner, limit)).collect::<Result<Vec<_>>>()?;
-        let mut node = self.node(Some(self.nearest(stage.using)?), nested, stage.params, limit);
-        node.score_threshold = stage.score_threshold;
-        Ok(node)
-    }
-
-    fn node(
-        &self,
-        scoring: Option<Scoring>,
-        prefetch: Vec<QueryNode>,
-        params: SearchParams,
-        limit: usize,
-    ) -> QueryNode {
-        QueryNode { scoring, prefetch, filter: self.filter.clone(), params, score_threshold: None, limit }
+        let scoring = Some(self.nearest(stage.using)?);
+        Ok(QueryNode { score_threshold: stage.score_threshold, ..node(scoring, nested, stage.params, limit) })
     }
 
     fn nearest(&self, using: VectorName) -> Result<Scoring> {
@@ -78,4 +66,8 @@ impl Build<'_> {
         };
         Ok(Scoring::Nearest { using, vector })
     }
+}
+
+fn node(scoring: Option<Scoring>, prefetch: Vec<QueryNode>, params: SearchParams, limit: usize) -> QueryNode {
+    QueryNode { scoring, prefetch, conditions: Vec::new(), params, score_threshold: None, limit }
 }

@@ -3,11 +3,9 @@
 //! A text layer knows lines, not sentences: running text is wrapped, tables and headings are not. Lines are joined where a
 //! sentence evidently goes on, so that a passage is something a person would quote.
 
-use std::collections::{HashMap, HashSet};
-
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::derive::terms;
+use crate::derive::terms::QuestionTerms;
 
 /// Longest passage, in characters; longer ones are cut at a word.
 const MAX_PASSAGE_CHARS: usize = 360;
@@ -95,53 +93,40 @@ fn shorten(text: &str, max_chars: usize) -> String {
     format!("{} …", text[..cut].trim_end())
 }
 
-/// The terms of a text as the `text` vector knows them: words, their stems, identifiers whole and in parts.
-fn terms_of(text: &str) -> HashSet<u32> {
-    terms::question(text).indices.into_iter().collect()
-}
-
 /// Passages of several pages, each with its score for the question: the share of the question's words that it holds, rare
 /// words counting more (inverse document frequency over all these passages).
-pub fn passages(pages: &[&str], question: &str) -> Vec<Vec<Passage>> {
+pub fn passages(pages: &[&str], question: &QuestionTerms) -> Vec<Vec<Passage>> {
     let cut_pages: Vec<Vec<String>> = pages.iter().map(|text| cut(text)).collect();
-    let asked = terms_of(question);
-    let held: Vec<Vec<HashSet<u32>>> =
-        cut_pages.iter().map(|page| page.iter().map(|text| terms_of(text)).collect()).collect();
+    // `[pages, passages, terms of the question]`.
+    let held: Vec<Vec<Vec<bool>>> =
+        cut_pages.iter().map(|page| page.iter().map(|text| question.held_by(text)).collect()).collect();
     let total = held.iter().map(Vec::len).sum::<usize>() as f32;
-    let weights: HashMap<u32, f32> = asked
-        .iter()
-        .map(|term| {
-            let holding = held.iter().flatten().filter(|passage| passage.contains(term)).count() as f32;
-            (*term, ((total - holding + 0.5) / (holding + 0.5) + 1.0).ln())
-        })
-        .collect();
+    let mut holding = vec![0u32; question.as_slice().len()];
+    for passage in held.iter().flatten() {
+        holding.iter_mut().zip(passage).for_each(|(count, &held)| *count += u32::from(held));
+    }
+    let weight = |&holding: &u32| ((total - holding as f32 + 0.5) / (holding as f32 + 0.5) + 1.0).ln();
+    let weights: Vec<f32> = holding.iter().map(weight).collect();
     // What no passage holds can't be gained.
-    let gainable = |term: &&u32| held.iter().flatten().any(|passage| passage.contains(*term));
-    let best: f32 =
-        asked.iter().filter(gainable).filter_map(|term| weights.get(term)).sum::<f32>().max(f32::MIN_POSITIVE);
+    let gainable = holding.iter().zip(&weights).filter(|(holding, _)| **holding > 0).map(|(_, weight)| weight);
+    let best = gainable.sum::<f32>().max(f32::MIN_POSITIVE);
+    let scored = |(index, (text, held)): (usize, (String, Vec<bool>))| {
+        let gained: f32 = held.iter().zip(&weights).filter(|(held, _)| **held).map(|(_, weight)| weight).sum();
+        // A long passage holds more words by chance; a heading of one word answers nothing.
+        let words = text.split_whitespace().count() as f32;
+        let brevity = 1.0 / (1.0 + (words / 40.0).powi(2));
+        let substance = (words / 6.0).min(1.0);
+        Passage { text, index, score: gained / best * (0.7 + 0.15 * brevity + 0.15 * substance) }
+    };
     cut_pages
         .into_iter()
         .zip(held)
-        .map(|(page, held)| {
-            page.into_iter()
-                .zip(held)
-                .enumerate()
-                .map(|(index, (text, held))| {
-                    let gained: f32 =
-                        weights.iter().filter(|(term, _)| held.contains(*term)).map(|(_, weight)| weight).sum();
-                    // A long passage holds more words by chance; a heading of one word answers nothing.
-                    let words = text.split_whitespace().count() as f32;
-                    let brevity = 1.0 / (1.0 + (words / 40.0).powi(2));
-                    let substance = (words / 6.0).min(1.0);
-                    Passage { text, index, score: gained / best * (0.7 + 0.15 * brevity + 0.15 * substance) }
-                })
-                .collect()
-        })
+        .map(|(page, held)| page.into_iter().zip(held).enumerate().map(scored).collect())
         .collect()
 }
 
-/// The best passage of a page for a question, at most `max_chars` long; the page's beginning where no word matches.
-pub fn snippet(text: &str, question: &str, max_chars: usize) -> String {
+/// The best passage of a page for a question, at most `max_chars` long; the page's beginning if no word matches.
+pub fn snippet(text: &str, question: &QuestionTerms, max_chars: usize) -> String {
     let page = passages(&[text], question).pop().unwrap_or_default();
     let best = page.iter().max_by(|a, b| a.score.total_cmp(&b.score).then(b.index.cmp(&a.index)));
     let Some(best) = best else { return String::new() };
@@ -181,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_passage_that_holds_the_rare_words_wins() {
-        let page = passages(&[PAGE], "when is the filter cartridge removed").pop().unwrap();
+        let page = passages(&[PAGE], &QuestionTerms::new("when is the filter cartridge removed")).pop().unwrap();
         let best = page.iter().max_by(|a, b| a.score.total_cmp(&b.score)).unwrap();
         assert!(best.text.contains("cartridge"));
     }
@@ -189,7 +174,8 @@ mod tests {
     #[test]
     fn a_snippet_is_never_longer_than_asked() {
         let long = "word ".repeat(500);
-        assert!(snippet(&long, "word", 100).chars().count() <= 102);
-        assert_eq!(snippet("", "word", 100), "");
+        let word = QuestionTerms::new("word");
+        assert!(snippet(&long, &word, 100).chars().count() <= 102);
+        assert_eq!(snippet("", &word, 100), "");
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs::{FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::glob::Glob;
+use super::prune::WalkedRoot;
 use super::uri::source_uri;
-use crate::error::{Error, Result, ResultExt, io_error};
+use crate::error::{Blame, Error, Result, ResultExt, io_error};
 use crate::types::SourceRef;
 
 /// Files that a walk takes unless told otherwise, in lower case.
@@ -38,8 +39,11 @@ pub struct Discover {
 /// A file that is there to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Absolute.
+    /// Absolute, as it was found: what the document is known by.
     pub path: PathBuf,
+    /// `path` with every link resolved: what is opened to submit it. Another one than `path` only where the user asked for
+    /// links: a link that was named, or with [`Discover::follow_symlinks`].
+    pub real: PathBuf,
     pub source: SourceRef,
     pub size_bytes: u64,
 }
@@ -49,6 +53,8 @@ pub struct SourceFile {
 pub struct Discovery {
     /// In order of path, each file once.
     pub files: Vec<SourceFile>,
+    /// The folders that were named, each once.
+    pub roots: Vec<WalkedRoot>,
     /// What could not be looked at; the rest went on.
     pub problems: Vec<(PathBuf, Error)>,
 }
@@ -58,14 +64,7 @@ pub struct Discovery {
 /// # Errors
 /// Configuration where a path does not exist (all of them are named) or a pattern is broken.
 pub fn discover(paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
-    let mut walk = Walk {
-        include: Glob::parse_all(&options.include).context("include")?,
-        exclude: Glob::parse_all(&options.exclude).context("exclude")?,
-        never_enter: options.never_enter.iter().filter_map(|folder| folder.canonicalize().ok()).collect(),
-        options,
-        found: BTreeMap::new(),
-        problems: Vec::new(),
-    };
+    let mut walk = Walk::new(options)?;
     let mut missing = Vec::new();
     for path in paths {
         match path.metadata() {
@@ -80,7 +79,7 @@ pub fn discover(paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
     }
     let mut files: Vec<SourceFile> = walk.found.into_values().collect();
     files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    Ok(Discovery { files, problems: walk.problems })
+    Ok(Discovery { files, roots: walk.roots, problems: walk.problems })
 }
 
 struct Walk<'a> {
@@ -90,10 +89,23 @@ struct Walk<'a> {
     options: &'a Discover,
     /// By the path with every link resolved, so that a file counts once.
     found: BTreeMap<PathBuf, SourceFile>,
+    roots: Vec<WalkedRoot>,
     problems: Vec<(PathBuf, Error)>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(options: &'a Discover) -> Result<Self> {
+        Ok(Self {
+            include: Glob::parse_all(&options.include).context("include")?,
+            exclude: Glob::parse_all(&options.exclude).context("exclude")?,
+            never_enter: options.never_enter.iter().filter_map(|folder| folder.canonicalize().ok()).collect(),
+            options,
+            found: BTreeMap::new(),
+            roots: Vec::new(),
+            problems: Vec::new(),
+        })
+    }
+
     /// A path that somebody named: a folder is walked, a file taken whatever it is called.
     fn named(&mut self, path: &Path, metadata: &Metadata) {
         let absolute = match absolute(path, metadata.is_dir()) {
@@ -101,9 +113,10 @@ impl Walk<'_> {
             Err(error) => return self.problems.push((path.to_owned(), io_error("look at", path, error))),
         };
         if metadata.is_dir() {
-            self.folder(&absolute);
+            self.root(&absolute, metadata);
         } else if metadata.is_file() {
-            self.take(absolute, metadata);
+            // A link that somebody names is a document of that name.
+            self.take(absolute, metadata, true);
         } else {
             let kind = kind_of(metadata.file_type());
             let message = format!("{} is {kind}: a file or folder is expected", path.display());
@@ -111,7 +124,21 @@ impl Walk<'_> {
         }
     }
 
-    fn folder(&mut self, root: &Path) {
+    /// A folder that was named, and what is known of it afterwards.
+    fn root(&mut self, root: &Path, metadata: &Metadata) {
+        let uri = source_uri(root);
+        if self.roots.iter().any(|walked| walked.uri == uri) {
+            return;
+        }
+        let problems = self.problems.len();
+        let files = self.folder(root);
+        let problems = self.problems.len() - problems;
+        self.roots.push(WalkedRoot { uri, device: metadata.dev(), files, problems });
+    }
+
+    /// Takes what is meant in a folder and below; how many files that are.
+    fn folder(&mut self, root: &Path) -> usize {
+        let mut files = 0;
         let mut entries = WalkDir::new(root).follow_links(self.options.follow_symlinks).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             match entry {
@@ -121,7 +148,9 @@ impl Walk<'_> {
                     }
                 }
                 Ok(entry) if entry.file_type().is_file() => match entry.metadata() {
-                    Ok(metadata) => self.take(entry.into_path(), &metadata),
+                    Ok(metadata) => {
+                        files += usize::from(self.take(entry.into_path(), &metadata, self.options.follow_symlinks));
+                    }
                     Err(error) => self.problem(error),
                 },
                 // a folder to come, a link not to follow, a pipe, a socket or a device
@@ -132,6 +161,7 @@ impl Walk<'_> {
                 Err(error) => self.problem(error),
             }
         }
+        files
     }
 
     /// Whether a folder is to be entered, or a file to be taken.
@@ -162,21 +192,30 @@ impl Walk<'_> {
         real.is_ok_and(|real| self.never_enter.contains(&real))
     }
 
-    /// Of several ways to one file, the one without links counts, else the first in order.
-    fn take(&mut self, path: PathBuf, metadata: &Metadata) {
+    /// Of several ways to one file, the one without links counts, else the first in order. False when the file can't be
+    /// taken; `links`: whether its path may hold any.
+    fn take(&mut self, path: PathBuf, metadata: &Metadata, links: bool) -> bool {
         let real = match path.canonicalize() {
             Ok(real) => real,
             Err(error) => {
                 let error = io_error("look at", &path, error);
-                return self.problems.push((path, error));
+                self.problems.push((path, error));
+                return false;
             }
         };
+        if real != path && !links {
+            let message = format!("{} was swapped for a symbolic link just now: it is not read", path.display());
+            self.problems.push((path, Error::transient(message).blaming(Blame::Document)));
+            return false;
+        }
         let better = self.found.get(&real).is_none_or(|known| path == real || known.path != real && path < known.path);
         if better {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let source = SourceRef { uri: source_uri(&path), name };
-            self.found.insert(real, SourceFile { path, source, size_bytes: metadata.len() });
+            let file = SourceFile { path, real: real.clone(), source, size_bytes: metadata.len() };
+            self.found.insert(real, file);
         }
+        true
     }
 
     fn problem(&mut self, error: walkdir::Error) {
@@ -314,11 +353,51 @@ mod tests {
         assert!(plain.problems.is_empty());
         let followed = found(&[&inside], &Discover { follow_symlinks: true, ..Discover::default() });
         assert_eq!(names(&inside, &followed), ["a.pdf", "link/b.pdf"]);
+        assert_eq!(
+            followed.files[1].real,
+            root.join("out/b.pdf"),
+            "known by the path as found, opened by the real one"
+        );
         assert_eq!(followed.problems.len(), 1);
         assert_eq!(followed.problems[0].0, inside.join("dangling.pdf"));
         // a link that somebody names is a document of that name
         let named = found(&[&inside.join("0.pdf")], &Discover::default());
         assert_eq!(names(&inside, &named), ["0.pdf"]);
+        assert_eq!(named.files[0].real, inside.join("a.pdf"));
+    }
+
+    #[test]
+    fn a_file_swapped_for_a_link_during_the_walk_is_not_taken() {
+        let (_made, root) = folder(&["in/a.pdf", "secret.pdf"]);
+        let path = root.join("in/a.pdf");
+        let seen = path.metadata().unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(root.join("secret.pdf"), &path).unwrap();
+        let options = Discover::default();
+        let mut walk = Walk::new(&options).unwrap();
+        assert!(!walk.take(path.clone(), &seen, false));
+        assert!(walk.found.is_empty());
+        assert!(walk.problems[0].1.to_string().contains("in/a.pdf was swapped"), "{:?}", walk.problems);
+        assert!(walk.take(path, &seen, true), "unless links are meant");
+    }
+
+    #[test]
+    fn each_root_tells_what_was_found_in_it() {
+        let (_made, root) = folder(&["in/a.pdf", "in/deep/b.pdf", "in/notes.txt", "c.pdf"]);
+        fs::create_dir(root.join("empty")).unwrap();
+        symlink("nowhere", root.join("in/dangling.pdf")).unwrap();
+        let paths =
+            [root.join("in"), root.join("in/deep"), root.join("empty"), root.join("c.pdf"), root.join("in/../in")];
+        let options = Discover { follow_symlinks: true, ..Discover::default() };
+        let roots = discover(&paths, &options).unwrap().roots;
+        let device = root.metadata().unwrap().dev();
+        let expected = [("in", 2, 1), ("in/deep", 1, 0), ("empty", 0, 0)].map(|(path, files, problems)| WalkedRoot {
+            uri: source_uri(&root.join(path)),
+            device,
+            files,
+            problems,
+        });
+        assert_eq!(roots, expected, "in the order in which they were named, each once; a file is no root");
     }
 
     #[test]

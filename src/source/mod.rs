@@ -1,13 +1,17 @@
 //! Where documents come from: folders, files and file lists become items with provenance, and an item becomes bytes
-//! that stand still. Nothing here looks into a document; nothing but regular files is ever opened.
+//! that stand still. Nothing here looks into a document; nothing but regular files is ever opened, and
+//! no symbolic link is followed that nobody asked for.
 //!
 //! Everything but [`snapshot()`] and [`hash_file`] blocks: call it off the async runtime's threads.
 
 mod discover;
 mod glob;
+mod open;
+pub mod prune;
 mod snapshot;
 mod uri;
 
 pub use discover::{Discover, Discovery, EXTENSIONS, SourceFile, discover};
+pub use prune::{Roots, WalkedRoot};
 pub use snapshot::{Snapshot, clear_spool, hash_file, snapshot};
 pub use uri::{source_path, source_uri};

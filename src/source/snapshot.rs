@@ -1,16 +1,26 @@
 //! Bytes that stand still: a private copy of a file, hashed while it is copied.
 //!
 //! The copy is never a hard link, for a file may be changed in place while it is rendered.
+//!
+//! **Links.** A path is read as it is, without following symbolic links. There are documents that lie behind one: the user
+//! named it, or asked for links to be followed. For them links are resolved when they are found ([`SourceFile::real`] is what
+//! is hashed and submitted); by the time that they are read, only their path is known, and it can't be told from a path that
+//! somebody changed to hold a link since. So one rule serves both: behind a link, only those bytes are read that were
+//! submitted, known by their hash. A file swapped for a link to something else is refused, and who could make a link to
+//! the same bytes has gained nothing.
+//!
+//! [`SourceFile::real`]: super::SourceFile::real
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::discover::kind_of;
-use crate::error::{Error, Result, io_error};
+use super::open::{open_straight, open_through_links, unreadable};
+use crate::durable::durable_folder;
+use crate::error::{Blame, Error, Result, io_error};
 use crate::types::ContentHash;
 
 /// Read at a time: large enough for BLAKE3 to use all of its lanes, small beside a page image.
@@ -33,25 +43,34 @@ impl Drop for Snapshot {
     }
 }
 
-/// Copies `path` into `spool_folder` (which is created where missing) and hashes it.
+/// Copies the file of a job into `spool_folder` (which is created when missing) and hashes it. `path` is absolute;
+/// `submitted` is the hash of the job: the copy may differ from it, unless the path leads over a link.
 ///
 /// # Errors
-/// Permanent where the file is missing, no regular file, or larger than `max_bytes`; transient where it changed
-/// meanwhile.
-pub async fn snapshot(path: &Path, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
-    let (path, spool_folder) = (path.to_owned(), spool_folder.to_owned());
-    blocking(move || copy(&path, &spool_folder, max_bytes)).await
+/// - Permanent, the document's fault: no regular file, larger than `max_bytes` (limit `max_document_bytes`), or behind a link
+///   and not what was submitted.
+/// - Transient, the document's fault: gone, unreadable, or changed while it was read.
+/// - A dependency's fault: the folder of the file can't be entered, or the spool folder can't be written.
+pub async fn snapshot(path: &Path, submitted: &ContentHash, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
+    let (path, submitted, spool_folder) = (path.to_owned(), submitted.clone(), spool_folder.to_owned());
+    blocking(move || copy(&path, &submitted, &spool_folder, max_bytes)).await
 }
 
-/// The hash that [`snapshot`] would find now, without a copy.
+/// The hash that [`snapshot`] would find now, without a copy. For submission: `path` is [`SourceFile::real`], in which there
+/// is no link; one that is there now was put there since, and is not followed.
 ///
 /// # Errors
-/// As [`snapshot`], without a limit of size.
-pub async fn hash_file(path: &Path) -> Result<ContentHash> {
+/// As [`snapshot`]; its size is checked before a byte is read.
+///
+/// [`SourceFile::real`]: super::SourceFile::real
+pub async fn hash_file(path: &Path, max_bytes: u64) -> Result<ContentHash> {
     let path = path.to_owned();
     blocking(move || {
-        let (mut source, before) = open(&path)?;
-        let (content_hash, _) = read_through(&path, &mut source, &before, |_| Ok(()))?;
+        let (mut source, metadata) = open_straight(&path)?.ok_or_else(|| {
+            Error::permanent(format!("{} was swapped for a symbolic link: it is not read", path.display()))
+        })?;
+        check_size(&path, &metadata, max_bytes)?;
+        let (content_hash, _) = read_through(&path, &mut source, &Stamp::of(&metadata), |_| Ok(()))?;
         Ok(content_hash)
     })
     .await
@@ -61,7 +80,7 @@ pub async fn hash_file(path: &Path) -> Result<ContentHash> {
 /// uses.
 ///
 /// # Errors
-/// Where the folder can't be read; one that doesn't exist is empty.
+/// When the folder can't be read; one that doesn't exist is empty.
 pub fn clear_spool(spool_folder: &Path) -> Result<usize> {
     let entries = match std::fs::read_dir(spool_folder) {
         Ok(entries) => entries,
@@ -84,25 +103,43 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     done.unwrap_or_else(|error| Err(Error::bug("reading a source file was cut off").with_source(error)))
 }
 
-fn copy(path: &Path, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
-    let (mut source, before) = open(path)?;
-    let too_large = |size: u64| {
-        let path = path.display();
-        Error::permanent(format!("{path} has {size} bytes, more than the {max_bytes} that are allowed"))
+fn copy(path: &Path, submitted: &ContentHash, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
+    let (opened, behind_link) = match open_straight(path)? {
+        Some(opened) => (opened, false),
+        None => (open_through_links(path)?, true),
     };
-    if before.size > max_bytes {
-        return Err(too_large(before.size));
-    }
-    std::fs::create_dir_all(spool_folder).map_err(|error| io_error("create", spool_folder, error))?;
+    let (mut source, metadata) = opened;
+    check_size(path, &metadata, max_bytes)?;
+    durable_folder(spool_folder)?;
     let spooled = spool_folder.join(format!("{}{SPOOL_SUFFIX}", Uuid::new_v4()));
-    let copied = write_copy(path, &mut source, &before, &spooled);
-    match copied {
-        Ok((content_hash, size_bytes)) => Ok(Snapshot { path: spooled, content_hash, size_bytes }),
+    match write_copy(path, &mut source, &Stamp::of(&metadata), &spooled) {
+        Ok((content_hash, size_bytes)) => {
+            let copy = Snapshot { path: spooled, content_hash, size_bytes };
+            if behind_link && copy.content_hash != *submitted {
+                return Err(Error::permanent(format!(
+                    "{} is a symbolic link, or lies behind one, and what it leads to is not what was submitted: it is not \
+                     read. If the link is meant, ingest it again",
+                    path.display()
+                )));
+            }
+            Ok(copy)
+        }
         Err(error) => {
             remove(&spooled);
             Err(error)
         }
     }
+}
+
+fn check_size(path: &Path, metadata: &Metadata, max_bytes: u64) -> Result<()> {
+    let (path, size) = (path.display(), metadata.len());
+    if size > max_bytes {
+        return Err(Error::permanent(format!(
+            "{path} is {size} bytes large, more than the {max_bytes} allowed (max_document_bytes)"
+        ))
+        .at_limit("max_document_bytes", max_bytes));
+    }
+    Ok(())
 }
 
 fn write_copy(path: &Path, source: &mut File, before: &Stamp, spooled: &Path) -> Result<(ContentHash, u64)> {
@@ -111,30 +148,15 @@ fn write_copy(path: &Path, source: &mut File, before: &Stamp, spooled: &Path) ->
         .create_new(true)
         .mode(0o600)
         .open(spooled)
-        .map_err(|error| io_error("create", spooled, error))?;
-    read_through(path, source, before, |bytes| copy.write_all(bytes).map_err(|error| io_error("write", spooled, error)))
+        .map_err(|error| spool_error("create", spooled, error))?;
+    read_through(path, source, before, |bytes| {
+        copy.write_all(bytes).map_err(|error| spool_error("write", spooled, error))
+    })
 }
 
-/// Opens a regular file, and never waits for the other end of a pipe, even where one took the file's place just now.
-fn open(path: &Path) -> Result<(File, Stamp)> {
-    let metadata = path.metadata().map_err(|error| io_error("open", path, error))?;
-    let irregular = |metadata: &std::fs::Metadata| {
-        let kind = kind_of(metadata.file_type());
-        Error::permanent(format!("{} is {kind}: a file is expected", path.display()))
-    };
-    if !metadata.is_file() {
-        return Err(irregular(&metadata));
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
-        .map_err(|error| io_error("open", path, error))?;
-    let metadata = file.metadata().map_err(|error| io_error("read", path, error))?;
-    if !metadata.is_file() {
-        return Err(irregular(&metadata));
-    }
-    Ok((file, Stamp::of(&metadata)))
+/// Our own disk, whatever the error: it passes, and no document pays for it.
+fn spool_error(action: &str, spooled: &Path, error: io::Error) -> Error {
+    Error::transient(format!("cannot {action} the private copy {}", spooled.display())).with_source(error)
 }
 
 /// Hands every byte to `each` and makes sure that they all belong to one state of the file: its hash and size.
@@ -151,7 +173,7 @@ fn read_through(
         let read = match source.read(&mut chunk) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(io_error("read", path, error)),
+            Err(error) => return Err(unreadable("read", path, error)),
         };
         // a file that grows while it is read has changed, and may grow for ever
         size += read as u64;
@@ -161,14 +183,15 @@ fn read_through(
         hasher.update(&chunk[..read]);
         each(&chunk[..read])?;
     }
-    let after = Stamp::of(&source.metadata().map_err(|error| io_error("read", path, error))?);
+    let after = Stamp::of(&source.metadata().map_err(|error| unreadable("read", path, error))?);
     if after != *before || size != before.size {
         return Err(Error::transient(format!(
             "{} changed while it was read ({} bytes before, {} after); it is read again later",
             path.display(),
             before.size,
             after.size
-        )));
+        ))
+        .blaming(Blame::Document));
     }
     Ok((ContentHash(hasher.finalize().to_hex().to_string()), size))
 }
@@ -205,24 +228,30 @@ mod tests {
     use std::ffi::CString;
     use std::fs;
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::{Kind, Limit};
 
     const NO_LIMIT: u64 = u64::MAX;
 
     fn file(content: &[u8]) -> (TempDir, PathBuf, PathBuf) {
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("report.pdf");
+        let root = folder.path().canonicalize().unwrap();
+        let path = root.join("report.pdf");
         fs::write(&path, content).unwrap();
-        let spool = folder.path().join("spool");
-        (folder, path, spool)
+        (folder, path, root.join("spool"))
     }
 
     fn spooled(spool: &Path) -> usize {
         fs::read_dir(spool).map_or(0, Iterator::count)
+    }
+
+    /// [`super::snapshot`] of a job that was submitted for other bytes than any test has.
+    async fn snapshot(path: &Path, spool: &Path, max_bytes: u64) -> Result<Snapshot> {
+        super::snapshot(path, &ContentHash::of(b"submitted before"), spool, max_bytes).await
     }
 
     #[tokio::test]
@@ -232,7 +261,7 @@ mod tests {
         let taken = snapshot(&path, &spool, NO_LIMIT).await.unwrap();
         assert_eq!(taken.content_hash, ContentHash::of(&content));
         assert_eq!(taken.size_bytes, content.len() as u64);
-        assert_eq!(hash_file(&path).await.unwrap(), taken.content_hash);
+        assert_eq!(hash_file(&path, NO_LIMIT).await.unwrap(), taken.content_hash);
         fs::write(&path, "changed in place").unwrap();
         assert_eq!(fs::read(&taken.path).unwrap(), content);
         assert_eq!(fs::metadata(&taken.path).unwrap().mode() & 0o777, 0o600);
@@ -248,12 +277,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_over_the_limit_is_refused() {
+    async fn a_file_over_the_limit_is_refused_before_it_is_read() {
         let (_folder, path, spool) = file(b"12345");
         assert!(snapshot(&path, &spool, 5).await.is_ok());
-        let error = snapshot(&path, &spool, 4).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Permanent);
-        assert!(error.to_string().contains("5 bytes") && error.to_string().contains("report.pdf"), "{error}");
+        assert!(hash_file(&path, 5).await.is_ok());
+        // Reading it through would take hours: it is a hole of four terabytes.
+        let huge = path.with_file_name("huge.pdf");
+        File::create(&huge).unwrap().set_len(1 << 42).unwrap();
+        for (large, bytes) in [(&path, "5 bytes"), (&huge, "4398046511104 bytes")] {
+            let name = large.file_name().unwrap().to_str().unwrap();
+            let (copied, hashed) =
+                (snapshot(large, &spool, 4).await.unwrap_err(), hash_file(large, 4).await.unwrap_err());
+            for error in [copied, hashed] {
+                assert_eq!((error.kind(), error.blame()), (Kind::Permanent, Blame::Document));
+                assert_eq!(error.limit(), Some(&Limit { name: "max_document_bytes".into(), value: 4 }));
+                assert!(error.to_string().contains(bytes) && error.to_string().contains(name), "{error}");
+            }
+        }
+        assert_eq!(spooled(&spool), 0);
     }
 
     #[test]
@@ -269,35 +310,111 @@ mod tests {
         for change in changes {
             let (_folder, path, spool) = file(b"content");
             fs::create_dir(&spool).unwrap();
-            let (mut source, before) = open(&path).unwrap();
+            let (mut source, metadata) = open_straight(&path).unwrap().unwrap();
             change(&path);
-            let error = write_copy(&path, &mut source, &before, &spool.join("copy")).unwrap_err();
-            assert!(error.is_transient() && error.to_string().contains("report.pdf changed"), "{error}");
+            let error = write_copy(&path, &mut source, &Stamp::of(&metadata), &spool.join("copy")).unwrap_err();
+            assert!(error.is_transient() && error.blame() == Blame::Document, "{error:?}");
+            assert!(error.to_string().contains("report.pdf changed"), "{error}");
         }
     }
 
     #[tokio::test]
     async fn only_files_are_opened() {
         let (folder, path, spool) = file(b"x");
-        let fifo = folder.path().join("pipe.pdf");
+        let root = path.parent().unwrap();
+        let fifo = root.join("pipe.pdf");
         let name = CString::new(fifo.as_os_str().as_bytes()).unwrap();
         assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
-        let missing = folder.path().join("missing.pdf");
-        let dangling = folder.path().join("dangling.pdf");
-        std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
-        for (bad, said) in [
-            (fifo.as_path(), "a named pipe"),
-            (folder.path(), "a folder"),
-            (&missing, "missing.pdf"),
-            (&dangling, "dangling.pdf"),
-        ] {
+        let piped = root.join("piped.pdf");
+        symlink(&fifo, &piped).unwrap();
+        for (bad, said) in [(fifo.as_path(), "a named pipe"), (root, "a folder"), (&piped, "a named pipe")] {
             let error = snapshot(bad, &spool, NO_LIMIT).await.unwrap_err();
-            assert_eq!(error.kind(), Kind::Permanent);
+            assert_eq!((error.kind(), error.blame()), (Kind::Permanent, Blame::Document));
             assert!(error.to_string().contains(said), "{error}");
-            assert!(hash_file(bad).await.is_err());
+            assert!(hash_file(bad, NO_LIMIT).await.is_err());
+        }
+        let (missing, dangling) = (root.join("missing.pdf"), root.join("dangling.pdf"));
+        symlink("nowhere", &dangling).unwrap();
+        for gone in [missing, dangling] {
+            let error = snapshot(&gone, &spool, NO_LIMIT).await.unwrap_err();
+            assert!(error.is_transient() && error.blame() == Blame::Document, "{error:?}");
+            assert!(error.to_string().contains(gone.file_name().unwrap().to_str().unwrap()), "{error}");
         }
         assert_eq!(spooled(&spool), 0);
-        fs::remove_file(path).unwrap();
+        drop(folder);
+    }
+
+    #[tokio::test]
+    async fn a_file_swapped_for_a_link_after_submission_is_not_read() {
+        let (_folder, path, spool) = file(b"harmless");
+        let submitted = hash_file(&path, NO_LIMIT).await.unwrap();
+        let secret = path.with_file_name("secret");
+        fs::write(&secret, "of somebody else").unwrap();
+        fs::remove_file(&path).unwrap();
+        symlink(&secret, &path).unwrap();
+        assert!(hash_file(&path, NO_LIMIT).await.unwrap_err().to_string().contains("symbolic link"));
+        let error = super::snapshot(&path, &submitted, &spool, NO_LIMIT).await.unwrap_err();
+        assert_eq!((error.kind(), error.blame()), (Kind::Permanent, Blame::Document));
+        assert!(error.to_string().contains("not what was submitted"), "{error}");
+        assert_eq!(spooled(&spool), 0, "nothing of it is kept");
+    }
+
+    #[tokio::test]
+    async fn a_folder_swapped_for_a_link_after_submission_is_not_entered() {
+        let (_folder, path, spool) = file(b"harmless");
+        let root = path.parent().unwrap();
+        for (folder, content) in [("docs", "harmless"), ("private", "of somebody else")] {
+            fs::create_dir(root.join(folder)).unwrap();
+            fs::write(root.join(folder).join("report.pdf"), content).unwrap();
+        }
+        let document = root.join("docs/report.pdf");
+        let submitted = hash_file(&document, NO_LIMIT).await.unwrap();
+        fs::remove_dir_all(root.join("docs")).unwrap();
+        symlink("private", root.join("docs")).unwrap();
+        let error = super::snapshot(&document, &submitted, &spool, NO_LIMIT).await.unwrap_err();
+        assert!(error.to_string().contains("not what was submitted"), "{error}");
+        assert_eq!(spooled(&spool), 0);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_somebody_named_is_read_as_it_was_submitted() {
+        let (_folder, path, spool) = file(b"meant");
+        let link = path.with_file_name("link.pdf");
+        symlink("report.pdf", &link).unwrap();
+        let submitted = hash_file(&link.canonicalize().unwrap(), NO_LIMIT).await.unwrap();
+        let taken = super::snapshot(&link, &submitted, &spool, NO_LIMIT).await.unwrap();
+        assert_eq!(fs::read(&taken.path).unwrap(), b"meant");
+    }
+
+    #[tokio::test]
+    async fn a_plain_file_that_changed_is_read() {
+        let (_folder, path, spool) = file(b"new version");
+        let taken = super::snapshot(&path, &ContentHash::of(b"old version"), &spool, NO_LIMIT).await.unwrap();
+        assert_eq!(taken.content_hash, ContentHash::of(b"new version"));
+    }
+
+    #[tokio::test]
+    async fn a_spool_folder_that_cannot_be_written_is_not_the_documents_fault() {
+        let (_folder, path, spool) = file(b"x");
+        fs::write(&spool, "a file stands there").unwrap();
+        assert_eq!(snapshot(&path, &spool, NO_LIMIT).await.unwrap_err().blame(), Blame::Dependency);
+        let (mut source, metadata) = open_straight(&path).unwrap().unwrap();
+        let error = write_copy(&path, &mut source, &Stamp::of(&metadata), &spool.join("copy")).unwrap_err();
+        assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_full_spool_disk_is_not_the_documents_fault() {
+        let (_folder, path, _spool) = file(b"x");
+        let (mut source, metadata) = open_straight(&path).unwrap().unwrap();
+        let mut full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let spooled = Path::new("/dev/full");
+        let error = read_through(&path, &mut source, &Stamp::of(&metadata), |bytes| {
+            full.write_all(bytes).map_err(|error| spool_error("write", spooled, error))
+        })
+        .unwrap_err();
+        assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
     }
 
     #[tokio::test]

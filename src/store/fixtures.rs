@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery};
+use crate::store::{Condition, Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{
     ContentHash, Datatype, DocumentId, Generation, Grid, HnswSpec, Multivector, NamedVector, PagePayload, PagePoint,
-    PointId, RecipeId, Schema, SearchParams, SparseVector, Tenant, VectorKind, VectorName, VectorSpec,
+    PointId, RecipeId, Schema, SearchParams, SparseVector, Tenant, TokenLayout, VectorKind, VectorName, VectorSpec,
+    length_prefixed,
 };
 
 /// Dimension of `patches`. Below 32 the engine multiplies half-precision numbers in half precision.
 pub const DIM: usize = 32;
+/// Whose pages they are, unless said otherwise.
+pub const TENANT: &str = "acme";
 /// Dimension of the dense vector.
 pub const FDE_DIM: usize = 16;
 
@@ -81,7 +84,7 @@ pub struct Page {
 
 impl Page {
     pub fn new(document: u64, page: u32) -> Self {
-        Self { tenant: "default", document, page, version: 1, patches: 5, text: true, tags: vec![] }
+        Self { tenant: TENANT, document, page, version: 1, patches: 5, text: true, tags: vec![] }
     }
 
     pub fn tenant(self, tenant: &'static str) -> Self {
@@ -110,7 +113,10 @@ impl Page {
     }
 
     pub fn generation(&self) -> Generation {
-        Generation::new(&ContentHash::of(&self.version.to_le_bytes()), &RecipeId("recipe".into()))
+        // Any 32 digits do; these give the order of points that the suite was written with.
+        let version = ContentHash::of(&self.version.to_le_bytes());
+        let hash = blake3::hash(&length_prefixed([version.0.as_bytes(), b"recipe".as_slice()]));
+        Generation(hash.to_hex()[..32].to_owned())
     }
 
     pub fn id(&self) -> PointId {
@@ -152,9 +158,7 @@ impl Page {
             content_hash: ContentHash::of(&self.version.to_le_bytes()),
             recipe: RecipeId("recipe".into()),
             model: "model@1".into(),
-            grid: Grid { rows: 1, cols: self.patches as u32 },
-            cells: format!("0-{}", self.patches - 1),
-            covered: [1.0, 0.5],
+            layout: (&TokenLayout::full(Grid { rows: 1, cols: self.patches as u32 })).into(),
             page_size: [595.25, 842.0],
             image_size: [1654, 2339],
             image: format!("images/{}/{}.jpg", self.document, self.page),
@@ -182,7 +186,7 @@ pub fn nearest(using: VectorName, vector: QueryVector, limit: usize) -> QueryNod
     QueryNode {
         scoring: Some(Scoring::Nearest { using, vector }),
         prefetch: vec![],
-        filter: Filter::default(),
+        conditions: vec![],
         params: SearchParams { exact: true, ..SearchParams::default() },
         score_threshold: None,
         limit,
@@ -193,6 +197,17 @@ pub fn by_patches(question: &Multivector, limit: usize) -> QueryNode {
     nearest(VectorName::Patches, QueryVector::Multi(question.clone()), limit)
 }
 
+/// Of the pages of [`TENANT`].
 pub fn query(root: QueryNode) -> StoreQuery {
-    StoreQuery { root, with_vectors: vec![] }
+    StoreQuery { filter: all(), root }
+}
+
+/// Every page of [`TENANT`].
+pub fn all() -> Filter {
+    Filter::of(&Tenant(TENANT.into()))
+}
+
+/// The pages of [`TENANT`] for which the condition holds.
+pub fn only(condition: Condition) -> Filter {
+    all().with([condition])
 }

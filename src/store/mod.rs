@@ -1,13 +1,18 @@
 //! Where vectors live. [`VectorStore`] is written for two backends: Qdrant's engine in process and a Qdrant server; one
-//! contract suite runs against each.
+//! contract suite runs against each, and both write equal points (`schema.rs`, `payload.rs`).
 //!
-//! The store knows points, never documents: which generation of a document people may see is the ledger's business.
+//! The store knows points, never documents: which generation of a document people may see is the ledger's business. Whose
+//! points they are it knows: nothing is read without a tenant.
 
 #[cfg(test)]
 mod contract;
 mod edge;
+#[doc(hidden)]
+pub mod faulty;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod payload;
+mod schema;
 
 use std::collections::BTreeMap;
 
@@ -21,44 +26,84 @@ use crate::types::{
 
 pub use edge::EdgeStore;
 
-/// A store of page points, one schema a collection. All methods may be called from many tasks at once.
+/// A store of page points, one schema a collection. All methods may be called from many tasks at once. Every method that
+/// reads or changes points fails with a configuration error if the collection does not exist.
+///
+/// A call about one collection never fails because of the state of another.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
     /// Creates the collection with its payload indexes, or checks that the stored schema is the same.
     ///
     /// # Errors
-    /// Configuration, naming the first difference, where the collection exists with another schema.
+    /// Configuration, naming the first difference, if the collection exists with another schema.
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()>;
 
     /// Names of existing collections, sorted.
     async fn collections(&self) -> Result<Vec<String>>;
 
-    /// Removes a collection and everything in it. Not an error where there is none.
+    /// Removes a collection and everything in it. Not an error if there is none.
     async fn drop_collection(&self, collection: &str) -> Result<()>;
 
+    /// Identity that was last given to the collection; None if there is no such collection, or it never got one (older
+    /// folders).
+    async fn incarnation(&self, collection: &str) -> Result<Option<String>>;
+
+    /// Gives the collection an identity. Durable when it returns.
+    async fn set_incarnation(&self, collection: &str, id: &str) -> Result<()>;
+
+    /// Whether the collection exists and holds no point.
+    async fn is_empty(&self, collection: &str) -> Result<bool>;
+
     /// Writes points, overwriting those with the same id. They may be found at once; they are durable after [`Self::flush`].
+    ///
+    /// **No point id ever changes its number of rows.** Servers before 1.19 and qdrant-edge 0.7.2 can damage a neighbouring
+    /// page when a multivector is written again with more rows and the process dies (qdrant#9501). A generation is new
+    /// with every submission, so an id that exists means that the same submission is tried again, whose pages have the same
+    /// rows.
+    ///
+    /// # Errors
+    /// A bug, naming page and vector, if a point would change its number of rows. Permanent, naming page and vector, if
+    /// a point does not fit the schema. In both cases nothing is written.
     async fn upsert(&self, collection: &str, points: Vec<PagePoint>) -> Result<()>;
 
-    /// When this returns, every write that returned before the call survives the loss of power.
+    /// When this returns, every change that returned before the call survives the loss of power.
     async fn flush(&self, collection: &str) -> Result<()>;
 
     /// Runs one query tree.
     async fn query(&self, collection: &str, query: StoreQuery) -> Result<Vec<ScoredPoint>>;
 
-    /// Stored payloads, and vectors where `vectors` names any; points that do not exist are left out.
-    async fn retrieve(&self, collection: &str, ids: &[PointId], vectors: &[VectorName]) -> Result<Vec<StoredPoint>>;
+    /// Stored payloads, and vectors if `vectors` names any. Points that do not exist or belong to another tenant are left
+    /// out.
+    async fn retrieve(
+        &self,
+        collection: &str,
+        tenant: &Tenant,
+        ids: &[PointId],
+        vectors: &[VectorName],
+    ) -> Result<Vec<StoredPoint>>;
 
-    /// Removes every point that matches.
-    async fn delete(&self, collection: &str, filter: &Filter) -> Result<()>;
+    /// Removes every page of one generation of a document. Not an error if there is none.
+    async fn delete_generation(&self, collection: &str, document: DocumentId, generation: &Generation) -> Result<()>;
+
+    /// Replaces the tags in the payload of every page of the generation; touches no vector.
+    async fn set_tags(
+        &self,
+        collection: &str,
+        document: DocumentId,
+        generation: &Generation,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<()>;
 
     /// Exact number of points that match.
     async fn count(&self, collection: &str, filter: &Filter) -> Result<usize>;
 
-    /// Payload of every point that matches, in order of id; for checks and listings, not for the query path.
-    async fn scroll(&self, collection: &str, filter: &Filter, limit: usize) -> Result<Vec<StoredPoint>>;
-
-    /// Builds indexes and merges segments where it pays; true where something was done.
+    /// Builds indexes and merges segments if it pays; true if something was done. Cheap if it does not pay: a long ingest
+    /// calls it again and again. Queries go on meanwhile.
     async fn optimize(&self, collection: &str) -> Result<bool>;
+
+    /// Rewrites what still holds deleted points, so that deleted text leaves the disk; true if something was done. A running
+    /// engine calls it daily.
+    async fn purge(&self, collection: &str) -> Result<bool>;
 }
 
 /// What one stage compares with.
@@ -75,7 +120,8 @@ pub struct QueryNode {
     /// None: only legal with exactly one prefetch, whose order stands.
     pub scoring: Option<Scoring>,
     pub prefetch: Vec<QueryNode>,
-    pub filter: Filter,
+    /// What this stage and those that feed it narrow the query's filter by; all must hold.
+    pub conditions: Vec<Condition>,
     pub params: SearchParams,
     pub score_threshold: Option<f32>,
     pub limit: usize,
@@ -88,24 +134,46 @@ pub enum Scoring {
     Fusion(Fusion),
 }
 
-/// A whole query: the root stage, and what comes back with each hit. The payload always does.
+/// A whole query. The filter holds in every branch; each hit comes with its payload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoreQuery {
+    pub filter: Filter,
     pub root: QueryNode,
-    pub with_vectors: Vec<VectorName>,
 }
 
-/// Conditions that must all hold. Empty: every point.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// One tenant's points, as far as all of the conditions hold. There is no filter without a tenant.
+///
+/// ```compile_fail
+/// // The tenant is named, or it does not compile.
+/// let everybody = quire::store::Filter { must: vec![] };
+/// ```
+#[derive(Debug, Clone, PartialEq)]
 pub struct Filter {
+    tenant: Tenant,
     pub must: Vec<Condition>,
-    pub must_not: Vec<Condition>,
+}
+
+impl Filter {
+    /// Every point of the tenant.
+    pub fn of(tenant: &Tenant) -> Self {
+        Self { tenant: tenant.clone(), must: Vec::new() }
+    }
+
+    /// The same filter with further conditions.
+    #[must_use]
+    pub fn with(mut self, conditions: impl IntoIterator<Item = Condition>) -> Self {
+        self.must.extend(conditions);
+        self
+    }
+
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
 }
 
 /// One condition on the payload.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    Tenant(Tenant),
     Document(DocumentId),
     Generation(Generation),
     /// Exact source.
@@ -144,7 +212,6 @@ pub struct ScoredPoint {
     pub id: PointId,
     pub score: f32,
     pub payload: PagePayload,
-    pub vectors: BTreeMap<VectorName, NamedVector>,
 }
 
 /// A stored point.

@@ -2,6 +2,7 @@
 //! never come through here.
 
 mod metric;
+mod visible;
 
 use std::io::{IsTerminal, stderr};
 
@@ -11,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 pub use metric::{Metric, Outcome, Stage, Timer, document, pages};
+pub use visible::{is_unsafe, visible, visible_line};
 
 use crate::config::{Log, LogFormat};
 use crate::error::{Error, Result};
@@ -30,9 +32,7 @@ pub fn init(log: &Log, verbosity: i8) -> Result<()> {
     };
     let targets = filter
         .parse::<Targets>()
-        .map_err(|error| Error::configuration(format!("log.filter '{filter}' can't be read")).with_source(error))?
-        // repeats what servers answer, word for word, and what they answer may repeat the key
-        .with_target("async_openai", tracing_subscriber::filter::LevelFilter::OFF);
+        .map_err(|error| Error::configuration(format!("log.filter '{filter}' can't be read")).with_source(error))?;
     let terminal = stderr().is_terminal();
     let text = match log.format {
         LogFormat::Auto => terminal,
@@ -40,7 +40,8 @@ pub fn init(log: &Log, verbosity: i8) -> Result<()> {
         LogFormat::Json => false,
     };
     let lines = if text {
-        fmt::layer().with_writer(stderr).with_ansi(terminal).with_target(verbosity > 1).compact().boxed()
+        let writer = move || visible::LogWriter::new(stderr(), terminal);
+        fmt::layer().with_writer(writer).with_ansi(terminal).with_target(verbosity > 1).compact().boxed()
     } else {
         fmt::layer().with_writer(stderr).json().flatten_event(true).boxed()
     };

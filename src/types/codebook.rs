@@ -19,34 +19,36 @@ pub struct Codebook {
     pub rounded: OnceLock<RoundedEntries>,
 }
 
-/// The entries' coordinates in a few directions, in 8 bits: for quick bounds on their dot products (`derive::anchors`).
+/// The entries' coordinates on a few principal components, in 8 bits: for quick bounds on their dot products
+/// (`derive::anchors`).
 #[derive(Debug, Clone)]
 pub struct RoundedEntries {
     pub count: usize,
-    pub directions: Directions,
-    /// `[blocks, directions / 4 rounded up, entries of a block]`: four numbers at a time, zeros after the last.
+    pub components: PrincipalComponents,
+    /// `[blocks, components / 4 rounded up, entries of a block]`: four levels at a time, zeros after the last.
     pub groups: Vec<[i8; 4]>,
     /// `[blocks, entries of a block]`: what a sum with a vector begins at.
     pub starts: Vec<i32>,
-    /// What a number of 1 stands for.
+    /// What a level of 1 stands for.
     pub scale: f64,
-    pub largest: Sizes,
+    /// The largest of each over all entries.
+    pub norms: Norms,
 }
 
-/// Orthonormal directions of the space.
+/// Orthonormal directions of the space in which vectors differ most, the most important first.
 #[derive(Debug, Clone)]
-pub struct Directions {
+pub struct PrincipalComponents {
     pub count: usize,
-    /// `[dim, count]`: each direction a column.
+    /// `[dim, count]`: each component a column.
     pub columns: Vec<f32>,
 }
 
-/// What is known of a vector besides its rounded coordinates; of several, the largest of each.
+/// Euclidean norms of a vector and of what its rounded coordinates leave out.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sizes {
-    pub norm: f64,
-    /// The distance of its coordinates from what their numbers stand for.
-    pub error: f64,
-    /// The norm of what lies beside the directions.
-    pub beside: f64,
+pub struct Norms {
+    pub vector: f64,
+    /// Of the rounding error: its coordinates less what their levels stand for.
+    pub rounding: f64,
+    /// Of the residual: the vector less its projection on the components.
+    pub residual: f64,
 }

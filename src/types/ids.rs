@@ -1,4 +1,5 @@
-//! Identities. All of them are derived, never drawn, so that a replay arrives at the same ids and overwrites.
+//! Identities. All but one are derived, so that a replay arrives at the same ids and overwrites. The generation is drawn: a
+//! new submission must never write over what an earlier one wrote.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,12 +26,6 @@ pub fn length_prefixed<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8>
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tenant(pub String);
-
-impl Default for Tenant {
-    fn default() -> Self {
-        Self("default".into())
-    }
-}
 
 impl fmt::Display for Tenant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,15 +89,16 @@ impl fmt::Display for RecipeId {
     }
 }
 
-/// One version of a document under one recipe. 32 hexadecimal digits.
+/// One submission of one version under one recipe. 32 hexadecimal digits, drawn at random for every submission, so that nothing
+/// that people see is ever overwritten in place.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(pub String);
 
 impl Generation {
-    pub fn new(version: &ContentHash, recipe: &RecipeId) -> Self {
-        let hash = blake3::hash(&length_prefixed([version.0.as_bytes(), recipe.0.as_bytes()]));
-        Self(hash.to_hex()[..32].to_owned())
+    /// One that was never used before.
+    pub fn fresh() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
     }
 }
 
@@ -113,6 +109,11 @@ impl fmt::Display for Generation {
 }
 
 /// The Qdrant point of one page of one generation: UUIDv5 over length-prefixed (document id, generation, page).
+///
+/// **No point id ever changes its number of rows**: servers before 1.19 and qdrant-edge 0.7.2 can damage a neighbouring page when
+/// a multivector is written again with more rows and the process dies (qdrant#9501). It holds because a generation is one version
+/// of a document under one recipe, from which the rows of a page follow, and because no generation is used for two submissions: a
+/// point is only written again by another attempt at the same job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PointId(pub Uuid);
@@ -145,9 +146,17 @@ mod tests {
 
     #[test]
     fn ids_are_stable() {
-        let id = DocumentId::new(&Tenant::default(), "documents", "file:///a/b.pdf");
-        assert_eq!(id, DocumentId::new(&Tenant::default(), "documents", "file:///a/b.pdf"));
-        let generation = Generation::new(&ContentHash::of(b"x"), &RecipeId("r".into()));
+        let id = DocumentId::new(&Tenant("default".into()), "documents", "file:///a/b.pdf");
+        assert_eq!(id, DocumentId::new(&Tenant("default".into()), "documents", "file:///a/b.pdf"));
+        let generation = Generation("0f".repeat(16));
+        assert_eq!(PointId::new(id, &generation, 1), PointId::new(id, &generation.clone(), 1));
         assert_ne!(PointId::new(id, &generation, 1), PointId::new(id, &generation, 2));
+    }
+
+    #[test]
+    fn no_generation_comes_twice() {
+        let (a, b) = (Generation::fresh(), Generation::fresh());
+        assert_ne!(a, b);
+        assert!(a.0.len() == 32 && a.0.bytes().all(|byte| byte.is_ascii_hexdigit()), "{a}");
     }
 }

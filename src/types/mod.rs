@@ -6,6 +6,7 @@ mod derive;
 mod device;
 mod document;
 mod ids;
+mod layout;
 mod page;
 mod plan;
 mod point;
@@ -14,18 +15,19 @@ mod render;
 mod schema;
 mod vectors;
 
-pub use codebook::{Codebook, Directions, RoundedEntries, Sizes};
+pub use codebook::{Codebook, Norms, PrincipalComponents, RoundedEntries};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use device::Device;
 pub use document::{DocumentInfo, OutlineEntry, Section, SourceRef};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
+pub use layout::{Grid, Lines, PackedLayout, PayloadLayout, Scale, TokenLayout};
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint, StoredPage};
 pub use question::QuestionEmbedding;
-pub use render::RenderSettings;
+pub use render::{RenderLimits, RenderSettings};
 pub use schema::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
     Quantization, Schema, TurboBits, VectorKind, VectorSpec,
 };
-pub use vectors::{Grid, Multivector, NamedVector, PageEmbedding, SparseVector, TokenLayout, VectorName};
+pub use vectors::{Multivector, NamedVector, PageEmbedding, SparseVector, VectorName};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContentHash, DeriveSettings, DocumentId, Generation, Grid, NamedVector, PointId, RecipeId, Tenant, TokenLayout,
-    VectorName,
+    ContentHash, DeriveSettings, DocumentId, Generation, NamedVector, PayloadLayout, PointId, RecipeId, Tenant,
+    TokenLayout, VectorName,
 };
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ pub struct PagePoint {
 pub struct StoredPage {
     pub payload: PagePayload,
     pub vectors: BTreeMap<VectorName, NamedVector>,
-    /// None where the collection has been given other parameters since.
+    /// None if the collection has been given other parameters since.
     pub derive: Option<DeriveSettings>,
 }
 
@@ -64,11 +64,9 @@ pub struct PagePayload {
     pub recipe: RecipeId,
     /// `id@revision`.
     pub model: String,
-    pub grid: Grid,
-    /// Which cell each stored patch is: see [`TokenLayout`].
-    pub cells: String,
-    /// Fractions of the canvas that the page covers, `[x, y]`.
-    pub covered: [f32; 2],
+    /// Where on the page each stored patch lies; see [`Self::layout`].
+    #[serde(flatten)]
+    pub layout: PayloadLayout,
     /// Width and height of the page in points (images: pixels).
     pub page_size: [f32; 2],
     /// Width and height of the stored page image in pixels.
@@ -80,8 +78,63 @@ pub struct PagePayload {
 }
 
 impl PagePayload {
-    /// The layout of the stored patches.
+    /// Where on the page each stored patch lies. It is unpacked here and not with every payload: few readers of payloads
+    /// look at it.
+    ///
+    /// # Errors
+    /// Permanent, if the payload holds no layout that was ever written.
     pub fn layout(&self) -> Result<TokenLayout> {
-        TokenLayout::parse(self.grid, (self.covered[0], self.covered[1]), &self.cells)
+        self.layout.unpack()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Grid, Rect};
+
+    /// A payload as it was written before layouts were rectangles; `layout` is written in its place today.
+    const OLD: &str = r##"{
+        "tenant": "default", "document_id": "6ba7b810-9dad-51d1-80b4-00c04fd430c8", "generation": "g1",
+        "source": "/documents/pump.pdf", "title": "Pump", "breadcrumbs": ["Part one"], "page": 3, "page_count": 9,
+        "anchor": "#page=3", "tags": {"team": "finance"}, "text": "E-201", "language": "eng", "content_hash": "c1",
+        "recipe": "r1", "model": "quire-glyph@1", "grid": {"rows": 72, "cols": 52}, "cells": "0-2,52,x1",
+        "covered": [1.0, 0.75], "page_size": [595.0, 842.0], "image_size": [1240, 1754], "image": "images/3.jpg",
+        "ingested_at": "2025-01-02T03:04:05Z"
+    }"##;
+
+    #[test]
+    fn payloads_of_one_grid_are_still_read() {
+        let old: PagePayload = serde_json::from_str(OLD).unwrap();
+        let layout = old.layout().unwrap();
+        let cells = vec![Some(0), Some(1), Some(2), Some(52), None];
+        assert_eq!(layout, TokenLayout::grid(Grid { rows: 72, cols: 52 }, cells, (1.0, 0.75)).unwrap());
+        let row = 1.0 / 72.0 / 0.75;
+        let Rect { left, top, right, bottom } = layout.rect(3).unwrap();
+        for (found, expected) in [(left, 0.0), (top, row), (right, 1.0 / 52.0), (bottom, 2.0 * row)] {
+            assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+        }
+        assert_eq!(serde_json::to_value(&old).unwrap(), serde_json::from_str::<serde_json::Value>(OLD).unwrap());
+    }
+
+    #[test]
+    fn payloads_are_written_with_their_rectangles() {
+        let old: PagePayload = serde_json::from_str(OLD).unwrap();
+        let layout = old.layout().unwrap();
+        let new = PagePayload { layout: (&layout).into(), ..old };
+        let json = serde_json::to_value(&new).unwrap();
+        assert_eq!(json["layout"]["tokens"], "0-2,52,x1");
+        assert!(json.get("grid").is_none() && json.get("cells").is_none() && json.get("covered").is_none());
+        let read: PagePayload = serde_json::from_value(json).unwrap();
+        assert_eq!(read, new);
+        assert_eq!(read.layout().unwrap(), layout);
+    }
+
+    #[test]
+    fn a_payload_without_a_layout_is_refused() {
+        let mut json: serde_json::Value = serde_json::from_str(OLD).unwrap();
+        json.as_object_mut().unwrap().remove("grid");
+        let error = serde_json::from_value::<PagePayload>(json).unwrap_err();
+        assert!(error.to_string().contains("'layout'"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::TokenLayout;
 use crate::error::{Error, Result};
 
 /// The named vectors of a page's point. Their names in the store are [`VectorName::as_str`].
@@ -13,9 +14,9 @@ use crate::error::{Error, Result};
 pub enum VectorName {
     /// Multivector: every patch of the page.
     Patches,
-    /// Multivector: the mean of each grid row.
+    /// Multivector: the mean of each row of patches.
     Rows,
-    /// Multivector: the mean of each grid column.
+    /// Multivector: the mean of each column of patches.
     Cols,
     /// Multivector: hierarchical pooling by a factor.
     Pooled,
@@ -72,7 +73,7 @@ pub struct Multivector {
 
 impl Multivector {
     /// # Errors
-    /// A bug, where `data` is not a whole number of rows of `dim` floats.
+    /// A bug, if `data` is not a whole number of rows of `dim` floats.
     pub fn new(dim: usize, data: Vec<f32>) -> Result<Self> {
         if dim == 0 || !data.len().is_multiple_of(dim) {
             return Err(Error::bug(format!("{} floats are not rows of {dim}", data.len())));
@@ -139,80 +140,6 @@ pub enum NamedVector {
     Sparse(SparseVector),
 }
 
-/// Rows and columns of patches on the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grid {
-    pub rows: u32,
-    pub cols: u32,
-}
-
-/// Which cell of the grid each stored patch vector is. Cell `c` stands in row `c / cols`, column `c % cols`.
-///
-/// As a string (in payloads): runs of ascending cells, and `x` for tokens that are no part of the page image: `0-1023,x6`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TokenLayout {
-    pub grid: Grid,
-    /// One entry a vector; `None` for prefix, suffix and global tokens.
-    pub cells: Vec<Option<u32>>,
-    /// What a cell's centre and extent are measured on: the part of the model's canvas that the page covers, in fractions of
-    /// the canvas (1.0, 1.0 where the page fills it). A page anchored top left on a larger canvas covers less.
-    pub covered: (f32, f32),
-}
-
-impl TokenLayout {
-    /// Every cell in order, the page filling the canvas.
-    pub fn full(grid: Grid) -> Self {
-        Self { grid, cells: (0..grid.rows * grid.cols).map(Some).collect(), covered: (1.0, 1.0) }
-    }
-
-    /// The cells as a compact string.
-    pub fn cells_to_string(&self) -> String {
-        let mut runs: Vec<String> = Vec::new();
-        let mut at = 0;
-        while at < self.cells.len() {
-            let start = at;
-            match self.cells[at] {
-                None => {
-                    while at < self.cells.len() && self.cells[at].is_none() {
-                        at += 1;
-                    }
-                    runs.push(format!("x{}", at - start));
-                }
-                Some(first) => {
-                    while at < self.cells.len() && self.cells[at] == Some(first + (at - start) as u32) {
-                        at += 1;
-                    }
-                    let last = first + (at - start) as u32 - 1;
-                    runs.push(if last == first { first.to_string() } else { format!("{first}-{last}") });
-                }
-            }
-        }
-        runs.join(",")
-    }
-
-    /// Reads what [`Self::cells_to_string`] wrote.
-    pub fn parse(grid: Grid, covered: (f32, f32), cells: &str) -> Result<Self> {
-        let bad = || Error::permanent(format!("'{cells}' is not a token layout of {} x {}", grid.rows, grid.cols));
-        let limit = grid.rows * grid.cols;
-        let mut parsed = Vec::new();
-        for run in cells.split(',').filter(|run| !run.is_empty()) {
-            if let Some(count) = run.strip_prefix('x') {
-                let count: usize = count.parse().map_err(|_| bad())?;
-                parsed.extend(std::iter::repeat_n(None, count.min(1 << 20)));
-                continue;
-            }
-            let (first, last) = run.split_once('-').unwrap_or((run, run));
-            let first: u32 = first.parse().map_err(|_| bad())?;
-            let last: u32 = last.parse().map_err(|_| bad())?;
-            if first > last || last >= limit {
-                return Err(bad());
-            }
-            parsed.extend((first..=last).map(Some));
-        }
-        Ok(Self { grid, cells: parsed, covered })
-    }
-}
-
 /// A page as the model saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PageEmbedding {
@@ -233,26 +160,7 @@ mod tests {
         assert_eq!(Multivector::new(3, vec![0.0; 6]).unwrap().len(), 2);
     }
 
-    #[test]
-    fn a_colpali_layout_is_short() {
-        let mut layout = TokenLayout::full(Grid { rows: 32, cols: 32 });
-        layout.cells.extend([None; 6]);
-        assert_eq!(layout.cells_to_string(), "0-1023,x6");
-    }
-
-    #[test]
-    fn cells_outside_the_grid_are_refused() {
-        assert!(TokenLayout::parse(Grid { rows: 2, cols: 2 }, (1.0, 1.0), "0-4").is_err());
-    }
-
     proptest! {
-        #[test]
-        fn layouts_survive_their_string(cells in prop::collection::vec(prop::option::of(0u32..600), 0..300)) {
-            let layout = TokenLayout { grid: Grid { rows: 30, cols: 20 }, cells, covered: (1.0, 0.5) };
-            let read = TokenLayout::parse(layout.grid, layout.covered, &layout.cells_to_string()).unwrap();
-            prop_assert_eq!(read, layout);
-        }
-
         #[test]
         fn sparse_indices_ascend_and_keep_their_maximum(pairs in prop::collection::vec((0u32..50, 0f32..1.0), 0..100)) {
             let sparse = SparseVector::from_maxima(pairs.clone());

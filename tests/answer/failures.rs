@@ -154,6 +154,70 @@ fn an_answer_that_breaks_off_is_kept_and_never_asked_for_again() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// Sends pieces of a stream until nobody listens any more.
+fn flood(connection: &mut std::net::TcpStream, piece: &str) {
+    use std::io::Write;
+    while connection.write_all(piece.as_bytes()).is_ok() {}
+}
+
+#[test]
+fn a_stream_without_end_is_not_taken_in() {
+    let bench = Bench::new();
+    let long_line = || {
+        Server::new(|_, _, connection| {
+            server::begin(connection);
+            server::piece(connection, "295 [1]");
+            server::send(connection, "data: ");
+            flood(connection, &"x".repeat(10_000));
+        })
+    };
+    let huge_event = || {
+        Server::new(|_, _, connection| {
+            server::begin(connection);
+            server::piece(connection, "295 [1]");
+            server::piece(connection, &"pies ".repeat(500_000));
+            server::wait_for_hangup(connection);
+        })
+    };
+    for server in [long_line(), huge_event()] {
+        let answer = bench.ask(&server, &[]);
+        assert_eq!((&answer["answer"], &answer["complete"]), (&json!("295 [1]"), &json!(false)));
+        assert!(notes(&answer).contains("longer than 1048576 bytes"), "{answer}");
+    }
+    // words for ever
+    let server = Server::new(|_, _, connection| {
+        server::begin(connection);
+        let event = json!({ "choices": [{ "delta": { "content": "pies and scones ".repeat(100) } }] });
+        flood(connection, &format!("data: {event}\n\n"));
+    });
+    let answer = bench.ask(&server, &[]);
+    assert!(notes(&answer).contains("cut at its longest"), "{answer}");
+    assert!(answer["answer"].as_str().unwrap().len() <= 200_000);
+}
+
+/// Whoever does not read keeps neither the connection nor the answer open.
+#[test]
+fn the_total_time_holds_for_a_reader_that_stops_reading() {
+    let bench = Bench::new();
+    let (hung_up, hangs_up) = std::sync::mpsc::channel::<()>();
+    let hung_up = std::sync::Mutex::new(hung_up);
+    let server = Server::new(move |_, _, connection| {
+        server::begin(connection);
+        let event = json!({ "choices": [{ "delta": { "content": format!("{}[1] ", "pies ".repeat(200)) } }] });
+        flood(connection, &format!("data: {event}\n\n"));
+        let _ = hung_up.lock().unwrap().send(());
+    });
+    // images that need not be made smaller: the time goes into reading
+    let settings = [("VLM__TOTAL_TIMEOUT_MS", "6000"), ("VLM__MAX_PAGE_PIXELS", "100000000")];
+    let mut command = bench.command(&server.base_url(), &settings, &["ask", QUESTION]);
+    let quire = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    hangs_up.recv_timeout(Duration::from_secs(60)).expect("the connection is kept for a reader that does not read");
+    let output = quire.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("pies pies") && text.contains("answer.vlm.total_timeout_ms"), "{text}");
+}
+
 #[test]
 fn silence_has_an_end() {
     let bench = Bench::new();
@@ -171,7 +235,9 @@ fn silence_has_an_end() {
         assert!(notes(&answer).contains("answer.vlm.first_token_timeout_ms"), "{answer}");
     }
     let server = silent();
-    let answer = bench.ask(&server, &[("VLM__TOTAL_TIMEOUT_MS", "1500")]);
+    // images that need not be made smaller: the time goes into waiting
+    let settings = [("VLM__TOTAL_TIMEOUT_MS", "1500"), ("VLM__MAX_PAGE_PIXELS", "100000000")];
+    let answer = bench.ask(&server, &settings);
     assert_eq!((&answer["mode"], server.requests().len()), (&json!("extractive"), 1));
     assert!(notes(&answer).contains("answer.vlm.total_timeout_ms"), "{answer}");
 }

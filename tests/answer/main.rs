@@ -1,6 +1,8 @@
 //! Answers from a vision language model, through the program: what is sent, what is checked, and what happens when the
 //! other side fails. The server is a double of the protocol; tests/answer_server.rs asks a real one.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod failures;

@@ -81,6 +81,38 @@ fn invented_markers_go_and_an_answer_without_any_is_unsupported() {
 }
 
 #[test]
+fn markers_in_any_form_are_checked_and_code_and_quotations_are_left_alone() {
+    let bench = Bench::new();
+    let found = bench.quire.json(&["search", QUESTION]);
+    assert_eq!(found["hits"].as_array().unwrap().len(), 3);
+    let server = Server::saying(&[
+        "Pies 【9†sou",
+        "rce】, scones [\u{200b}",
+        "8\u{2060}], tea ［１",
+        "］, [Pa",
+        "ge 7], [2-",
+        "5], [^",
+        "6] `a[9",
+        "]` \n```\nb[9]",
+        "\n```\nend [³]",
+    ]);
+    let answer = bench.ask(&server, &[]);
+    assert_eq!(answer["answer"], "Pies, scones, tea [1],, [2][3], `a[9]` \n```\nb[9]\n```\nend [3]");
+    assert_eq!(notes(&answer), "the model cited [9], [8], [7], [4-5], [6], but was sent 3 pages: removed");
+    let markers: Vec<_> = answer["citations"].as_array().unwrap().iter().map(|cited| &cited["marker"]).collect();
+    assert_eq!(markers, ["[1]", "[2]", "[3]"]);
+}
+
+#[test]
+fn what_a_model_writes_does_not_steer_the_terminal() {
+    let bench = Bench::new();
+    let server = Server::saying(&["red \u{1b}", "[31m \u{202e}turned\u{200f} \u{2028}\u{9b}2J [1]"]);
+    let output = bench.run(&server.base_url(), &[], &["ask", QUESTION]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(r"red [31m turned\u{200f} \u{2028}2J [1]"), "{text:?}");
+}
+
+#[test]
 fn an_answer_that_was_cut_says_so() {
     let bench = Bench::new();
     for (reason, expected) in [("length", "max_answer_tokens"), ("content_filter", "content filter")] {

@@ -1,7 +1,8 @@
 //! What is read from documents: pixels, text, structure, and the reasons for refusing them.
 
+use quire::error::Limit;
 use quire::render::Format;
-use quire::types::{OutlineEntry, PageImage, RenderSettings, RenderedPage};
+use quire::types::{OutlineEntry, PageImage, RenderLimits, RenderedPage};
 
 use crate::Bench;
 use crate::pdf::{Pdf, document, numbered};
@@ -132,9 +133,14 @@ async fn plain_documents_have_no_labels() {
     assert!(info.page_labels.is_empty() && info.outline.is_empty() && info.title.is_none());
 }
 
+/// The limit that a rejection comes from.
+async fn limit_met(bench: &Bench, name: &str, bytes: &[u8]) -> Limit {
+    bench.open(name, bytes).await.unwrap_err().limit().unwrap().clone()
+}
+
 #[tokio::test]
 async fn documents_that_cannot_be_used_are_rejected_with_the_reason() {
-    let bench = Bench::with(RenderSettings { max_pages: 3, max_document_bytes: 100_000, ..Default::default() }, 1, &[]);
+    let bench = Bench::with(RenderLimits { max_pages: 3, max_document_bytes: 100_000, ..Default::default() }, 1, &[]);
     let whole = numbered(3);
 
     let reason = bench.rejection("other.pdf", b"PK\x03\x04 and so on").await;
@@ -149,7 +155,11 @@ async fn documents_that_cannot_be_used_are_rejected_with_the_reason() {
     assert_eq!(reason, "none.pdf has no pages");
     let reason = bench.rejection("many.pdf", &numbered(4)).await;
     assert_eq!(reason, "many.pdf has 4 pages, more than the 3 allowed (max_pages)");
-    let reason = bench.rejection("large.pdf", &vec![b'x'; 100_001]).await;
+    assert_eq!(limit_met(&bench, "many.pdf", &numbered(4)).await, Limit { name: "max_pages".into(), value: 3 });
+    let large = vec![b'x'; 100_001];
+    let limit = Limit { name: "max_document_bytes".into(), value: 100_000 };
+    assert_eq!(limit_met(&bench, "large.pdf", &large).await, limit);
+    let reason = bench.rejection("large.pdf", &large).await;
     assert_eq!(reason, "large.pdf is 100001 bytes large, more than the 100000 allowed (max_document_bytes)");
 
     let mut locked = Pdf::default();
@@ -186,8 +196,8 @@ async fn a_truncated_document_never_panics() {
 
 #[tokio::test]
 async fn posters_are_drawn_smaller() {
-    let settings = RenderSettings { max_page_pixels: 10_000, ..Default::default() };
-    let bench = Bench::with(settings, 1, &[]);
+    let mut bench = Bench::new();
+    bench.settings.max_page_pixels = 10_000;
     let poster = document(&[("/MediaBox [0 0 14400 3600]", "")], "", |_| String::new());
     let opened = bench.open("poster.pdf", &poster).await.unwrap();
     let page = bench.renderer.page(&opened, 1).await.unwrap();
@@ -214,7 +224,7 @@ async fn images_are_documents_too() {
 
 #[tokio::test]
 async fn a_path_may_be_used_again_for_another_document() {
-    let bench = Bench::with(RenderSettings::default(), 1, &[]);
+    let bench = Bench::with(RenderLimits::default(), 1, &[]);
     let first = bench.open("same.pdf", &numbered(1)).await.unwrap();
     assert_eq!(bench.renderer.page(&first, 1).await.unwrap().text.text, "page 1");
     let second = bench.open("same.pdf", &numbered(3)).await.unwrap();

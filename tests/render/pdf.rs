@@ -1,4 +1,4 @@
-//! PDFs written by hand, byte for byte, so that a test says what is in its document.
+//! PDFs written by hand, byte for byte, so that a test says what is in its document; and frames to and from workers.
 
 use std::fmt::Write;
 
@@ -74,4 +74,13 @@ pub fn numbered(count: usize) -> Vec<u8> {
     let pages: Vec<(&str, &str)> =
         contents.iter().map(|content| ("/MediaBox [0 0 144 72]", content.as_str())).collect();
     document(&pages, "", |_| String::new())
+}
+
+/// One side of a worker's pipes by hand: a frame is two lengths and a JSON header; its body is left to the caller.
+pub fn frame(header: &serde_json::Value, body_bytes: u64) -> Vec<u8> {
+    let header = serde_json::to_vec(header).unwrap();
+    let mut bytes = (header.len() as u32).to_le_bytes().to_vec();
+    bytes.extend_from_slice(&body_bytes.to_le_bytes());
+    bytes.extend_from_slice(&header);
+    bytes
 }

@@ -1,17 +1,19 @@
 //! A document may take a worker down, never more.
 
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 
-use quire::error::Kind;
+use quire::error::{Blame, Error, Kind, Limit};
 use quire::render::{FaultKind, Renderer, WorkerCommand};
-use quire::types::RenderSettings;
+use quire::types::{RenderLimits, RenderSettings};
 
-use crate::pdf::numbered;
+use crate::pdf::{frame, numbered};
 use crate::{Bench, pdfium};
 
-fn impatient() -> RenderSettings {
-    RenderSettings { page_timeout_s: 1, worker_memory_bytes: 512 << 20, ..Default::default() }
+fn impatient() -> RenderLimits {
+    RenderLimits { page_timeout_s: 1, worker_memory_bytes: 512 << 20, ..Default::default() }
 }
 
 #[tokio::test]
@@ -21,13 +23,19 @@ async fn a_page_that_kills_its_worker_fails_alone_and_says_why() {
     let bench = Bench::with(impatient(), 2, &faults);
     let document = bench.open("eight.pdf", &numbered(8)).await.unwrap();
     let pages = futures::future::join_all((1..=8).map(|number| bench.renderer.page(&document, number))).await;
+    let errors: Vec<&Error> = pages.iter().filter_map(|page| page.as_ref().err()).collect();
+    // worth another attempt, for which the document pays
+    assert!(errors.iter().all(|error| error.is_transient() && error.blame() == Blame::Document), "{errors:?}");
+    let limits: Vec<Option<Limit>> = errors.iter().map(|error| error.limit().cloned()).collect();
+    let limit = |name: &str, value| Some(Limit { name: name.into(), value });
+    assert_eq!(limits, [None, limit("page_timeout_s", 1), limit("worker_memory_bytes", 512 << 20)]);
     let outcomes: Vec<String> =
         pages.into_iter().map(|page| page.map_or_else(|error| error.to_string(), |page| page.text.text)).collect();
     assert_eq!(
         outcomes,
         [
             "page 1",
-            "the renderer crashed with signal 11 (SIGSEGV) on page 2",
+            "page 2 crashed the renderer with signal 11 (SIGSEGV)",
             "page 3",
             "page 4 took longer than 1 s (page_timeout_s)",
             "page 5",
@@ -41,22 +49,35 @@ async fn a_page_that_kills_its_worker_fails_alone_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_document_that_kills_its_opener_is_rejected() {
+async fn a_document_that_kills_its_opener_is_tried_again_at_its_own_expense() {
     let cases = [
-        (FaultKind::Crash, "the renderer crashed with signal 11 (SIGSEGV) when it opened bad.pdf"),
-        (FaultKind::Hang, "opening bad.pdf took longer than 1 s (page_timeout_s)"),
-        (FaultKind::Allocate, "opening bad.pdf needed more than 0.5 GiB of memory (worker_memory_bytes)"),
+        (FaultKind::Crash, None, "opening bad.pdf crashed the renderer with signal 11 (SIGSEGV)"),
+        (FaultKind::Hang, Some("page_timeout_s"), "opening bad.pdf took longer than 1 s (page_timeout_s)"),
+        (
+            FaultKind::Allocate,
+            Some("worker_memory_bytes"),
+            "opening bad.pdf needed more than 0.5 GiB of memory (worker_memory_bytes)",
+        ),
+        (
+            FaultKind::Killed,
+            None,
+            "opening bad.pdf was interrupted: the render worker was killed (SIGKILL), by the kernel for lack of memory or \
+             by a person",
+        ),
     ];
-    for (fault, expected) in cases {
+    for (fault, limit, expected) in cases {
         let bench = Bench::with(impatient(), 1, &[(0, fault)]);
-        assert_eq!(bench.rejection("bad.pdf", &numbered(1)).await, expected);
+        let error = bench.open("bad.pdf", &numbered(1)).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(error.is_transient() && error.blame() == Blame::Document, "{error:?}");
+        assert_eq!(error.limit().map(|limit| limit.name.as_str()), limit);
         bench.renderer.shutdown().await;
     }
 }
 
 #[tokio::test]
 async fn native_code_may_print() {
-    let bench = Bench::with(RenderSettings::default(), 1, &[(1, FaultKind::Print)]);
+    let bench = Bench::with(RenderLimits::default(), 1, &[(1, FaultKind::Print)]);
     let document = bench.open("loud.pdf", &numbered(2)).await.unwrap();
     for number in 1..=2 {
         assert_eq!(bench.renderer.page(&document, number).await.unwrap().text.text, format!("page {number}"));
@@ -65,8 +86,8 @@ async fn native_code_may_print() {
 
 #[tokio::test]
 async fn workers_are_replaced_after_their_pages() {
-    let settings = RenderSettings { worker_pages: 2, ..Default::default() };
-    let bench = Bench::with(settings, 1, &[(3, FaultKind::CrashUnlessFresh), (5, FaultKind::Crash)]);
+    let limits = RenderLimits { worker_pages: 2, ..Default::default() };
+    let bench = Bench::with(limits, 1, &[(3, FaultKind::CrashUnlessFresh), (5, FaultKind::Crash)]);
     let document = bench.open("five.pdf", &numbered(5)).await.unwrap();
     for number in 1..=4 {
         assert_eq!(bench.renderer.page(&document, number).await.unwrap().text.text, format!("page {number}"));
@@ -77,7 +98,7 @@ async fn workers_are_replaced_after_their_pages() {
 
 #[tokio::test]
 async fn a_request_that_nobody_waits_for_any_more_does_not_spoil_the_next() {
-    let bench = Bench::with(RenderSettings::default(), 1, &[(1, FaultKind::Hang)]);
+    let bench = Bench::with(RenderLimits::default(), 1, &[(1, FaultKind::Hang)]);
     let document = bench.open("two.pdf", &numbered(2)).await.unwrap();
     let mut hanging = Box::pin(bench.renderer.page(&document, 1));
     assert!(futures::poll!(&mut hanging).is_pending());
@@ -106,48 +127,39 @@ async fn a_missing_library_or_program_is_a_matter_of_set_up() {
         faults: Vec::new(),
     };
     for command in [command(env!("CARGO_BIN_EXE_quire"), "/nowhere/libpdfium.so"), command("/nowhere/quire", "/x")] {
-        let renderer = Renderer::new(RenderSettings::default(), 1, command).unwrap();
-        let error = renderer.open(&path, "one.pdf").await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Configuration, "{error}");
+        let renderer = Renderer::new(RenderLimits::default(), 1, command).unwrap();
+        let error = renderer.open(&path, "one.pdf", &RenderSettings::default()).await.unwrap_err();
+        assert_eq!((error.kind(), error.blame()), (Kind::Configuration, Blame::Dependency), "{error}");
         assert!(error.to_string().contains("/nowhere/"), "{error}");
         renderer.shutdown().await;
     }
 }
 
-/// The pool's side of the pipes by hand: a frame is two lengths, a JSON header, and no body.
-fn frame(header: &serde_json::Value) -> Vec<u8> {
-    let header = serde_json::to_vec(header).unwrap();
-    let mut bytes = (header.len() as u32).to_le_bytes().to_vec();
-    bytes.extend_from_slice(&0u64.to_le_bytes());
-    bytes.extend_from_slice(&header);
-    bytes
-}
-
 #[test]
 fn a_worker_ends_with_its_pool_even_in_the_middle_of_a_page_that_hangs() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
     let mut worker = Command::new(env!("CARGO_BIN_EXE_quire"))
         .arg("render-worker")
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let setup = serde_json::json!({
-        "settings": RenderSettings::default(),
+        "limits": RenderLimits::default(),
         "pdfium": pdfium(),
         "faults": [{ "page": 3, "kind": "Hang" }],
     });
     let page = |number| {
-        let page = serde_json::json!({ "id": 1, "path": "/x.pdf", "format": "pdf", "number": number });
-        serde_json::json!({ "request": { "Page": page }, "place": null })
+        let settings = RenderSettings::default();
+        let page = serde_json::json!({ "id": 1, "format": "pdf", "number": number, "settings": settings });
+        serde_json::json!({ "request": { "Page": page }, "slot": null })
     };
-    let (refused, hang) = (page(2), page(3));
-    let mut input = worker.stdin.take().unwrap();
-    for header in [&setup, &refused, &hang] {
-        input.write_all(&frame(header)).unwrap();
+    for header in [&setup, &page(2), &page(3)] {
+        ours.write_all(&frame(header, 0)).unwrap();
     }
     // one answer: it is alive and at work on the next
     worker.stdout.as_mut().unwrap().read_exact(&mut [0; 12]).unwrap();
-    drop(input);
+    drop(ours);
     assert!(worker.wait().unwrap().success());
 }

@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use async_openai::error::OpenAIError;
 use reqwest::StatusCode;
 
-use super::transport::{Refused, presentable};
+use super::refusal::{Refused, explain, presentable};
 use crate::config::Vlm;
 use crate::error::Error;
 
@@ -41,21 +40,9 @@ pub fn name(vlm: &Vlm) -> String {
     format!("the answer model '{}' at {}", vlm.model, vlm.base_url)
 }
 
-/// What an error of the client library means.
-pub fn of(vlm: &Vlm, error: OpenAIError) -> Failure {
-    match error {
-        OpenAIError::Reqwest(error) => of_http(vlm, &error),
-        OpenAIError::Boxed(inner) => match inner.downcast_ref::<Refused>() {
-            Some(refused) => of_refusal(vlm, refused),
-            None => Failure::Other(Error::transient(said(vlm, &inner.to_string()))),
-        },
-        // the body of an event that is no JSON is the server's own words: cut, and without the key
-        OpenAIError::JSONDeserialize(error, _) => {
-            Failure::Other(Error::transient(said(vlm, &format!("an event of the stream can't be read: {error}"))))
-        }
-        OpenAIError::StreamError(error) => Failure::Other(Error::transient(said(vlm, &error.to_string()))),
-        other => Failure::Other(Error::bug(said(vlm, &other.to_string()))),
-    }
+/// A stream that breaks a rule; `how` may hold the server's own words.
+pub fn of_stream(vlm: &Vlm, how: &str) -> Failure {
+    Failure::Other(Error::transient(said(vlm, how)))
 }
 
 fn said(vlm: &Vlm, message: &str) -> String {
@@ -119,7 +106,7 @@ pub fn of_refusal(vlm: &Vlm, refused: &Refused) -> Failure {
 /// An error that comes as an event of the stream, behind a status that promised success.
 pub fn of_event(vlm: &Vlm, error: &serde_json::Value) -> Failure {
     let body = serde_json::json!({ "error": error }).to_string();
-    let (code, message) = super::transport::explain(&body);
+    let (code, message) = explain(&body);
     let status = code.parse::<u16>().ok().and_then(|code| StatusCode::from_u16(code).ok());
     let message = presentable(&message, vlm.api_key.as_ref());
     // what breaks after it began is more likely to pass than not

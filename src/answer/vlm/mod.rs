@@ -4,28 +4,32 @@
 //! [`AnswerModel::answer`] decides what happens when an attempt fails: what may pass is tried again after a while, what is
 //! too long is sent smaller, what is misconfigured is said. After the first word has been shown nothing is tried again.
 
+mod events;
 mod failure;
+mod refusal;
 mod request;
 mod stream;
 mod transport;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_openai::Client;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub use events::Usage;
 pub use failure::Failure;
-pub use stream::{Ending, Finished, Usage};
+pub use stream::{Ending, Finished};
 
+use super::citations::CitationFilter;
 use super::images::{self, Fitted, LEAST_PIXELS};
 use super::prompt::{Delimiter, Prompts};
 use crate::config::{ImageBudget, Vlm};
 use crate::error::{Error, Kind, Result};
 use crate::retrieve::Hit;
-use transport::{Endpoint, Transport};
+use transport::Endpoint;
 
 /// How often pixels are halved for a context that is too short, before pages are left out.
 const MAX_HALVINGS: u32 = 2;
@@ -54,8 +58,7 @@ pub struct Composed {
 pub struct AnswerModel {
     vlm: Vlm,
     prompts: Prompts,
-    http: reqwest::Client,
-    client: Client<Endpoint>,
+    endpoint: Arc<Endpoint>,
 }
 
 impl AnswerModel {
@@ -64,10 +67,8 @@ impl AnswerModel {
     /// # Errors
     /// Configuration, where a prompt template can't be used.
     pub fn new(vlm: &Vlm) -> Result<Self> {
-        let http = transport::http_client(vlm)?;
-        let client =
-            Client::build(http.clone(), Endpoint::new(vlm)).with_http_service(Transport::new(http.clone(), vlm));
-        Ok(Self { vlm: vlm.clone(), prompts: Prompts::load(vlm.prompts.as_deref())?, http, client })
+        let endpoint = Arc::new(Endpoint::new(vlm)?);
+        Ok(Self { vlm: vlm.clone(), prompts: Prompts::load(vlm.prompts.as_deref())?, endpoint })
     }
 
     /// `MODEL at BASE_URL`, for messages.
@@ -90,7 +91,7 @@ impl AnswerModel {
     /// # Errors
     /// Configuration where it refuses, transient where it can't be reached.
     pub async fn probe(&self) -> Result<String> {
-        let models = match transport::models(&self.http, &self.vlm, PROBE_TIMEOUT).await {
+        let models = match self.endpoint.models(PROBE_TIMEOUT).await {
             Ok(models) => models,
             Err(Failure::Other(error)) => return Err(error),
             Err(Failure::TooLong(message)) => return Err(Error::configuration(message)),
@@ -103,8 +104,8 @@ impl AnswerModel {
         Ok(format!("{} answers; '{}' {listed}", self.vlm.base_url, self.vlm.model))
     }
 
-    /// Composes an answer from pages, best first. Its text goes to `shown` as it comes; dropping the future ends the
-    /// request.
+    /// Composes an answer from pages, best first. Its text goes to `shown` as it comes; where nobody takes it
+    /// before `answer.vlm.total_timeout_ms` have passed, the answer ends there. Dropping the future ends the request.
     ///
     /// # Errors
     /// Configuration: the endpoint refuses, or the model's context is too short for one small page. Transient: it did not
@@ -168,7 +169,9 @@ impl AnswerModel {
             page_pixels = fitted.largest_pixels,
             "asking the answer model"
         );
-        stream::attempt(&self.client, &self.vlm, request, sent, deadline, shown).await
+        let texts: Vec<&str> = hits.iter().map(|hit| hit.detail.text.as_str()).collect();
+        let filter = CitationFilter::new(&texts);
+        stream::attempt(self.endpoint.clone(), request, filter, deadline, shown.clone()).await
     }
 }
 

@@ -1,16 +1,14 @@
 //! One attempt at an answer: the request goes out once, the answer comes in pieces, every wait has its limit.
 
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_openai::Client;
-use async_openai::error::OpenAIError;
 use async_openai::types::chat::CreateChatCompletionRequest;
-use futures::{Stream, StreamExt};
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 
+use super::events::{Chunk, Events, Usage};
 use super::failure::{self, Failure};
 use super::transport::Endpoint;
 use crate::answer::citations::{CitationFilter, CitationReport};
@@ -21,15 +19,6 @@ use crate::error::Error;
 const MAX_ANSWER_BYTES: usize = 200_000;
 /// What follows the last word, the count of tokens, is not waited for longer.
 const AFTER_THE_END: Duration = Duration::from_secs(2);
-
-/// What the server counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Usage {
-    pub prompt_tokens: u64,
-    pub completion_tokens: u64,
-    pub total_tokens: u64,
-}
 
 /// How an answer ended.
 #[derive(Debug)]
@@ -52,46 +41,36 @@ pub struct Finished {
     pub ending: Ending,
 }
 
-/// An event of the stream. Servers leave out much of what OpenAI sends, so nothing is required.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Chunk {
-    choices: Vec<Choice>,
-    usage: Option<Usage>,
-    error: Option<serde_json::Value>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Choice {
-    delta: Delta,
-    finish_reason: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Delta {
-    content: Option<String>,
-    refusal: Option<String>,
-}
-
-type Events = Pin<Box<dyn Stream<Item = Result<Chunk, OpenAIError>> + Send>>;
-
 /// The answer as it grows.
-struct Growing<'a> {
+struct Growing {
     filter: CitationFilter,
+    /// What was shown. Never ends in white space.
     text: String,
-    shown: &'a mpsc::Sender<String>,
+    /// White space that came behind `text`: shown once something follows it.
+    space: String,
+    shown: mpsc::Sender<String>,
+    deadline: Instant,
+    /// The deadline passed before somebody took what was to be shown.
+    unread: bool,
     /// Bytes that came, shown or not.
     received: usize,
     usage: Option<Usage>,
     ending: Option<Ending>,
 }
 
-impl<'a> Growing<'a> {
-    fn new(pages: usize, shown: &'a mpsc::Sender<String>) -> Self {
-        let filter = CitationFilter::new(pages);
-        Self { filter, text: String::new(), shown, received: 0, usage: None, ending: None }
+impl Growing {
+    fn new(filter: CitationFilter, deadline: Instant, shown: mpsc::Sender<String>) -> Self {
+        Self {
+            filter,
+            text: String::new(),
+            space: String::new(),
+            shown,
+            deadline,
+            unread: false,
+            received: 0,
+            usage: None,
+            ending: None,
+        }
     }
 
     /// Takes an event of the stream. True where it says something.
@@ -99,8 +78,9 @@ impl<'a> Growing<'a> {
         self.usage = chunk.usage.or(self.usage);
         let Some(choice) = chunk.choices.into_iter().next() else { return false };
         let piece = choice.delta.content.or(choice.delta.refusal).unwrap_or_default();
+        let room = MAX_ANSWER_BYTES.saturating_sub(self.received);
         self.received += piece.len();
-        let checked = self.filter.push(&piece);
+        let checked = self.filter.push(&piece[..piece.floor_char_boundary(room)]);
         self.show(&checked).await;
         match choice.finish_reason.as_deref() {
             None => {}
@@ -114,19 +94,32 @@ impl<'a> Growing<'a> {
         !piece.is_empty()
     }
 
-    /// Shows what may be shown.
+    /// Shows what may be shown. Where nobody takes it before the deadline, it is no part of the answer.
     async fn show(&mut self, piece: &str) {
+        self.space.push_str(piece);
+        let ready = self.space.trim_end().len();
+        let space = self.space.split_off(ready);
+        let ready = std::mem::replace(&mut self.space, space);
         // the answer begins with its first word
-        let piece = if self.text.is_empty() { piece.trim_start() } else { piece };
-        if !piece.is_empty() {
-            self.text.push_str(piece);
+        let ready = if self.text.is_empty() { ready.trim_start() } else { &ready };
+        if ready.is_empty() || self.unread {
+            return;
+        }
+        match timeout_at(self.deadline, self.shown.send(ready.to_owned())).await {
             // whoever stops listening also drops this future
-            let _ = self.shown.send(piece.to_owned()).await;
+            Ok(_) => self.text.push_str(ready),
+            Err(_) => self.unread = true,
         }
     }
 
     /// The whole, after its last event; `failure` is what ended it, if anything did before its time.
     async fn finish(mut self, vlm: &Vlm, failure: Option<Failure>) -> Result<Finished, Failure> {
+        let (rest, mut report) = std::mem::replace(&mut self.filter, CitationFilter::new(&[])).finish();
+        self.show(&rest).await;
+        if self.unread {
+            self.ending = Some(Ending::Broken(Limit::whole(vlm, self.deadline).error(vlm)));
+            report.cited.retain(|page| self.text.contains(&format!("[{page}]")));
+        }
         let ending = match (failure, self.ending.take()) {
             (_, Some(ending)) => ending,
             (None, None) => Ending::Complete,
@@ -134,45 +127,55 @@ impl<'a> Growing<'a> {
             (Some(Failure::Other(error)), None) => Ending::Broken(error),
             (Some(Failure::TooLong(message)), None) => Ending::Broken(Error::transient(message)),
         };
-        let (rest, report) = std::mem::replace(&mut self.filter, CitationFilter::new(0)).finish();
-        self.show(rest.trim_end()).await;
-        let text = self.text.trim_end().to_owned();
-        if text.is_empty() && report.invented.is_empty() {
+        if self.text.is_empty() && report.invented.is_empty() {
             return Err(Failure::Other(Error::transient(format!("{} gave an empty answer", failure::name(vlm)))));
         }
-        Ok(Finished { text, report, usage: self.usage, ending })
+        Ok(Finished { text: self.text, report, usage: self.usage, ending })
     }
 }
 
-/// Asks once. What may be shown goes to `shown` as it comes.
+/// Asks once. What may be shown goes to `shown` as it comes. Dropping the future ends the request.
 ///
 /// # Errors
 /// Only while nothing has been shown; what comes later ends the answer as [`Ending::Broken`].
 pub async fn attempt(
-    client: &Client<Endpoint>,
-    vlm: &Vlm,
+    endpoint: Arc<Endpoint>,
     request: CreateChatCompletionRequest,
-    pages: usize,
+    filter: CitationFilter,
     deadline: Instant,
-    shown: &mpsc::Sender<String>,
+    shown: mpsc::Sender<String>,
 ) -> Result<Finished, Failure> {
+    // a task of its own: the limits hold while nobody asks for the next piece of the answer, too
+    let task = tokio::spawn(async move { read(&endpoint, &request, Growing::new(filter, deadline, shown)).await });
+    AbortOnDropHandle::new(task)
+        .await
+        .unwrap_or_else(|error| Err(Failure::Other(Error::bug("reading the answer panicked").with_source(error))))
+}
+
+async fn read(
+    endpoint: &Endpoint,
+    request: &CreateChatCompletionRequest,
+    mut growing: Growing,
+) -> Result<Finished, Failure> {
+    let (vlm, deadline) = (endpoint.vlm(), growing.deadline);
     let mut limit = Limit::first(vlm, deadline);
-    let opened = timeout_at(limit.at, client.chat().create_stream_byot(request)).await;
-    let mut events: Events = match opened {
+    if Instant::now() >= limit.at {
+        return Err(Failure::Other(limit.error(vlm)));
+    }
+    let mut events = match timeout_at(limit.at, endpoint.chat(request)).await {
         Err(_) => return Err(Failure::Other(limit.error(vlm))),
-        Ok(Err(error)) => return Err(failure::of(vlm, error)),
-        Ok(Ok(events)) => events,
+        Ok(response) => Events::new(response?),
     };
-    let mut growing = Growing::new(pages, shown);
+    let mut after_the_end = None;
     let failure = loop {
-        let chunk = match timeout_at(limit.at, events.next()).await {
-            Err(_) => break Some(Failure::Other(limit.error(vlm))),
-            Ok(Some(Err(error))) => break Some(failure::of(vlm, error)),
-            Ok(Some(Ok(chunk))) => chunk,
+        // what is there at once is taken before the clock is looked at, so a flood would never end by the clock alone
+        let next = if Instant::now() < limit.at { timeout_at(limit.at, events.next(vlm)).await.ok() } else { None };
+        let chunk = match next {
+            None => break Some(Failure::Other(limit.error(vlm))),
+            Some(Err(failure)) => break Some(failure),
             // an end without a reason is no end: connections break silently
-            Ok(None) => {
-                break Some(Failure::Other(Error::transient(format!("{} ended in the middle", failure::name(vlm)))));
-            }
+            Some(Ok(None)) => break Some(failure::of_stream(vlm, "ended in the middle")),
+            Some(Ok(Some(chunk))) => chunk,
         };
         if let Some(error) = &chunk.error {
             break Some(failure::of_event(vlm, error));
@@ -180,13 +183,15 @@ pub async fn attempt(
         if growing.take(chunk).await {
             limit = Limit::next(vlm, deadline);
         }
-        if growing.received > MAX_ANSWER_BYTES {
+        if growing.unread || growing.received > MAX_ANSWER_BYTES {
             break None;
         }
         if growing.ending.is_some() {
-            limit.at = limit.at.min(Instant::now() + AFTER_THE_END);
+            limit.at = limit.at.min(*after_the_end.get_or_insert_with(|| Instant::now() + AFTER_THE_END));
         }
     };
+    // a connection that is not read any more is not kept for somebody who reads slowly
+    drop(events);
     growing.finish(vlm, failure).await
 }
 
@@ -219,6 +224,11 @@ impl Limit {
         if self.at <= deadline {
             return self;
         }
+        Self::whole(vlm, deadline)
+    }
+
+    /// For the whole answer.
+    fn whole(vlm: &Vlm, deadline: Instant) -> Self {
         Self { at: deadline, waited: vlm.timeouts.total, what: "did not finish", key: "total_timeout_ms" }
     }
 

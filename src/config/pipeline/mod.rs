@@ -14,12 +14,13 @@ use self::vectors::Storage;
 use self::wire::PipelineWire;
 use super::check::{check, schema_of};
 use super::env::Environment;
+use super::interpolate::{Variables, interpolate};
 use super::report::{Mistakes, hint};
 use super::service::Config;
 use super::tree::{self, Node};
 use super::values::{check_name, resolve, resolve_model, unreadable};
 use crate::error::{Error, Result};
-use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderSettings, Schema, VectorName};
+use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderLimits, RenderSettings, Schema, VectorName};
 
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,8 @@ pub struct Pipeline {
     /// Put on every document.
     pub tags: BTreeMap<String, String>,
     pub render: RenderSettings,
+    /// What a document may cost: the other keys of `render`.
+    pub limits: RenderLimits,
     /// Page model: its folder's name, or a path.
     pub model: String,
     pub derive: DeriveSettings,
@@ -67,6 +70,7 @@ impl Pipeline {
             source: None,
             tags: BTreeMap::new(),
             render: config.render.clone(),
+            limits: config.limits.clone(),
             model: config.model.clone(),
             plans: plans::shipped(&storage),
             derive,
@@ -89,10 +93,10 @@ impl Pipeline {
     pub fn parse(text: &str, path: &Path, config: &Config, environment: &Environment) -> Result<Self> {
         let mut mistakes = Mistakes::new(path.display().to_string());
         let pipeline = Self::of_config(config);
-        let Some(mut root) = tree::parse(text, &mut mistakes) else {
+        let Some(mut root) = tree::parse(text, path, &mut mistakes) else {
             return mistakes.into_result(pipeline);
         };
-        tree::interpolate(&mut root, environment, "", &mut mistakes);
+        interpolate(&mut root, Variables::Of(environment), "", &mut mistakes);
         let json = check(&root, &schema_of::<PipelineWire>(), &mut mistakes);
         match json.map(|json| serde_json::from_value::<PipelineWire>(sound(json, &mistakes))) {
             Some(Ok(wire)) => pipeline.with(wire, path.parent(), &root, environment, mistakes),
@@ -131,7 +135,8 @@ impl Pipeline {
         if self.tags.contains_key("") {
             mistakes.add(root.locate("tags"), "tags", "a tag has no name: text is expected before the ':'");
         }
-        self.render = wire.render.over(&self.render);
+        self.render = wire.render.settings_over(&self.render);
+        self.limits = wire.render.limits_over(&self.limits);
         if let Some(model) = &wire.model {
             self.model = resolve_model(model, folder, environment);
         }

@@ -48,9 +48,13 @@ fn a_short_pipeline_has_the_defaults() {
     let default = Pipeline::default();
     assert_eq!((pipeline.collection.as_str(), default.collection.as_str()), ("reports", "documents"));
     assert_eq!(pipeline.derive, default.derive);
-    assert_eq!(pipeline.render, default.render);
+    assert_eq!((&pipeline.render, &pipeline.limits), (&default.render, &default.limits));
     let plans: Vec<&str> = pipeline.plans.iter().map(|plan| plan.name.as_str()).collect();
     assert_eq!(plans, ["exact", "pooled", "anchors", "hybrid", "text", "frugal"]);
+    // What an index finds, and not every page: 'frugal' may not cost more than 'anchors'.
+    let frugal = pipeline.plan("frugal").unwrap();
+    assert_eq!(frugal.vectors(), [VectorName::Patches, VectorName::Anchors]);
+    assert!(frugal.rerank.as_ref().is_some_and(|rerank| !rerank.params.ignore_quantization));
     let schema = pipeline.schema(128).unwrap();
     let patches = schema.get(VectorName::Patches).unwrap();
     assert_eq!(
@@ -137,11 +141,11 @@ version: 1
 name: ${TEAM:-papers}
 source: {paths: [./docs, /abs, ~/mine, '${ROOT}/x']}
 tags: {year: 2024, number: 0012, draft: true}
-render: {dpi: '${DPI}'}
+render: {dpi: '${DPI}', max_pages: 9}
 ";
     let pipeline = parse(text, &[("ROOT", "/data"), ("DPI", "200"), ("HOME", "/home/me")]).unwrap();
     assert_eq!(pipeline.name, "papers");
-    assert_eq!(pipeline.render.dpi, 200.0);
+    assert_eq!((pipeline.render.dpi, pipeline.limits.max_pages), (200.0, 9));
     let expected = ["pipelines/docs", "/abs", "/home/me/mine", "/data/x"].map(PathBuf::from);
     assert_eq!(pipeline.source.unwrap().paths, expected);
     assert_eq!(pipeline.tags["number"], "0012");

@@ -1,26 +1,28 @@
-//! Dot products of rounded vectors: coordinates in the few main directions, in numbers of 7 and 8 bits, of which processors
-//! multiply four at once. What rounding and the other directions can add to a product is bounded, so that only pairs whose
-//! product may be large enough are looked at in full: of 8,192 entries of the built-in model's codebook a few dozen a patch.
+//! Dot products of rounded vectors: coordinates on a few principal components, quantized to levels of 7 and 8 bits, of which
+//! processors multiply four at once. What rounding and the residuals can add to a product is bounded, so that only pairs
+//! whose product may be large enough are looked at in full: of 8,192 entries of the built-in model's codebook a few dozen a
+//! patch.
 
-use super::directions::{coordinates, main_directions};
-use crate::types::{Multivector, RoundedEntries, Sizes};
+use super::principal::{coordinates, principal_components};
+use crate::types::{Multivector, Norms, RoundedEntries};
 
-/// Numbers that are multiplied and summed at once; directions are found in as many.
-pub(super) const GROUP: usize = 4;
+/// Levels that are multiplied and summed at once; there are a multiple of so many components.
+const GROUP: usize = 4;
 /// Vectors that meet an entry at once.
 const WIDTH: usize = 32;
 /// Entries that meet a panel of vectors at once: with [`WIDTH`] vectors, the sums fill 12 of AVX-512's 32 registers.
 const ROWS: usize = 6;
-/// Blocks of [`ROWS`] entries that every panel meets before the next are read: 36 KB at 48 directions.
+/// Blocks of [`ROWS`] entries that every panel meets before the next are read: 36 KB at 48 components.
 const TILE: usize = 128;
-/// Added to the numbers of vectors, so that none is negative: the processors want it so.
-const MIDDLE: i32 = 64;
-/// Largest number of an entry and of a vector. Two products of the largest (with `MIDDLE` added) fit into 16 bits.
-const LARGEST: (f64, f64) = (127.0, 63.0);
+/// Added to the levels of vectors, so that none is negative: the processors want it so.
+const OFFSET: i32 = 64;
+/// Largest level of an entry, and of a vector. Two products of the largest (with [`OFFSET`] added) fit into 16 bits.
+const MAX_ENTRY_LEVEL: f64 = 127.0;
+const MAX_VECTOR_LEVEL: f64 = 63.0;
 /// What the rounding of the exact products in f32 may take, as a share of the norms.
-const SLACK: f64 = 2e-5;
+const PRODUCT_ROUNDING: f64 = 2e-5;
 /// What it may take from the squares of coordinates, as a share of a vector's squares.
-const ROUNDING: f64 = 1e-5;
+const SQUARES_ROUNDING: f64 = 1e-5;
 
 /// A group of each entry that meets a panel.
 type Rows = [[i8; GROUP]; ROWS];
@@ -29,27 +31,27 @@ type Limits = [i32; WIDTH];
 
 /// The entries, all with one scale: vectors of a model are alike in size.
 pub fn round_entries(entries: &Multivector) -> RoundedEntries {
-    let directions = main_directions(entries);
-    let count = directions.count;
-    let reach = coordinates(entries.as_slice(), &directions);
-    let scale = largest(&reach) / LARGEST.0;
-    let (in_row, blocks) = (count.div_ceil(GROUP), entries.len().div_ceil(ROWS));
-    let mut groups = vec![[0; GROUP]; blocks * in_row * ROWS];
-    let (mut starts, mut largest) = (vec![0; blocks * ROWS], Sizes::default());
-    for (at, row) in entries.rows().enumerate() {
-        let Row { numbers, sizes } = Row::new(row, &reach[at * count..][..count], scale);
-        largest = Sizes {
-            norm: largest.norm.max(sizes.norm),
-            error: largest.error.max(sizes.error),
-            beside: largest.beside.max(sizes.beside),
+    let components = principal_components(entries, GROUP);
+    let count = components.count;
+    let coordinates = coordinates(entries.as_slice(), &components);
+    let scale = largest_magnitude(&coordinates) / MAX_ENTRY_LEVEL;
+    let (groups_of_entry, blocks) = (count.div_ceil(GROUP), entries.len().div_ceil(ROWS));
+    let mut groups = vec![[0; GROUP]; blocks * groups_of_entry * ROWS];
+    let (mut starts, mut norms) = (vec![0; blocks * ROWS], Norms::default());
+    for (at, entry) in entries.rows().enumerate() {
+        let rounded = Rounded::new(entry, &coordinates[at * count..][..count], scale);
+        norms = Norms {
+            vector: norms.vector.max(rounded.norms.vector),
+            rounding: norms.rounding.max(rounded.norms.rounding),
+            residual: norms.residual.max(rounded.norms.residual),
         };
-        starts[at] = -MIDDLE * numbers.iter().map(|&number| i32::from(number)).sum::<i32>();
-        let block = &mut groups[at / ROWS * in_row * ROWS..][..in_row * ROWS];
-        for (to, numbers) in block.iter_mut().skip(at % ROWS).step_by(ROWS).zip(numbers.chunks(GROUP)) {
-            to[..numbers.len()].copy_from_slice(numbers);
+        starts[at] = -OFFSET * rounded.levels.iter().map(|&level| i32::from(level)).sum::<i32>();
+        let block = &mut groups[at / ROWS * groups_of_entry * ROWS..][..groups_of_entry * ROWS];
+        for (to, levels) in block.iter_mut().skip(at % ROWS).step_by(ROWS).zip(rounded.levels.chunks(GROUP)) {
+            to[..levels.len()].copy_from_slice(levels);
         }
     }
-    RoundedEntries { count: entries.len(), directions, groups, starts, scale, largest }
+    RoundedEntries { count: entries.len(), components, groups, starts, scale, norms }
 }
 
 /// Vectors side by side, `[panels, groups, WIDTH, GROUP]`, the last panel padded.
@@ -76,21 +78,21 @@ impl Bound {
 
 impl Panels {
     pub fn new(vectors: &Multivector, entries: &RoundedEntries) -> Self {
-        let count = entries.directions.count;
+        let count = entries.components.count;
         let groups = count.div_ceil(GROUP);
-        let reach = coordinates(vectors.as_slice(), &entries.directions);
+        let coordinates = coordinates(vectors.as_slice(), &entries.components);
         let mut data = vec![0; vectors.len().div_ceil(WIDTH) * groups * WIDTH * GROUP];
         let mut bounds = Vec::with_capacity(vectors.len());
-        for (column, row) in vectors.rows().enumerate() {
-            let reach = &reach[column * count..][..count];
-            let scale = largest(reach) / LARGEST.1;
-            let Row { numbers, sizes } = Row::new(row, reach, scale);
+        for (column, vector) in vectors.rows().enumerate() {
+            let coordinates = &coordinates[column * count..][..count];
+            let scale = largest_magnitude(coordinates) / MAX_VECTOR_LEVEL;
+            let Rounded { levels, norms } = Rounded::new(vector, coordinates, scale);
             let panel = &mut data[column / WIDTH * groups * WIDTH * GROUP..][..groups * WIDTH * GROUP];
-            for (at, numbers) in numbers.chunks(GROUP).enumerate() {
-                let to = &mut panel[(at * WIDTH + column % WIDTH) * GROUP..][..numbers.len()];
-                to.iter_mut().zip(numbers).for_each(|(to, &number)| *to = (i32::from(number) + MIDDLE) as u8);
+            for (at, levels) in levels.chunks(GROUP).enumerate() {
+                let to = &mut panel[(at * WIDTH + column % WIDTH) * GROUP..][..levels.len()];
+                to.iter_mut().zip(levels).for_each(|(to, &level)| *to = (i32::from(level) + OFFSET) as u8);
             }
-            bounds.push(Bound { scale: scale * entries.scale, error: error_of(sizes, entries.largest) });
+            bounds.push(Bound { scale: scale * entries.scale, error: error_bound(norms, entries.norms) });
         }
         Self { groups, data, bounds }
     }
@@ -158,36 +160,39 @@ fn plain(panel: &[u8], rows: &[Rows], starts: &[i32; ROWS], limits: &Limits) -> 
     })
 }
 
-/// By how much the product of `x` and `a` may differ from that of their numbers. With x' for what the numbers of x stand
-/// for, the coordinates give `(x - x') a + x' (a - a')`, where |x'| is at most |x| and |x - x'|; what lies beside the
-/// directions adds its own product.
-fn error_of(x: Sizes, a: Sizes) -> f64 {
-    x.error * a.norm + (x.norm + x.error) * a.error + x.beside * a.beside + SLACK * x.norm * a.norm
+/// By how much the product of `x` and `a` may differ from that of their levels. With x' for what the levels of x stand for,
+/// the coordinates give `(x - x') a + x' (a - a')`, where |x'| is at most |x| and |x - x'|; the residuals add their own
+/// product.
+fn error_bound(x: Norms, a: Norms) -> f64 {
+    x.rounding * a.vector
+        + (x.vector + x.rounding) * a.rounding
+        + x.residual * a.residual
+        + PRODUCT_ROUNDING * x.vector * a.vector
 }
 
 /// What stands for a vector.
-struct Row {
-    numbers: Vec<i8>,
-    sizes: Sizes,
+struct Rounded {
+    /// One a component: its coordinate in units of the scale.
+    levels: Vec<i8>,
+    norms: Norms,
 }
 
-impl Row {
-    /// `reach`: the coordinates of `row`.
-    fn new(row: &[f32], reach: &[f32], scale: f64) -> Self {
-        let numbers: Vec<i8> =
-            reach.iter().map(|&value| if scale > 0.0 { (f64::from(value) / scale).round() as i8 } else { 0 }).collect();
-        let errors = reach.iter().zip(&numbers).map(|(&value, &number)| f64::from(value) - f64::from(number) * scale);
+impl Rounded {
+    fn new(vector: &[f32], coordinates: &[f32], scale: f64) -> Self {
+        let level = |&value: &f32| if scale > 0.0 { (f64::from(value) / scale).round() as i8 } else { 0 };
+        let levels: Vec<i8> = coordinates.iter().map(level).collect();
+        let errors =
+            coordinates.iter().zip(&levels).map(|(&value, &level)| f64::from(value) - f64::from(level) * scale);
         let squares = |values: &[f32]| values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-        let whole = squares(row);
+        let whole = squares(vector);
         // Never less than what rounding can hide.
-        let beside = (whole - squares(reach)).max(0.0) + ROUNDING * whole;
-        let error = errors.map(|error| error * error).sum::<f64>().sqrt();
-        Self { numbers, sizes: Sizes { norm: whole.sqrt(), error, beside: beside.sqrt() } }
+        let residual = (whole - squares(coordinates)).max(0.0) + SQUARES_ROUNDING * whole;
+        let rounding = errors.map(|error| error * error).sum::<f64>().sqrt();
+        Self { levels, norms: Norms { vector: whole.sqrt(), rounding, residual: residual.sqrt() } }
     }
 }
 
-/// The largest magnitude.
-fn largest(values: &[f32]) -> f64 {
+fn largest_magnitude(values: &[f32]) -> f64 {
     values.iter().fold(0.0f32, |largest, value| largest.max(value.abs())).into()
 }
 

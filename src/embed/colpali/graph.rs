@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{Outlet, TensorElementType, TensorRef};
+use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 
 use super::manifest::{OutputRef, PageSpec};
-use crate::embed::EmbedOptions;
+use crate::embed::options::EmbedOptions;
 use crate::embed::session::{self, Expected, Threads};
 use crate::error::{Error, Result};
 use crate::types::Device;
@@ -24,8 +25,7 @@ pub(super) struct Graph {
     path: PathBuf,
     session: Mutex<Session>,
     pub device: Device,
-    has_mask: bool,
-    has_types: bool,
+    pub token_inputs: TokenInputs,
     pub has_pixels: bool,
     output: String,
     half: bool,
@@ -34,8 +34,24 @@ pub(super) struct Graph {
     image: [usize; 3],
 }
 
+/// What the graph wants beside the ids, an entry a token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenInputs {
+    has_mask: bool,
+    has_types: bool,
+}
+
+impl TokenInputs {
+    /// By name, with the one value that every token has: all tokens are real, for pages have one prompt, and questions come
+    /// alone.
+    pub fn constants(self) -> impl Iterator<Item = (&'static str, i64)> {
+        let mask = self.has_mask.then_some((ATTENTION_MASK, 1));
+        mask.into_iter().chain(self.has_types.then_some((TOKEN_TYPE_IDS, 0)))
+    }
+}
+
 /// What one run is given, `batch` items of equal length.
-pub(super) struct Run<'a> {
+pub(super) struct GraphInputs<'a> {
     pub batch: usize,
     /// `[batch, tokens]`.
     pub ids: &'a [i64],
@@ -43,20 +59,27 @@ pub(super) struct Run<'a> {
     pub pixels: &'a [f32],
 }
 
+/// What a run gave: `[batch, tokens, dim]` in the graph's own precision.
+pub(in crate::embed) struct GraphOutput {
+    value: DynValue,
+    /// `[batch, tokens]`.
+    shape: [usize; 2],
+}
+
 impl Graph {
     /// # Errors
-    /// Configuration, where the graph wants other inputs, or has no output of float vectors of `dim` dimensions.
+    /// Configuration, if the graph wants other inputs, or has no output of float vectors of `dim` dimensions.
     pub fn open(path: &Path, output: &OutputRef, page: &PageSpec, dim: usize, options: &EmbedOptions) -> Result<Self> {
         let threads = Threads { cpu: options.threads, beside_device: options.threads };
-        let (session, device) = session::open(session::Graph::File(path), threads, options.device)?;
+        let (session, device) = session::open(session::Source::File(path), threads, options.device)?;
         let has = |name: &str| session.inputs().iter().any(|input| input.name() == name);
-        let (has_mask, has_types, has_pixels) = (has(ATTENTION_MASK), has(TOKEN_TYPE_IDS), has(PIXEL_VALUES));
+        let token_inputs = TokenInputs { has_mask: has(ATTENTION_MASK), has_types: has(TOKEN_TYPE_IDS) };
+        let has_pixels = has(PIXEL_VALUES);
         let image = [3, page.height, page.width];
         let pixels = [None, Some(3), Some(page.height as i64), Some(page.width as i64)];
         let ids = |name| Expected { name, dtype: TensorElementType::Int64, shape: &[None, None] };
         let mut inputs = vec![ids(INPUT_IDS)];
-        inputs.extend(has_mask.then(|| ids(ATTENTION_MASK)));
-        inputs.extend(has_types.then(|| ids(TOKEN_TYPE_IDS)));
+        inputs.extend(token_inputs.constants().map(|(name, _)| ids(name)));
         inputs.extend(has_pixels.then_some(Expected {
             name: PIXEL_VALUES,
             dtype: TensorElementType::Float32,
@@ -66,7 +89,7 @@ impl Graph {
         let (output, half) = find_output(path, session.outputs(), output, dim)?;
         let path = path.to_path_buf();
         let session = Mutex::new(session);
-        Ok(Self { path, session, device, has_mask, has_types, has_pixels, output, half, dim, image })
+        Ok(Self { path, session, device, token_inputs, has_pixels, output, half, dim, image })
     }
 
     /// Refuses a graph that does not look at pages.
@@ -81,41 +104,46 @@ impl Graph {
         )))
     }
 
-    /// One vector a token, `[batch, tokens, dim]`.
-    ///
     /// # Errors
-    /// Transient, where ONNX Runtime fails (memory, mostly); configuration, where the output has another size.
-    pub fn run(&self, run: &Run<'_>) -> Result<Vec<f32>> {
-        let failed =
-            |error: ort::Error| Error::transient(format!("graph {} failed", self.path.display())).with_source(error);
-        let shape = [run.batch, run.ids.len() / run.batch.max(1)];
-        // All tokens are real: pages have one prompt, and questions come alone.
-        let mask = vec![1i64; if self.has_mask { run.ids.len() } else { 0 }];
-        let types = vec![0i64; if self.has_types { run.ids.len() } else { 0 }];
-        let tensor = |values| TensorRef::from_array_view((shape, values)).map_err(failed);
-        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(INPUT_IDS, tensor(run.ids)?.into())];
-        if self.has_mask {
-            inputs.push((ATTENTION_MASK, tensor(&mask)?.into()));
-        }
-        if self.has_types {
-            inputs.push((TOKEN_TYPE_IDS, tensor(&types)?.into()));
+    /// Transient, if ONNX Runtime fails (memory, mostly).
+    pub fn run(&self, given: &GraphInputs<'_>) -> Result<GraphOutput> {
+        let failed = |error| self.failed(error);
+        let shape = [given.batch, given.ids.len() / given.batch.max(1)];
+        let constants: Vec<(&str, Vec<i64>)> =
+            self.token_inputs.constants().map(|(name, value)| (name, vec![value; given.ids.len()])).collect();
+        let ids = TensorRef::from_array_view((shape, given.ids)).map_err(failed)?;
+        let mut inputs: Vec<(&str, SessionInputValue<'_>)> = vec![(INPUT_IDS, ids.into())];
+        for (name, values) in &constants {
+            let values = TensorRef::from_array_view((shape, values.as_slice())).map_err(failed)?;
+            inputs.push((name, values.into()));
         }
         if self.has_pixels {
             let [channels, height, width] = self.image;
-            let shape = [run.batch, channels, height, width];
-            inputs.push((PIXEL_VALUES, TensorRef::from_array_view((shape, run.pixels)).map_err(failed)?.into()));
+            let shape = [given.batch, channels, height, width];
+            inputs.push((PIXEL_VALUES, TensorRef::from_array_view((shape, given.pixels)).map_err(failed)?.into()));
         }
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(inputs).map_err(failed)?;
-        let output = &outputs[self.output.as_str()];
+        let mut outputs = session.run(inputs).map_err(failed)?;
+        let value = outputs.remove(&self.output).ok_or_else(|| {
+            Error::configuration(format!("graph {} gave no output '{}'", self.path.display(), self.output))
+        })?;
+        Ok(GraphOutput { value, shape })
+    }
+
+    /// One vector a token, `[batch, tokens, dim]`. Leaves the session to others.
+    ///
+    /// # Errors
+    /// Configuration, if the output has another size; permanent, if it holds what is no number.
+    pub fn vectors(&self, output: &GraphOutput) -> Result<Vec<f32>> {
+        let failed = |error| self.failed(error);
         let (found, values) = if self.half {
-            let (found, values) = output.try_extract_tensor::<f16>().map_err(failed)?;
-            (found, values.iter().map(|value| value.to_f32()).collect::<Vec<f32>>())
+            let (found, values) = output.value.try_extract_tensor::<f16>().map_err(failed)?;
+            (found, values.to_f32_vec())
         } else {
-            let (found, values) = output.try_extract_tensor::<f32>().map_err(failed)?;
+            let (found, values) = output.value.try_extract_tensor::<f32>().map_err(failed)?;
             (found, values.to_vec())
         };
-        let expected = [shape[0] as i64, shape[1] as i64, self.dim as i64];
+        let expected = [output.shape[0] as i64, output.shape[1] as i64, self.dim as i64];
         if **found != expected {
             return Err(Error::configuration(format!(
                 "output '{}' of graph {} has shape {:?}, expected {expected:?}: a vector for every token",
@@ -133,10 +161,8 @@ impl Graph {
         Ok(values)
     }
 
-    /// What [`Self::run`] hands to ONNX Runtime besides ids and pixels, by name.
-    pub fn constant_inputs(&self) -> impl Iterator<Item = (&'static str, i64)> {
-        let mask = self.has_mask.then_some((ATTENTION_MASK, 1));
-        mask.into_iter().chain(self.has_types.then_some((TOKEN_TYPE_IDS, 0)))
+    fn failed(&self, error: ort::Error) -> Error {
+        Error::transient(format!("graph {} failed", self.path.display())).with_source(error)
     }
 }
 

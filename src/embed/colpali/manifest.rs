@@ -116,7 +116,7 @@ impl From<Resize> for Filter {
 impl ColPaliManifest {
     /// # Errors
     /// A sentence that names the field, what was found and what is expected.
-    pub fn read(manifest: Value) -> Result<Self, String> {
+    pub fn read(manifest: &Value) -> Result<Self, String> {
         // Read apart, so that an error names its half.
         let part = |name: &str| manifest.get(name).cloned().unwrap_or(Value::Null);
         let page: PageSpec = serde_json::from_value(part("page")).map_err(|error| format!("page: {error}"))?;
@@ -168,7 +168,7 @@ mod tests {
     fn mistakes_are_named() {
         let good: Value =
             serde_json::from_str(include_str!("../../../tests/fixtures/colpali/model/manifest.json")).unwrap();
-        assert_eq!(ColPaliManifest::read(good.clone()).unwrap().page.ids().len(), 1030);
+        assert_eq!(ColPaliManifest::read(&good).unwrap().page.ids().len(), 1030);
         for (place, value, says) in [
             ("/page/resize", "bicubic".into(), "page: unknown variant `bicubic`"),
             ("/page/width", 0.into(), "page.width"),
@@ -180,11 +180,11 @@ mod tests {
         ] {
             let mut manifest = good.clone();
             *manifest.pointer_mut(place).unwrap() = value;
-            let error = ColPaliManifest::read(manifest).unwrap_err();
+            let error = ColPaliManifest::read(&manifest).unwrap_err();
             assert!(error.contains(says), "{place}: {error}");
         }
         let mut manifest = good;
         manifest["question"]["sufix"] = "\n".into();
-        assert!(ColPaliManifest::read(manifest).unwrap_err().contains("sufix"));
+        assert!(ColPaliManifest::read(&manifest).unwrap_err().contains("sufix"));
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Prompter {
     first_ids: Vec<u32>,
 }
 
-/// A token of a special tokens map, where it is more than a word.
+/// A token of a special tokens map, if it is more than a word.
 #[derive(Deserialize)]
 struct TokenWire {
     content: String,
@@ -43,10 +43,10 @@ struct TokenWire {
 }
 
 impl Prompter {
-    /// `special_tokens_map`: the bytes of that file, where the model has one.
+    /// `special_tokens_map`: the bytes of that file, if the model has one.
     ///
     /// # Errors
-    /// Configuration, where a file is not what its name says.
+    /// Configuration, if a file is not what its name says.
     pub fn new(tokenizer: &[u8], special_tokens_map: Option<&[u8]>, spec: &QuestionSpec) -> Result<Self> {
         let wrong = |name: &str, error: Box<dyn std::error::Error + Send + Sync>| {
             Error::configuration(format!("{name} cannot be read: restore the model folder")).with_source(error)
@@ -75,7 +75,7 @@ impl Prompter {
     }
 
     /// # Errors
-    /// Permanent, where the text is empty; configuration, where tokenizer and manifest do not fit each other.
+    /// Permanent, if the text is empty; configuration, if tokenizer and manifest do not fit each other.
     pub fn prompt(&self, text: &str) -> Result<Prompt> {
         if text.trim().is_empty() {
             return Err(Error::permanent("the question is empty: ask with at least one word"));

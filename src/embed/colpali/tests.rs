@@ -10,11 +10,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::embed::manifest::FamilyManifest;
-use crate::embed::tests::init_runtime;
-use crate::embed::{AnyOpened, Embedder, check, read_picture};
-use crate::error::{Error, Kind};
-use crate::types::Device;
+use crate::embed::tests::{alone, init_runtime, together};
+use crate::embed::{Embedder, check, read_picture};
+use crate::error::Kind;
+use crate::types::{Device, Grid, Multivector, TokenLayout};
 
 #[derive(Deserialize)]
 struct Expected {
@@ -62,14 +61,17 @@ fn rows(archive: &mut NpzArchive<BufReader<File>>, name: &str) -> Multivector {
     Multivector::new(128, values.into_iter().map(half::f16::to_f32).collect()).unwrap()
 }
 
+fn options(device: Device) -> EmbedOptions {
+    EmbedOptions { threads: 1, batch_pages: Some(2), device, ..EmbedOptions::default() }
+}
+
+fn family(folder: &Path) -> ColPali {
+    ColPali::read(&Manifest::read(folder).unwrap().json).unwrap()
+}
+
 fn open(folder: &Path) -> Result<Opened<ColPali>> {
     init_runtime();
-    let manifest = Manifest::read(folder)?;
-    let options = EmbedOptions { threads: 1, batch_pages: Some(2), device: Device::Cpu };
-    match AnyOpened::open(&manifest, &options)? {
-        AnyOpened::ColPali(opened) => Ok(*opened),
-        AnyOpened::Glyph(_) => Err(Error::bug("another family")),
-    }
+    family(folder).open(&Manifest::read(folder)?, &options(Device::Cpu))
 }
 
 /// A copy of the float16 model whose manifest `change` has changed.
@@ -96,13 +98,13 @@ fn same(made: &Multivector, expected: &Multivector, what: &str) {
 
 #[test]
 fn pixel_values_of_every_kind_of_png_equal_fastembeds_bit_for_bit() {
-    let opened = open(&fixtures().join("model")).unwrap();
+    let model = family(&fixtures().join("model"));
     let cases = expected().images;
     assert!(cases.len() >= 15);
     for case in cases {
         let image = read_picture(&fixtures().join("images").join(&case.image)).unwrap();
         assert_eq!([image.width, image.height], case.size, "{}", case.image);
-        let Pixels(values) = opened.family.prepare(&image).unwrap();
+        let PixelValues(values) = model.prepare(&image).unwrap();
         assert_eq!(values.len(), 3 * 448 * 448);
         for (channel, y, x, value) in case.samples {
             let found = values[(channel * 448 + y) * 448 + x];
@@ -117,15 +119,15 @@ fn pixel_values_of_every_kind_of_png_equal_fastembeds_bit_for_bit() {
 fn ids_equal_fastembeds_and_labels_are_of_these_ids() {
     let opened = open(&fixtures().join("model")).unwrap();
     for case in expected().queries {
-        let prompt = opened.family.question(&case.query).unwrap();
+        let prompt = ColPali::question(&opened.reader, &case.query).unwrap();
         assert_eq!(prompt.ids, case.ids, "{:?}", case.query);
         assert_eq!((prompt.labels.len(), prompt.from_text.len()), (case.ids.len(), case.ids.len()));
         assert_eq!((prompt.labels[0].as_str(), prompt.labels[1].as_str()), ("<bos>", "Query"));
     }
-    let prompt = opened.family.question("hello <pad>").unwrap();
+    let prompt = ColPali::question(&opened.reader, "hello <pad>").unwrap();
     let own: Vec<&str> =
         prompt.labels.iter().zip(&prompt.from_text).filter(|(_, own)| **own).map(|(label, _)| label.as_str()).collect();
-    // What the user wrote counts as text, even where it is spelled like an augmentation token.
+    // What the user wrote counts as text, even if it is spelled like an augmentation token.
     assert_eq!(own.concat(), "▁hello▁<pad>");
     assert_eq!(prompt.labels.iter().filter(|label| *label == "<pad>").count(), 11);
     assert_eq!(prompt.labels.last().unwrap(), "\n");
@@ -135,7 +137,7 @@ fn ids_equal_fastembeds_and_labels_are_of_these_ids() {
 fn what_the_tokenizer_adds_itself_stays_as_fastembed_leaves_it() {
     let Expected { queries, bos_post_processor, ids_with_bos, .. } = expected();
     let manifest = Manifest::read(&fixtures().join("model")).unwrap();
-    let FamilyManifest::ColPali(spec) = &manifest.family else { panic!("another family") };
+    let ColPali(spec) = ColPali::read(&manifest.json).unwrap();
     let mut tokenizer: Value = serde_json::from_slice(&manifest.bytes_of("tokenizer.json").unwrap()).unwrap();
     tokenizer["post_processor"] = bos_post_processor;
     let map = manifest.bytes_of("special_tokens_map.json").unwrap();
@@ -151,20 +153,20 @@ fn pages_equal_fastembeds_alone_and_in_a_batch() {
     let Expected { golden_images, golden_rows, .. } = expected();
     let mut golden = golden();
     for folder in ["model", "two-graphs"] {
-        let Opened { family, mut pages, .. } = open(&fixtures().join(folder)).unwrap();
-        let prepare = |name: &String| family.prepare(&read_picture(&fixtures().join("images").join(name)).unwrap());
-        let inputs: Vec<Pixels> = golden_images.iter().map(|name| prepare(name).unwrap()).collect();
-        let pages = &mut pages[0];
-        let together = pages.run(&inputs).unwrap();
-        for ((name, input), together) in golden_images.iter().zip(inputs).zip(together) {
+        let folder = fixtures().join(folder);
+        let (model, opened) = (family(&folder), open(&folder).unwrap());
+        let prepare = |name: &String| model.prepare(&read_picture(&fixtures().join("images").join(name)).unwrap());
+        let inputs: Vec<Arc<PixelValues>> = golden_images.iter().map(|name| Arc::new(prepare(name).unwrap())).collect();
+        let pages = &opened.pages[0];
+        let in_a_batch = together(pages, &inputs).unwrap();
+        for ((name, input), in_a_batch) in golden_images.iter().zip(&inputs).zip(in_a_batch) {
             let expected = rows(&mut golden, &format!("page {name}"));
-            let alone = pages.run(&[input]).unwrap().remove(0);
-            for page in [alone, together] {
+            let by_itself = together(pages, std::slice::from_ref(input)).unwrap().remove(0);
+            for page in [by_itself, in_a_batch] {
                 assert_eq!(page.patches.len(), 1030);
-                assert_eq!(page.layout.cells_to_string(), "0-1023,x6");
-                assert_eq!((page.layout.grid, page.layout.covered), (Grid { rows: 32, cols: 32 }, (1.0, 1.0)));
+                assert_eq!(page.layout, TokenLayout::full(Grid { rows: 32, cols: 32 }).followed_by_text(6));
                 let some: Vec<f32> = golden_rows.iter().flat_map(|&row| page.patches.row(row)).copied().collect();
-                same(&Multivector::new(128, some).unwrap(), &expected, &format!("{folder} {name}"));
+                same(&Multivector::new(128, some).unwrap(), &expected, &format!("{} {name}", folder.display()));
             }
         }
     }
@@ -174,10 +176,10 @@ fn pages_equal_fastembeds_alone_and_in_a_batch() {
 fn questions_equal_fastembeds_with_one_graph_and_with_a_graph_of_their_own() {
     let mut golden = golden();
     for folder in ["model", "two-graphs"] {
-        let Opened { family, mut questions, .. } = open(&fixtures().join(folder)).unwrap();
+        let Opened { reader, questions, .. } = open(&fixtures().join(folder)).unwrap();
         assert_eq!(questions.pixels.is_empty(), folder == "two-graphs");
         for (at, case) in expected().queries.iter().enumerate() {
-            let made = questions.run(&[family.question(&case.query).unwrap()]).unwrap().remove(0);
+            let made = alone(&questions, ColPali::question(&reader, &case.query).unwrap()).unwrap();
             assert_eq!(made.labels.len(), made.tokens.len());
             same(&made.tokens, &rows(&mut golden, &format!("query {at}")), &format!("{folder} {:?}", case.query));
         }
@@ -262,13 +264,11 @@ fn a_device_that_the_runtime_lacks_is_refused_and_auto_does_without() {
     init_runtime();
     // The tests' ONNX Runtime is built for the CPU; with another one the device is there and nothing is to be refused.
     for device in [Device::Cuda(0), Device::CoreMl] {
-        let options = EmbedOptions { threads: 1, batch_pages: Some(1), device };
-        if let Err(error) = Embedder::load(&fixtures().join("model"), &options) {
+        if let Err(error) = Embedder::load(&fixtures().join("model"), &options(device)) {
             assert_eq!(error.kind(), Kind::Configuration);
             assert!(error.message().contains(&format!("embed.device is {device}")), "{error}");
             assert!(error.message().contains("libonnxruntime"), "{error}");
         }
     }
-    let options = EmbedOptions { threads: 1, batch_pages: Some(1), device: Device::Auto };
-    assert!(Embedder::load(&fixtures().join("model"), &options).is_ok());
+    assert!(Embedder::load(&fixtures().join("model"), &options(Device::Auto)).is_ok());
 }

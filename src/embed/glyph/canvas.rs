@@ -17,9 +17,15 @@ pub(in crate::embed) struct Canvas {
     pub used: (usize, usize),
 }
 
+impl AsRef<[u8]> for Canvas {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
 impl Canvas {
     /// # Errors
-    /// Permanent, where the image has no pixels.
+    /// Permanent, if the image has no pixels.
     pub fn new(image: &PageImage, spec: &PageSpec) -> Result<Self> {
         let (from_width, from_height) = (image.width as usize, image.height as usize);
         let [width, height] = if from_width > from_height { spec.landscape } else { spec.portrait };
@@ -44,7 +50,7 @@ impl Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::glyph::test_manifest;
+    use crate::embed::glyph::manifest::test_manifest;
 
     fn plain(width: u32, height: u32, value: u8) -> PageImage {
         PageImage { width, height, rgb: vec![value; (width * height * 3) as usize].into() }

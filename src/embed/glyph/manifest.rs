@@ -135,14 +135,14 @@ fn rules() -> Vec<(&'static str, Value)> {
 impl GlyphManifest {
     /// # Errors
     /// A sentence that names the field, what was found and what is known.
-    pub fn read(manifest: Value) -> Result<Self, String> {
+    pub fn read(manifest: &Value) -> Result<Self, String> {
         for (place, known) in rules() {
             let found = manifest.pointer(&format!("/{}", place.replace('.', "/"))).unwrap_or(&Value::Null);
             if *found != known {
                 return Err(format!("{place} is {found}, and this Quire knows only {known}"));
             }
         }
-        let read: Self = serde_json::from_value(manifest).map_err(|error| error.to_string())?;
+        let read = Self::deserialize(manifest).map_err(|error| error.to_string())?;
         let whole = |canvas: [usize; 2]| {
             (0..2).all(|side| canvas[side] > 0 && canvas[side].is_multiple_of(read.page.cell[side]))
         };
@@ -157,4 +157,10 @@ impl GlyphManifest {
         }
         Ok(read)
     }
+}
+
+/// A small manifest of this family, for the tests of this folder.
+#[cfg(test)]
+pub(super) fn test_manifest() -> GlyphManifest {
+    GlyphManifest::read(&serde_json::from_str(include_str!("test_manifest.json")).unwrap()).unwrap()
 }

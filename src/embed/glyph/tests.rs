@@ -7,8 +7,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::*;
-use crate::embed::manifest::{FamilyManifest, Manifest};
-use crate::embed::tests::{init_runtime, model_dir};
+use crate::embed::tests::{alone, init_runtime, model_dir};
+use crate::types::Grid;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -53,13 +53,13 @@ fn fixture() -> Fixture {
     serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap()
 }
 
-fn model() -> (GlyphManifest, WordRules, PageModel, QuestionModel) {
+fn model() -> (Glyph, Opened<Glyph>) {
     init_runtime();
     let manifest = Manifest::read(&model_dir()).unwrap();
-    let FamilyManifest::Glyph(spec) = &manifest.family else { panic!("the built-in model is of another family") };
+    let glyph = Glyph::read(&manifest.json).unwrap();
     let options = EmbedOptions { threads: 1, ..EmbedOptions::default() };
-    let Opened { family, mut pages, questions, .. } = Glyph::open(&manifest, spec, &options).unwrap();
-    ((**spec).clone(), family.rules, pages.remove(0), questions)
+    let opened = glyph.open(&manifest, &options).unwrap();
+    (glyph, opened)
 }
 
 fn read(name: &str) -> PageImage {
@@ -80,16 +80,16 @@ fn the_fixture_is_of_the_shipped_model() {
 
 #[test]
 fn pages_equal_the_training_codes() {
-    let (spec, _, mut pages, _) = model();
+    let (glyph, opened) = model();
     let cases = fixture().pages;
     assert!(cases.len() >= 5);
     for case in cases {
-        let canvas = Canvas::new(&read(&case.image), &spec.page).unwrap();
+        let canvas = glyph.prepare(&read(&case.image)).unwrap();
         assert_eq!([canvas.width, canvas.height], case.canvas, "{}", case.image);
         assert_eq!(hex::encode(Sha256::digest(&canvas.data)), case.canvas_sha256, "{}", case.image);
-        let page = pages.run(&[canvas]).unwrap().remove(0);
-        assert_eq!(page.layout.grid, Grid { rows: case.rows, cols: case.cols });
-        let cells: Vec<u32> = page.layout.cells.iter().map(|cell| cell.unwrap()).collect();
+        let page = alone(&opened.pages[0], canvas).unwrap();
+        assert_eq!(page.layout.scales()[0].grid, Grid { rows: case.rows, cols: case.cols });
+        let cells: Vec<u32> = page.layout.cells().iter().map(|cell| cell.unwrap()).collect();
         let sure = |cells: &[u32]| -> Vec<u32> {
             cells.iter().filter(|cell| !case.cells_within_1e3_of_threshold.contains(cell)).copied().collect()
         };
@@ -105,7 +105,7 @@ fn pages_equal_the_training_codes() {
 
 #[test]
 fn questions_equal_the_training_codes() {
-    let (_, rules, _, mut questions) = model();
+    let (_, Opened { reader: rules, questions, .. }) = model();
     let cases = fixture().questions;
     assert!(cases.len() >= 10);
     for case in cases {
@@ -116,7 +116,7 @@ fn questions_equal_the_training_codes() {
         if words.is_empty() {
             continue;
         }
-        let embedded = questions.run(&[Words(words)]).unwrap().remove(0);
+        let embedded = alone(&questions, Question { words }).unwrap();
         assert_eq!(embedded.tokens.len(), case.words.len());
         for (row, expected) in embedded.tokens.rows().zip(&case.vectors) {
             assert!(cosine(row, expected) > 0.9999, "{:?}", case.question);

@@ -74,7 +74,7 @@ impl WordRules {
     }
 }
 
-/// End of the word that begins at `start`, or `start` where none does: letters and numbers, and one `.` or `,` between
+/// End of the word that begins at `start`, or `start` if none does: letters and numbers, and one `.` or `,` between
 /// digits.
 fn word_end(text: &[char], start: usize) -> usize {
     let mut end = start;
@@ -128,7 +128,7 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embed::glyph::test_manifest;
+    use crate::embed::glyph::manifest::test_manifest;
 
     fn rules() -> WordRules {
         WordRules::new(test_manifest().question, "the\nof\na\n")
@@ -142,7 +142,7 @@ mod tests {
             asked("1,234.56 3.14. foo_bar AB-1234 l'homme .5 v2.x"),
             ["1.234.56", "3.14", "foo", "bar", "ab", "1234", "homme", "5", "v2"]
         );
-        assert_eq!(asked("of the"), ["of", "the"], "stop words count where nothing else is left");
+        assert_eq!(asked("of the"), ["of", "the"], "stop words count if nothing else is left");
         assert_eq!(asked("ﬁle ｆｕｌｌ İstanbul ΣΊΣΥΦΟΣ"), ["file", "full", "istanbul", "σισυφοσ"]);
         assert_eq!(asked(&"x".repeat(40)), ["x".repeat(24)]);
         assert!(asked(" ?! -- ").is_empty());

@@ -4,8 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::Pixels;
-use super::passes::{horizontal_row, vertical_plain};
+use super::pixels::Pixels;
+use super::plain;
 use super::weights::{AxisWeights, PRECISION_BITS};
 
 const LOW_BITS: u32 = 12;
@@ -31,12 +31,12 @@ pub(super) fn vertical(data: &[u8], row: usize, weights: &AxisWeights) -> Vec<u8
 /// The plain loop, compiled for wider registers.
 #[target_feature(enable = "avx2")]
 fn vertical_avx2(data: &[u8], row: usize, weights: &AxisWeights) -> Vec<u8> {
-    vertical_plain(data, row, weights)
+    plain::vertical(data, row, weights)
 }
 
 /// Split weights in the order in which the pixels are shuffled.
 struct Split {
-    /// `[outputs]`: first input position, moved left where the padded window would leave the line.
+    /// `[outputs]`: first input position, moved left if the padded window would leave the line.
     starts: Vec<usize>,
     /// `[outputs, groups, 2 halves, 16]`.
     weights: Vec<i16>,
@@ -46,7 +46,7 @@ struct Split {
 
 impl Split {
     /// Pads every window to whole groups of `group` taps; `order(tap)` says which of the 16 lanes a tap of a group
-    /// fills. None where the line is narrower than a padded window.
+    /// fills. None if the line is narrower than a padded window.
     fn new(axis: &AxisWeights, group: usize, lanes: impl Fn(usize) -> &'static [usize]) -> Option<Self> {
         let groups = axis.taps.div_ceil(group);
         let window = groups * group;
@@ -74,8 +74,8 @@ impl Split {
 /// Lines summed at once, so that each weight is loaded once for all of them.
 const LINES: usize = 4;
 
-/// Where the lines from `first` are those before them once more, as most of a page's paper is, so is what comes of them.
-/// Says whether it was copied.
+/// If the lines from `first` equal those just before them, as blank paper does, their output is copied instead of computed.
+/// Says whether it was.
 fn repeated(data: &[u8], line: usize, first: usize, out: &mut [u8], out_line: usize) -> bool {
     let Some(before) = first.checked_sub(LINES) else { return false };
     let same = data[before * line..first * line] == data[first * line..(first + LINES) * line];
@@ -95,7 +95,7 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     // which only the last line lacks.
     let readable = image.height.saturating_sub(1);
     let Some(split) = Split::new(axis, 4, |tap| LANES[tap]) else {
-        return super::passes::horizontal_plain(image, axis);
+        return plain::horizontal(image, axis);
     };
     let z = -1i8;
     let shuffle = _mm256_setr_epi8(
@@ -149,7 +149,7 @@ unsafe fn horizontal_rgb(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         }
     }
     for row in whole..image.height {
-        horizontal_row(&image.data[row * line..][..line], 3, axis, &mut out[row * out_line..][..out_line]);
+        plain::horizontal_row(&image.data[row * line..][..line], 3, axis, &mut out[row * out_line..][..out_line]);
     }
     out
 }
@@ -163,7 +163,7 @@ unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
     let outputs = axis.outputs();
     let split = Split::new(axis, 8, |tap| LANES[tap]);
     let Some(split) = split.filter(|_| outputs >= OUTPUTS) else {
-        return super::passes::horizontal_plain(image, axis);
+        return plain::horizontal(image, axis);
     };
     let (width, window, stride) = (image.width, split.groups * 8, split.groups * 32);
     let mut out = vec![0u8; image.height * outputs];
@@ -230,7 +230,7 @@ unsafe fn horizontal_luma(image: Pixels<'_>, axis: &AxisWeights) -> Vec<u8> {
         }
     }
     for row in whole..image.height {
-        horizontal_row(&image.data[row * width..][..width], 1, axis, &mut out[row * outputs..][..outputs]);
+        plain::horizontal_row(&image.data[row * width..][..width], 1, axis, &mut out[row * outputs..][..outputs]);
     }
     out
 }

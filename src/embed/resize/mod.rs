@@ -2,36 +2,29 @@
 //! resize moves embeddings. Source of the arithmetic: Pillow, `src/libImaging/Resample.c`.
 //!
 //! Two separable passes; weights are integers of 22 fraction bits, and the image between the passes is rounded to `u8`,
-//! so neither order nor precision may change. A pass is skipped where its axis keeps its size. Pillow 13 goes
+//! so neither order nor precision may change. A pass is skipped if its axis keeps its size. Pillow 13 goes
 //! horizontally first unless the height shrinks by more than twice what the width does (found by comparing 8,000 sizes;
 //! earlier releases always went horizontally first).
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod passes;
+mod pixels;
+mod plain;
 mod planes;
 mod weights;
 
+pub use pixels::Pixels;
 pub use planes::to_planes;
 pub use weights::Filter;
 
 use crate::error::{Error, Result};
 use weights::AxisWeights;
 
-/// A borrowed 8-bit image, `[height, width, channels]`, row-major, no padding between rows.
-#[derive(Debug, Clone, Copy)]
-pub struct Pixels<'a> {
-    pub width: usize,
-    pub height: usize,
-    /// 1 (luma) or 3 (RGB).
-    pub channels: usize,
-    pub data: &'a [u8],
-}
-
 /// Resizes to `[height, width, channels]`; the aspect ratio is the caller's business.
 ///
 /// # Errors
-/// Permanent, where a side is 0; a bug, where `data` does not have the size that the sides say, or `channels` is not 1
+/// Permanent, if a side is 0; a bug, if `data` does not have the size that the sides say, or `channels` is not 1
 /// or 3.
 pub fn resize(image: Pixels<'_>, width: usize, height: usize, filter: Filter) -> Result<Vec<u8>> {
     if image.width == 0 || image.height == 0 || width == 0 || height == 0 {
@@ -127,7 +120,7 @@ mod tests {
             data[41 * row + 7] = 0;
             let image = Pixels { width, height, channels, data: &data };
             let axis = AxisWeights::new(width, 40, Filter::Bicubic);
-            assert_eq!(passes::horizontal(image, &axis), passes::horizontal_plain(image, &axis));
+            assert_eq!(passes::horizontal(image, &axis), plain::horizontal(image, &axis));
         }
     }
 
@@ -166,10 +159,10 @@ mod tests {
             let data = noise(11, from.0 * from.1 * channels);
             let image = Pixels { width: from.0, height: from.1, channels, data: &data };
             let weights = AxisWeights::new(from.0, to.0, Filter::Bicubic);
-            assert_eq!(passes::horizontal(image, &weights), passes::horizontal_plain(image, &weights));
+            assert_eq!(passes::horizontal(image, &weights), plain::horizontal(image, &weights));
             let weights = AxisWeights::new(from.1, to.1, Filter::Bicubic);
             let row = from.0 * channels;
-            assert_eq!(passes::vertical(&data, row, &weights), passes::vertical_plain(&data, row, &weights));
+            assert_eq!(passes::vertical(&data, row, &weights), plain::vertical(&data, row, &weights));
         }
     }
 

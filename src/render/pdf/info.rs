@@ -1,6 +1,7 @@
 //! What a PDF says about itself: title, author, dates, page labels, outline.
 
-use super::{PdfDocument, dates, outline, utf16};
+use super::strings::{one_line, utf16};
+use super::{PdfDocument, dates, outline};
 use crate::types::DocumentInfo;
 
 pub(super) fn read(document: &PdfDocument) -> DocumentInfo {
@@ -19,17 +20,7 @@ pub(super) fn read(document: &PdfDocument) -> DocumentInfo {
 fn meta(document: &PdfDocument, tag: &str) -> Option<String> {
     // SAFETY: the document is open, and `utf16` passes a buffer of the size it names.
     let value = utf16(|buffer, size| unsafe { document.library.FPDF_GetMetaText(document.handle, tag, buffer, size) })?;
-    clean(&value)
-}
-
-/// One line of text: whitespace as single spaces, control characters gone. `None` where nothing is left.
-pub(super) fn clean(text: &str) -> Option<String> {
-    let words: Vec<String> = text
-        .split_whitespace()
-        .map(|word| word.chars().filter(|c| !c.is_control() && *c != '\u{feff}' && *c != '\u{fffd}').collect())
-        .filter(|word: &String| !word.is_empty())
-        .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    one_line(&value)
 }
 
 /// The printed labels, or nothing where the document defines none that differ from the page numbers.
@@ -45,20 +36,9 @@ fn page_labels(document: &PdfDocument) -> Vec<String> {
             return Vec::new();
         }
         let number = (index + 1).to_string();
-        let label = label.as_deref().and_then(clean).unwrap_or_else(|| number.clone());
+        let label = label.as_deref().and_then(one_line).unwrap_or_else(|| number.clone());
         differ |= label != number;
         labels.push(label);
     }
     if differ { labels } else { Vec::new() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn titles_become_one_clean_line() {
-        assert_eq!(clean("  An\nannual \u{0}report\u{feff} ").as_deref(), Some("An annual report"));
-        assert_eq!(clean(" \u{1} \n"), None);
-    }
 }

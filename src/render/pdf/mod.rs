@@ -6,19 +6,22 @@
 mod dates;
 mod info;
 mod outline;
+mod strings;
 mod text;
 
-use std::os::raw::{c_int, c_ulong, c_void};
+use std::os::raw::{c_int, c_uchar, c_ulong, c_void};
 use std::path::Path;
-use std::ptr;
 
 use pdfium_render::prelude::{
-    FPDF_DOCUMENT, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, FS_SIZEF, Pdfium, PdfiumLibraryBindings,
+    FPDF_DOCUMENT, FPDF_FILEACCESS, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, FS_SIZEF, Pdfium,
+    PdfiumLibraryBindings,
 };
 
-use super::board::Drawing;
+pub(super) use self::text::MAX_TEXT_CHARS;
+use super::document_file::DocumentFile;
 use super::fit::fit;
 use super::protocol::{Drawn, PageHeader};
+use super::shared_pages::SlotWriter;
 use crate::error::{Error, Result};
 use crate::types::{DocumentInfo, RenderSettings};
 
@@ -57,6 +60,8 @@ pub(super) struct PdfDocument {
     handle: FPDF_DOCUMENT,
     form: Option<Form>,
     page_count: u32,
+    /// PDFium keeps a pointer to it until the document is closed.
+    file: Box<DocumentFile>,
 }
 
 /// What PDFium needs to draw form fields.
@@ -67,26 +72,33 @@ struct Form {
 }
 
 impl PdfDocument {
-    /// Opens the file at `path` (valid UTF-8). Encrypted, broken and empty documents are refused with the reason.
-    pub(super) fn open(library: &'static Library, path: &Path) -> Result<Self> {
+    /// Opens a document. Encrypted, broken and empty ones are refused with the reason.
+    pub(super) fn open(library: &'static Library, file: DocumentFile) -> Result<Self> {
         let library = library.0.as_ref();
-        let name = path.to_str().ok_or_else(|| Error::bug("a render worker was given a path that is not UTF-8"))?;
-        // SAFETY: the library is initialised; every handle below comes from it and is closed in `drop` only.
+        let file = Box::new(file);
+        let mut access = FPDF_FILEACCESS {
+            m_FileLen: file.bytes() as c_ulong,
+            m_GetBlock: Some(read_block),
+            m_Param: std::ptr::from_ref(&*file).cast_mut().cast(),
+        };
+        // SAFETY: the library is initialised; every handle below comes from it and is closed in `drop` only. PDFium copies
+        // `access`; the file that it points to lives as long as the document.
         unsafe {
-            let handle = library.FPDF_LoadDocument(name, None);
+            let handle = library.FPDF_LoadCustomDocument(&raw mut access, None);
             if handle.is_null() {
                 return Err(Error::permanent(match library.FPDF_GetLastError() {
                     ERR_PASSWORD => "is encrypted and needs a password to open; add a copy saved without one".into(),
                     ERR_SECURITY => "is encrypted in a way that PDFium does not support".into(),
-                    code => format!("{} (PDFium error {code})", damage(path)),
+                    code => format!("{} (PDFium error {code})", damage(&file)),
                 }));
             }
             let page_count = u32::try_from(library.FPDF_GetPageCount(handle)).unwrap_or(0);
-            let mut document = Self { library, handle, form: None, page_count };
+            let mut document = Self { library, handle, form: None, page_count, file };
             if page_count == 0 {
-                return Err(Error::permanent(match ends_properly(path) {
+                let file = &document.file;
+                return Err(Error::permanent(match ends_properly(file) {
                     true => "has no pages".to_owned(),
-                    false => format!("has no readable pages: it {}", damage(path)),
+                    false => format!("has no readable pages: it {}", damage(file)),
                 }));
             }
             document.form = document.open_form();
@@ -117,8 +129,8 @@ impl PdfDocument {
         info::read(self)
     }
 
-    /// Draws the 1-based page `number`, in `drawing` where it fits, and reads its text.
-    pub(super) fn draw(&self, number: u32, settings: &RenderSettings, drawing: Option<&mut Drawing>) -> Result<Drawn> {
+    /// Draws the 1-based page `number`, in its slot of the shared memory if it fits, and reads its text.
+    pub(super) fn draw(&self, number: u32, settings: &RenderSettings, slots: Option<&mut SlotWriter>) -> Result<Drawn> {
         let index = c_int::try_from(number - 1).map_err(|_| Error::permanent("has an impossible number"))?;
         let (width_pt, height_pt) = self.page_size(index)?;
         let scale = f64::from(settings.dpi) / 72.0;
@@ -126,7 +138,7 @@ impl PdfDocument {
         let page = Page::load(self, index)?;
         let bytes = fitted.width as usize * fitted.height as usize * 3;
         let mut rgb = Vec::new();
-        let shared = match drawing.and_then(|drawing| drawing.take(bytes)) {
+        let shared = match slots.and_then(|slots| slots.take(bytes)) {
             Some(memory) => {
                 memory.fill(PAPER);
                 page.draw(fitted.width, fitted.height, memory)?;
@@ -236,40 +248,32 @@ impl Drop for Page<'_> {
     }
 }
 
-/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled
-/// in.
-fn utf16(read: impl Fn(*mut c_void, c_ulong) -> c_ulong) -> Option<String> {
-    /// A title or a label longer than this is not one.
-    const MAX_BYTES: usize = 1 << 16;
-    let size = usize::try_from(read(ptr::null_mut(), 0)).ok()?;
-    if !(2..=MAX_BYTES).contains(&size) {
-        return None;
-    }
-    let mut units = vec![0u16; size.div_ceil(2)];
-    read(units.as_mut_ptr().cast(), size as c_ulong);
-    let units: Vec<u16> = units.into_iter().map(u16::from_le).take_while(|unit| *unit != 0).collect();
-    Some(String::from_utf16_lossy(&units))
+/// PDFium's way to the bytes of a document: 1 for bytes that were read, 0 for bytes that could not be.
+///
+/// # Safety
+/// `file` must be the [`DocumentFile`] of a document that is open, `buffer` have room for `size` bytes.
+unsafe extern "C" fn read_block(file: *mut c_void, position: c_ulong, buffer: *mut c_uchar, size: c_ulong) -> c_int {
+    // SAFETY: the caller's promise. Nobody else writes to the file's struct, and PDFium lends the buffer for this call.
+    let (file, buffer) =
+        unsafe { (&*file.cast::<DocumentFile>(), std::slice::from_raw_parts_mut(buffer, size as usize)) };
+    #[allow(clippy::useless_conversion, reason = "a C long has 32 bits on some systems")]
+    let position = u64::from(position);
+    c_int::from(file.read_exact_at(buffer, position).is_ok())
 }
 
 /// What is wrong with a file that PDFium cannot read.
-fn damage(path: &Path) -> &'static str {
-    match ends_properly(path) {
+fn damage(file: &DocumentFile) -> &'static str {
+    match ends_properly(file) {
         true => "is broken: PDFium finds no readable structure in it",
         false => "is truncated or broken: its end marker %%EOF is missing",
     }
 }
 
 /// Whether the end marker of a PDF stands in the last bytes of the file.
-fn ends_properly(path: &Path) -> bool {
-    use std::io::{Read, Seek, SeekFrom};
+fn ends_properly(file: &DocumentFile) -> bool {
     const TAIL: u64 = 2048;
-    let read_tail = || -> std::io::Result<Vec<u8>> {
-        let mut file = std::fs::File::open(path)?;
-        let size = file.metadata()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
-        let mut tail = Vec::new();
-        file.take(TAIL).read_to_end(&mut tail)?;
-        Ok(tail)
-    };
-    read_tail().is_ok_and(|tail| tail.windows(5).any(|window| window == b"%%EOF"))
+    let mut tail = vec![0; file.bytes().min(TAIL) as usize];
+    let start = file.bytes() - tail.len() as u64;
+    let read = file.read_exact_at(&mut tail, start);
+    read.is_ok() && tail.windows(5).any(|window| window == b"%%EOF")
 }

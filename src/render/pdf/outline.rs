@@ -6,10 +6,11 @@ use std::os::raw::c_ulong;
 
 use pdfium_render::prelude::FPDF_BOOKMARK;
 
-use super::{PdfDocument, info, utf16};
+use super::PdfDocument;
+use super::strings::{one_line, utf16};
+use crate::render::protocol::MAX_OUTLINE_ENTRIES;
 use crate::types::OutlineEntry;
 
-const MAX_ENTRIES: usize = 10_000;
 const MAX_DEPTH: u32 = 32;
 /// Longer titles are cut: some tools make whole paragraphs into bookmarks.
 const MAX_TITLE_CHARS: usize = 300;
@@ -22,7 +23,7 @@ pub(super) fn read(document: &PdfDocument) -> Vec<OutlineEntry> {
     // what is still to be visited, the next one last
     let mut pending = vec![(first_child(document, std::ptr::null_mut()), 0)];
     while let Some((bookmark, level)) = pending.pop() {
-        if bookmark.is_null() || entries.len() >= MAX_ENTRIES || !seen.insert(bookmark) {
+        if bookmark.is_null() || entries.len() >= MAX_OUTLINE_ENTRIES || !seen.insert(bookmark) {
             continue;
         }
         entries.push((level, title(document, bookmark), page(document, bookmark)));
@@ -54,7 +55,7 @@ fn with_pages(entries: Vec<(u32, Option<String>, Option<u32>)>) -> Vec<OutlineEn
 fn title(document: &PdfDocument, bookmark: FPDF_BOOKMARK) -> Option<String> {
     // SAFETY: the bookmark belongs to the open document; `utf16` passes a buffer of the size it names.
     let title = utf16(|buffer, size| unsafe { document.library.FPDFBookmark_GetTitle(bookmark, buffer, size) })?;
-    info::clean(&title).map(|title| title.chars().take(MAX_TITLE_CHARS).collect())
+    one_line(&title).map(|title| title.chars().take(MAX_TITLE_CHARS).collect())
 }
 
 /// 1-based page, if the bookmark leads to one of this document.

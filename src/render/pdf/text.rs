@@ -7,7 +7,7 @@ use pdfium_render::prelude::{FPDF_PAGE, FPDF_TEXTPAGE, FS_RECTF, PdfiumLibraryBi
 use crate::types::{Rect, TextLayer, Word};
 
 /// A page with more characters is not meant to be read; the rest is left out.
-const MAX_CHARS: c_int = 500_000;
+pub(in crate::render) const MAX_TEXT_CHARS: c_int = 500_000;
 /// What PDFium puts in place of a hyphen at the end of a line when the word goes on in the next.
 const JOINING_HYPHEN: char = '\u{2}';
 const SOFT_HYPHEN: char = '\u{ad}';
@@ -21,7 +21,7 @@ pub(super) fn read(library: &dyn PdfiumLibraryBindings, page: FPDF_PAGE) -> Text
         if text.is_null() {
             return TextLayer::default();
         }
-        let count = library.FPDFText_CountChars(text).clamp(0, MAX_CHARS);
+        let count = library.FPDFText_CountChars(text).clamp(0, MAX_TEXT_CHARS);
         let mut layer = Layer::default();
         for index in 0..count {
             let unit = library.FPDFText_GetUnicode(text, index);

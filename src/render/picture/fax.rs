@@ -1,9 +1,7 @@
 //! Faxes in TIFF: CCITT Group 3 (one-dimensional) and Group 4, in both bit orders. The `tiff` crate knows only Group 4
 //! in the usual bit order; fax servers write all of them.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 
 use fax::decoder::{DecodeStatus, Group3Decoder, Group4Decoder};
 use image::{Rgb, RgbImage};
@@ -12,7 +10,8 @@ use tiff::tags::Tag;
 
 use super::{check_size, open, unreadable};
 use crate::error::{Error, Result};
-use crate::types::RenderSettings;
+use crate::render::document_file::{DocumentFile, DocumentReader};
+use crate::types::RenderLimits;
 
 const GROUP_3: u16 = 3;
 const GROUP_4: u16 = 4;
@@ -26,9 +25,9 @@ const BLACK: Rgb<u8> = Rgb([0; 3]);
 
 /// The frame at hand, if it is a fax in strips; `None` leaves it to the other decoder.
 pub(super) fn frame(
-    path: &Path,
-    decoder: &mut Decoder<BufReader<File>>,
-    settings: &RenderSettings,
+    file: &DocumentFile,
+    decoder: &mut Decoder<BufReader<DocumentReader>>,
+    limits: &RenderLimits,
 ) -> Result<Option<RgbImage>> {
     let short = |decoder: &mut Decoder<_>, tag| decoder.find_tag_unsigned::<u16>(tag).map_err(unreadable);
     let group = match short(decoder, Tag::Compression)? {
@@ -46,7 +45,7 @@ pub(super) fn frame(
         return Err(Error::permanent("cannot be decoded: two-dimensional Group 3 faxes are not supported"));
     }
     let (width, height) = decoder.dimensions().map_err(unreadable)?;
-    check_size(width, height, 0, settings)?;
+    check_size(width, height, 0, limits)?;
     let columns = u16::try_from(width)
         .map_err(|_| Error::permanent(format!("cannot be decoded: a fax of {width} pixels a row is too wide")))?;
     let reversed = short(decoder, Tag::FillOrder)? == Some(LOW_BIT_FIRST);
@@ -58,7 +57,7 @@ pub(super) fn frame(
     let rows_a_strip = decoder.find_tag_unsigned::<u32>(Tag::RowsPerStrip).map_err(unreadable)?.unwrap_or(height);
 
     let mut image = RgbImage::from_pixel(width, height, paper);
-    let mut file = open(path)?;
+    let mut reader = open(file);
     let mut first_row = 0;
     for (offset, length) in offsets.into_iter().zip(lengths) {
         if first_row >= height {
@@ -66,8 +65,8 @@ pub(super) fn frame(
         }
         let rows = rows_a_strip.min(height - first_row);
         let mut coded = Vec::new();
-        file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
-        file.by_ref().take(length).read_to_end(&mut coded).map_err(unreadable)?;
+        reader.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
+        reader.by_ref().take(length).read_to_end(&mut coded).map_err(unreadable)?;
         if reversed {
             coded.iter_mut().for_each(|byte| *byte = byte.reverse_bits());
         }
@@ -187,7 +186,7 @@ mod tests {
         for (group, coded) in [(GROUP_3, coded_by_group_3()), (GROUP_4, coded_by_group_4())] {
             for fill_order in [1, LOW_BIT_FIRST] {
                 let file = fax(group, fill_order, 0, coded.clone());
-                let image = tiff::frame(file.path(), 1, &RenderSettings::default()).unwrap().image;
+                let image = tiff::frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
                 for (column, _, pixel) in image.enumerate_pixels() {
                     let expected = if (8..16).contains(&column) { BLACK } else { WHITE };
                     assert_eq!(*pixel, expected, "group {group}, order {fill_order}, column {column}");
@@ -199,7 +198,7 @@ mod tests {
     #[test]
     fn the_other_photometric_turns_the_colours_around() {
         let file = fax(GROUP_4, 1, 1, coded_by_group_4());
-        let image = tiff::frame(file.path(), 1, &RenderSettings::default()).unwrap().image;
+        let image = tiff::frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
         assert_eq!((image[(0, 0)], image[(8, 0)]), (BLACK, WHITE));
     }
 }

@@ -7,47 +7,52 @@ mod fax;
 mod overlay;
 mod tiff;
 
-use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
 
 use image::imageops;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::document_file::{DocumentFile, DocumentReader};
 use super::fit::fit;
 use super::protocol::{Drawn, PageHeader};
 use super::sniff::Format;
-use crate::error::{Error, Result, io_error};
-use crate::types::{RenderSettings, TextLayer};
+use crate::error::{Error, Result};
+use crate::types::{RenderLimits, RenderSettings, TextLayer};
 
 /// Pages of an image file, after checking that the first one can be decoded within the limits.
-pub(super) fn page_count(path: &Path, format: Format, settings: &RenderSettings) -> Result<u32> {
+pub(super) fn page_count(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<u32> {
     if format == Format::Tiff {
-        return tiff::page_count(path, settings);
+        return tiff::page_count(file, limits);
     }
-    let decoder = decoder(path, format, settings)?;
+    let decoder = decoder(file, format, limits)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), settings)?;
+    check_size(width, height, decoder.total_bytes(), limits)?;
     Ok(1)
 }
 
 /// Decodes the 1-based page `number`.
-pub(super) fn draw(path: &Path, format: Format, number: u32, settings: &RenderSettings) -> Result<Drawn> {
+pub(super) fn draw(
+    file: &DocumentFile,
+    format: Format,
+    number: u32,
+    settings: &RenderSettings,
+    limits: &RenderLimits,
+) -> Result<Drawn> {
     if format == Format::Tiff {
-        let frame = tiff::frame(path, number, settings)?;
+        let frame = tiff::frame(file, number, limits)?;
         return finish(frame.image, frame.orientation, settings);
     }
-    let mut decoder = decoder(path, format, settings)?;
+    let mut decoder = decoder(file, format, limits)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), settings)?;
+    check_size(width, height, decoder.total_bytes(), limits)?;
     // broken metadata is no reason to refuse the pixels
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| undecodable(error, limits))?;
     finish(on_white(image), orientation, settings)
 }
 
-fn decoder(path: &Path, format: Format, settings: &RenderSettings) -> Result<impl ImageDecoder> {
+fn decoder(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<impl ImageDecoder> {
     let format = match format {
         Format::Png => ImageFormat::Png,
         Format::Jpeg => ImageFormat::Jpeg,
@@ -56,41 +61,53 @@ fn decoder(path: &Path, format: Format, settings: &RenderSettings) -> Result<imp
             return Err(Error::bug(format!("a {format} file was given to the decoder of single images")));
         }
     };
-    let mut reader = ImageReader::with_format(open(path)?, format);
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(decode_budget(settings));
-    reader.limits(limits);
-    reader.into_decoder().map_err(unreadable)
+    let mut reader = ImageReader::with_format(open(file), format);
+    let mut budget = Limits::default();
+    budget.max_alloc = Some(decode_budget(limits));
+    reader.limits(budget);
+    reader.into_decoder().map_err(|error| undecodable(error, limits))
 }
 
-fn open(path: &Path) -> Result<BufReader<File>> {
-    File::open(path).map(BufReader::new).map_err(|error| io_error("read", path, error))
+fn open(file: &DocumentFile) -> BufReader<DocumentReader> {
+    BufReader::new(file.reader())
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
     Error::permanent(format!("cannot be decoded: {error}"))
 }
 
+/// Why the `image` crate could not decode a file: its own fault, or the limit that decoding would break.
+fn undecodable(error: ImageError, limits: &RenderLimits) -> Error {
+    let broken_limit = matches!(error, ImageError::Limits(_));
+    let error = unreadable(error);
+    if broken_limit { at_memory_limit(error, limits) } else { error }
+}
+
+fn at_memory_limit(error: Error, limits: &RenderLimits) -> Error {
+    error.at_limit(RenderLimits::WORKER_MEMORY_BYTES, limits.worker_memory_bytes)
+}
+
 /// What decoded pixels may take: they are there twice for a moment, before and after conversion to RGB, and the decoder
 /// needs something too.
-fn decode_budget(settings: &RenderSettings) -> u64 {
-    settings.worker_memory_bytes / 4
+fn decode_budget(limits: &RenderLimits) -> u64 {
+    limits.worker_memory_bytes / 4
 }
 
 /// Refuses an image whose header alone says that it cannot be decoded within a worker's memory. Images beyond
 /// `max_page_pixels` that can be are scaled down instead.
-fn check_size(width: u32, height: u32, decoded_bytes: u64, settings: &RenderSettings) -> Result<()> {
+fn check_size(width: u32, height: u32, decoded_bytes: u64, limits: &RenderLimits) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     let needed = decoded_bytes.max(pixels.saturating_mul(3));
     if pixels == 0 {
         return Err(Error::permanent(format!("has no pixels: it is {width} x {height}")));
     }
-    if needed > decode_budget(settings) {
-        return Err(Error::permanent(format!(
+    if needed > decode_budget(limits) {
+        let refusal = Error::permanent(format!(
             "is {width} x {height} pixels large; decoding takes {needed} bytes, and a quarter of a worker's memory is {} \
              (worker_memory_bytes)",
-            decode_budget(settings)
-        )));
+            decode_budget(limits)
+        ));
+        return Err(at_memory_limit(refusal, limits));
     }
     Ok(())
 }
@@ -155,9 +172,10 @@ mod tests {
     use image::{ExtendedColorType, ImageEncoder, Luma, LumaA, Rgba, RgbaImage};
 
     use super::*;
+    use crate::error::Limit;
 
-    fn settings() -> RenderSettings {
-        RenderSettings::default()
+    fn drawn(file: &tempfile::NamedTempFile, settings: &RenderSettings) -> Drawn {
+        draw(&DocumentFile::open(file.path()), Format::Png, 1, settings, &RenderLimits::default()).unwrap()
     }
 
     fn saved(image: &DynamicImage, format: ImageFormat) -> tempfile::NamedTempFile {
@@ -171,7 +189,7 @@ mod tests {
         let mut image = RgbaImage::from_pixel(2, 1, Rgba([255, 0, 0, 0]));
         image.put_pixel(1, 0, Rgba([0, 0, 0, 127]));
         let file = saved(&image.into(), ImageFormat::Png);
-        let drawn = draw(file.path(), Format::Png, 1, &settings()).unwrap();
+        let drawn = drawn(&file, &RenderSettings::default());
         assert_eq!(drawn.rgb, [255, 255, 255, 128, 128, 128]);
     }
 
@@ -179,23 +197,25 @@ mod tests {
     fn greys_and_deep_colours_become_rgb8() {
         let deep = image::ImageBuffer::from_pixel(1, 1, Luma([0x80ff_u16]));
         let file = saved(&deep.into(), ImageFormat::Png);
-        assert_eq!(draw(file.path(), Format::Png, 1, &settings()).unwrap().rgb, [0x80; 3]);
+        assert_eq!(drawn(&file, &RenderSettings::default()).rgb, [0x80; 3]);
         let grey = image::ImageBuffer::from_pixel(1, 1, LumaA([10_u8, 255]));
         let file = saved(&grey.into(), ImageFormat::Png);
-        assert_eq!(draw(file.path(), Format::Png, 1, &settings()).unwrap().rgb, [10; 3]);
+        assert_eq!(drawn(&file, &RenderSettings::default()).rgb, [10; 3]);
     }
 
     #[test]
     fn large_images_shrink_and_absurd_ones_are_refused_by_their_header() {
         let file = saved(&RgbImage::new(200, 100).into(), ImageFormat::Png);
-        let small = RenderSettings { max_page_pixels: 5_000, ..settings() };
-        let drawn = draw(file.path(), Format::Png, 1, &small).unwrap();
+        let small = RenderSettings { max_page_pixels: 5_000, ..Default::default() };
+        let drawn = drawn(&file, &small);
         assert_eq!((drawn.header.width, drawn.header.height, drawn.header.scaled_down), (100, 50, true));
         assert_eq!((drawn.header.width_pt, drawn.header.height_pt), (200.0, 100.0));
 
-        let poor = RenderSettings { worker_memory_bytes: 100_000, ..settings() };
-        let refusal = page_count(file.path(), Format::Png, &poor).unwrap_err();
+        let poor = RenderLimits { worker_memory_bytes: 100_000, ..Default::default() };
+        let refusal = page_count(&DocumentFile::open(file.path()), Format::Png, &poor).unwrap_err();
         assert!(refusal.to_string().contains("200 x 100"), "{refusal}");
+        let limit = Limit { name: "worker_memory_bytes".into(), value: 100_000 };
+        assert_eq!(refusal.limit(), Some(&limit));
     }
 
     #[test]
@@ -214,7 +234,7 @@ mod tests {
         encoder.write_image(image.as_raw(), 16, 8, ExtendedColorType::Rgb8).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        let drawn = draw(file.path(), Format::Png, 1, &settings()).unwrap();
+        let drawn = drawn(&file, &RenderSettings::default());
         assert_eq!((drawn.header.width, drawn.header.height), (8, 16));
         assert_eq!((drawn.rgb[0], drawn.rgb[drawn.rgb.len() - 1]), (0, 255));
     }
@@ -223,7 +243,7 @@ mod tests {
     fn broken_images_say_so() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"\x89PNG\r\n\x1a\nnothing").unwrap();
-        let refusal = page_count(file.path(), Format::Png, &settings()).unwrap_err();
+        let refusal = page_count(&DocumentFile::open(file.path()), Format::Png, &RenderLimits::default()).unwrap_err();
         assert!(refusal.to_string().starts_with("cannot be decoded"), "{refusal}");
     }
 }

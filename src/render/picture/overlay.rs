@@ -14,8 +14,8 @@ impl<R: Read + Seek> Read for Overlay<R> {
         let start = self.inner.stream_position()?;
         let read = self.inner.read(buffer)?;
         for (offset, byte) in (self.at..).zip(self.bytes) {
-            if let Some(place) = offset.checked_sub(start).filter(|place| *place < read as u64) {
-                buffer[place as usize] = byte;
+            if let Some(index) = offset.checked_sub(start).filter(|index| *index < read as u64) {
+                buffer[index as usize] = byte;
             }
         }
         Ok(read)

@@ -1,20 +1,19 @@
 //! TIFF: every frame is a page. The `image` crate shows only the first frame and refuses what scanners write most
 //! (palettes, CMYK, YCbCr, fax), so the `tiff` decoder is used directly and its samples are converted here.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Seek};
-use std::path::Path;
 
 use image::RgbImage;
 use image::metadata::Orientation;
-use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{ByteOrder, Tag};
+use tiff::{ColorType, TiffError};
 
 use super::overlay::Overlay;
-use super::{check_size, decode_budget, fax, open, over_white, unreadable};
+use super::{at_memory_limit, check_size, decode_budget, fax, open, over_white, unreadable};
 use crate::error::{Error, Result};
-use crate::types::RenderSettings;
+use crate::render::document_file::{DocumentFile, DocumentReader};
+use crate::types::RenderLimits;
 
 /// `PhotometricInterpretation`: plain grey, and palette.
 const BLACK_IS_ZERO: u16 = 1;
@@ -29,38 +28,38 @@ pub(super) struct Frame {
 }
 
 /// Pages of the file; the first is checked to be decodable within the limits.
-pub(super) fn page_count(path: &Path, settings: &RenderSettings) -> Result<u32> {
-    let mut decoder = decoder(open(path)?, settings)?;
+pub(super) fn page_count(file: &DocumentFile, limits: &RenderLimits) -> Result<u32> {
+    let mut decoder = decoder(open(file), limits)?;
     let (width, height) = decoder.dimensions().map_err(unreadable)?;
-    check_size(width, height, 0, settings)?;
-    let pages = pages(&mut decoder, settings.max_pages as usize + 1);
+    check_size(width, height, 0, limits)?;
+    let pages = pages(&mut decoder, limits.max_pages as usize + 1);
     Ok(pages.len() as u32)
 }
 
 /// Decodes the 1-based page `number`.
-pub(super) fn frame(path: &Path, number: u32, settings: &RenderSettings) -> Result<Frame> {
-    let mut decoder = decoder(open(path)?, settings)?;
+pub(super) fn frame(file: &DocumentFile, number: u32, limits: &RenderLimits) -> Result<Frame> {
+    let mut decoder = decoder(open(file), limits)?;
     let index = *pages(&mut decoder, number as usize)
         .get(number as usize - 1)
         .ok_or_else(|| Error::permanent("is missing: the file has fewer frames than it had"))?;
     decoder.seek_to_image(index).map_err(unreadable)?;
     let photometric = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(unreadable)?;
     if photometric == Some(PALETTE) {
-        return palette_frame(path, index, &mut decoder, settings);
+        return palette_frame(file, index, &mut decoder, limits);
     }
     let orientation = orientation(&mut decoder);
-    let image = match fax::frame(path, &mut decoder, settings)? {
+    let image = match fax::frame(file, &mut decoder, limits)? {
         Some(image) => image,
-        None => Samples::read(&mut decoder, settings)?.to_rgb()?,
+        None => Samples::read(&mut decoder, limits)?.to_rgb()?,
     };
     Ok(Frame { image, orientation })
 }
 
-fn decoder<R: Read + Seek>(reader: R, settings: &RenderSettings) -> Result<Decoder<R>> {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = usize::try_from(decode_budget(settings)).unwrap_or(usize::MAX);
-    limits.intermediate_buffer_size = limits.decoding_buffer_size;
-    Ok(Decoder::new(reader).map_err(unreadable)?.with_limits(limits))
+fn decoder<R: Read + Seek>(reader: R, limits: &RenderLimits) -> Result<Decoder<R>> {
+    let mut budget = Limits::default();
+    budget.decoding_buffer_size = usize::try_from(decode_budget(limits)).unwrap_or(usize::MAX);
+    budget.intermediate_buffer_size = budget.decoding_buffer_size;
+    Ok(Decoder::new(reader).map_err(unreadable)?.with_limits(budget))
 }
 
 /// Indices of the first `most` frames that are pages, not previews or masks. A file of nothing else has its frames as
@@ -93,25 +92,25 @@ fn orientation<R: Read + Seek>(decoder: &mut Decoder<R>) -> Orientation {
 /// The decoder refuses palettes: it is shown the same file with this frame declared to be grey, and the palette is
 /// applied to the numbers that come out.
 fn palette_frame(
-    path: &Path,
+    file: &DocumentFile,
     index: usize,
-    original: &mut Decoder<BufReader<File>>,
-    settings: &RenderSettings,
+    original: &mut Decoder<BufReader<DocumentReader>>,
+    limits: &RenderLimits,
 ) -> Result<Frame> {
     let colours: Vec<u16> = original.get_tag_u16_vec(Tag::ColorMap).map_err(unreadable)?;
     let order = original.byte_order();
     let at = original
         .ifd_pointer()
-        .and_then(|ifd| photometric_place(&mut open(path).ok()?, ifd.0, order))
+        .and_then(|ifd| photometric_place(&mut open(file), ifd.0, order))
         .ok_or_else(|| Error::permanent("cannot be decoded: its palette frame has no readable directory"))?;
     let bytes = match order {
         ByteOrder::LittleEndian => BLACK_IS_ZERO.to_le_bytes(),
         ByteOrder::BigEndian => BLACK_IS_ZERO.to_be_bytes(),
     };
-    let mut decoder = decoder(Overlay { inner: open(path)?, at, bytes }, settings)?;
+    let mut decoder = decoder(Overlay { inner: open(file), at, bytes }, limits)?;
     decoder.seek_to_image(index).map_err(unreadable)?;
     let orientation = orientation(&mut decoder);
-    let samples = Samples::read(&mut decoder, settings)?;
+    let samples = Samples::read(&mut decoder, limits)?;
     let ColorType::Gray(bits @ 1..=8) = samples.color else {
         return Err(unsupported(samples.color));
     };
@@ -166,14 +165,17 @@ struct Samples {
 }
 
 impl Samples {
-    fn read<R: Read + Seek>(decoder: &mut Decoder<R>, settings: &RenderSettings) -> Result<Self> {
+    fn read<R: Read + Seek>(decoder: &mut Decoder<R>, limits: &RenderLimits) -> Result<Self> {
         let (width, height) = decoder.dimensions().map_err(unreadable)?;
         let color = decoder.colortype().map_err(unreadable)?;
         let layout = decoder.image_buffer_layout().map_err(unreadable)?;
-        check_size(width, height, layout.complete_len as u64, settings)?;
+        check_size(width, height, layout.complete_len as u64, limits)?;
         let channels = usize::from(color.num_samples());
         let mut data = DecodingResult::U8(Vec::new());
-        decoder.read_image_to_buffer(&mut data).map_err(unreadable)?;
+        decoder.read_image_to_buffer(&mut data).map_err(|error| match error {
+            TiffError::LimitsExceeded => at_memory_limit(unreadable(error), limits),
+            error => unreadable(error),
+        })?;
         let pixels = width as usize * height as usize;
         let planar = layout.planes > 1;
         let samples = Self {
@@ -305,9 +307,9 @@ mod tests {
             frame.write_data(&[shade; 4]).unwrap();
         }
         let file = saved(bytes.get_ref());
-        let settings = RenderSettings::default();
-        assert_eq!(page_count(file.path(), &settings).unwrap(), 2);
-        assert_eq!(frame(file.path(), 2, &settings).unwrap().image.as_raw(), &[30; 12]);
+        let limits = RenderLimits::default();
+        assert_eq!(page_count(&DocumentFile::open(file.path()), &limits).unwrap(), 2);
+        assert_eq!(frame(&DocumentFile::open(file.path()), 2, &limits).unwrap().image.as_raw(), &[30; 12]);
     }
 
     #[test]
@@ -332,7 +334,7 @@ mod tests {
             (320, SHORT, 48, 258),
         ];
         let file = saved(&by_hand(&tags, &data));
-        let image = frame(file.path(), 1, &RenderSettings::default()).unwrap().image;
+        let image = frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
         assert_eq!(image.as_raw(), &[10, 11, 12, 20, 21, 22, 10, 11, 12]);
     }
 
@@ -351,7 +353,7 @@ mod tests {
                 (279, LONG, 1, 1),
             ];
             let file = saved(&by_hand(&tags, &[0b1000_0000]));
-            let image = frame(file.path(), 1, &RenderSettings::default()).unwrap().image;
+            let image = frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
             assert_eq!(image.as_raw(), &expected);
         }
     }
@@ -375,7 +377,7 @@ mod tests {
         let next = 8 + 2 + 9 * 12;
         bytes[next..next + 4].copy_from_slice(&8u32.to_le_bytes());
         let file = saved(&bytes);
-        let refusal = page_count(file.path(), &RenderSettings::default()).unwrap_err();
+        let refusal = page_count(&DocumentFile::open(file.path()), &RenderLimits::default()).unwrap_err();
         assert!(refusal.to_string().contains("cycle"), "{refusal}");
     }
 }

@@ -1,29 +1,44 @@
-//! Failures on request, so that tests try the recovery from real crashes, hangs and memory blow-ups. Production never
-//! asks.
+//! Failures on request, so that tests try the recovery from real crashes, hangs and memory blow-ups, and the confinement with
+//! real attempts to get out. Production never asks.
 
+use super::probe;
 use crate::render::protocol::{Fault, FaultKind, Request};
 
 /// Bytes that [`FaultKind::Allocate`] takes at a time.
 const BLOCK_BYTES: usize = 64 << 20;
 
-/// Fails as `faults` ask for this request; `fresh` is true for the first request that this worker gets.
-pub(super) fn act(faults: &[Fault], request: &Request, fresh: bool) {
+/// What a probe finds as long as nothing stops it, if one of `faults` asks.
+pub(super) fn before_lock_in(faults: &[Fault]) -> Option<String> {
+    faults.iter().find_map(|fault| match &fault.kind {
+        FaultKind::ProbeBeforeLockIn(targets) => Some(probe::report(targets)),
+        _ => None,
+    })
+}
+
+/// Fails as `faults` ask for this request; `fresh` is true for the first request that this worker gets. What a probe found,
+/// now or `early`, is the answer to the request.
+pub(super) fn act(faults: &[Fault], request: &Request, fresh: bool, early: Option<&String>) -> Option<String> {
     let page = match request {
+        Request::Confinement => return None,
         Request::Open { .. } => 0,
         Request::Page { number, .. } => *number,
     };
     for fault in faults.iter().filter(|fault| fault.page == page) {
-        match fault.kind {
+        match &fault.kind {
             FaultKind::Crash => crash(),
             FaultKind::CrashUnlessFresh if !fresh => crash(),
             FaultKind::CrashUnlessFresh => {}
+            FaultKind::Killed => be_killed(),
             FaultKind::Hang => loop {
                 std::thread::park();
             },
             FaultKind::Allocate => allocate(),
             FaultKind::Print => print(),
+            FaultKind::Probe(targets) => return Some(probe::report(targets)),
+            FaultKind::ProbeBeforeLockIn(_) => return early.cloned(),
         }
     }
+    None
 }
 
 fn crash() -> ! {
@@ -31,6 +46,15 @@ fn crash() -> ! {
     unsafe {
         libc::signal(libc::SIGSEGV, libc::SIG_DFL);
         libc::raise(libc::SIGSEGV);
+        libc::abort()
+    }
+}
+
+/// Dies as if somebody else had killed it.
+fn be_killed() -> ! {
+    // SAFETY: ends the process, which is what was asked for.
+    unsafe {
+        libc::raise(libc::SIGKILL);
         libc::abort()
     }
 }

@@ -12,8 +12,8 @@ use qdrant_edge::{
 };
 
 use super::filter::path;
-use super::{Tuning, layout, schema};
-use crate::error::{Error, Result, ResultExt};
+use super::{Tuning, layout, log, schema};
+use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::Schema;
 
 /// Points looked at together where a whole collection is walked.
@@ -24,9 +24,12 @@ const WALK_STEP: usize = 1000;
 pub(super) struct Changes {
     /// Bytes of each written point's largest vector.
     pub written_bytes: usize,
-    /// Points deleted.
+    /// Points deleted, or written again: what they were is still on disk.
     pub deleted: usize,
 }
+
+/// Nobody changes the collection while this is kept.
+pub(super) type Idle = tokio::sync::OwnedMutexGuard<()>;
 
 pub(super) struct Collection {
     name: String,
@@ -35,13 +38,15 @@ pub(super) struct Collection {
     tuning: Tuning,
     /// None: not opened yet, or closed. Readers and the writer share it; opening and closing have it alone.
     engine: RwLock<Option<EdgeShard>>,
-    /// Held by whoever changes the collection. The engine panics where a flush meets an update or the end of an
+    /// Held by whoever changes the collection. The engine panics if a flush meets an update or the end of an
     /// optimisation, and a flush must not acknowledge half of somebody's batch.
     writer: Arc<tokio::sync::Mutex<()>>,
     /// A change failed inside the engine, which refuses further changes of that segment until it is opened again.
     damaged: AtomicBool,
     /// None: not known what has changed since the last optimisation, as after opening.
     changes: Mutex<Option<Changes>>,
+    /// Whether segments may hold deleted points: false after a purge.
+    littered: AtomicBool,
     synced: Mutex<layout::SyncedDirs>,
     /// Dropped collections must not open what takes their place.
     dropped: AtomicBool,
@@ -58,6 +63,7 @@ impl Collection {
             writer: Arc::default(),
             damaged: AtomicBool::new(false),
             changes: Mutex::default(),
+            littered: AtomicBool::new(true),
             synced: Mutex::default(),
             dropped: AtomicBool::new(false),
         }
@@ -110,6 +116,9 @@ impl Collection {
     ) -> Result<()> {
         self.alone(|this, engine| {
             let change = work(this, engine)?;
+            if change.deleted > 0 {
+                this.littered.store(true, Ordering::Release);
+            }
             if let Some(changes) = this.changes().as_mut() {
                 changes.written_bytes += change.written_bytes;
                 changes.deleted += change.deleted;
@@ -139,7 +148,7 @@ impl Collection {
         self: &Arc<Self>,
         work: impl FnOnce(&Self, &EdgeShard) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let guard = Arc::clone(&self.writer).lock_owned().await;
+        let guard = self.wait_until_idle().await;
         let this = Arc::clone(self);
         blocking(move || {
             let _guard = guard;
@@ -156,64 +165,124 @@ impl Collection {
         .await
     }
 
-    /// Lets the engine rewrite segments where it sees a gain; true where it did. A process that dies meanwhile finds the
-    /// segments as they were before.
+    /// Lets the engine rewrite segments if it pays; true if it did.
     pub async fn optimize(self: &Arc<Self>) -> Result<bool> {
         self.alone(|this, engine| {
             if !this.pays(engine) {
                 return Ok(false);
             }
-            engine.flush();
-            layout::begin_optimization(&this.dir)?;
-            let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
-            if done {
-                engine.flush();
-                layout::sync_tree(&this.dir)?;
-            }
-            layout::end_optimization(&this.dir)?;
-            *this.changes() = Some(Changes::default());
-            Ok(done)
+            this.rewrite(engine)
         })
         .await
     }
 
-    /// Makes all finished changes durable.
-    pub async fn flush(self: &Arc<Self>) -> Result<()> {
-        self.alone(|this, engine| {
-            engine.flush();
-            layout::sync_dirs(&this.dir, &mut this.synced.lock().unwrap_or_else(PoisonError::into_inner))
-        })
-        .await?;
-        self.trim_log().await
+    /// Lets the engine rewrite every segment that holds deleted points, however few; true if there was one.
+    pub async fn purge(self: &Arc<Self>) -> Result<bool> {
+        let done = self.alone(|this, engine| {
+            if !this.littered.load(Ordering::Acquire) {
+                return Ok(false);
+            }
+            let set = |tuning: &Tuning| {
+                engine
+                    .set_optimizers_config(schema::optimizers(tuning))
+                    .map_err(|error| engine_error("take its settings", error))
+            };
+            set(&this.tuning.purging())?;
+            let done = this.rewrite(engine);
+            set(&this.tuning)?;
+            let done = done?;
+            this.littered.store(false, Ordering::Release);
+            Ok(done)
+        });
+        let done = done.await?;
+        // What the log says of deleted points goes too.
+        self.flush().await?;
+        Ok(done)
     }
 
-    /// Opens the engine again where its log has grown beyond what is worth keeping: nothing else makes it shorter. Readers
-    /// wait meanwhile.
-    async fn trim_log(self: &Arc<Self>) -> Result<()> {
-        let guard = Arc::clone(&self.writer).lock_owned().await;
+    /// Lets the engine rewrite segments as it sees fit; true if it did. A process that dies meanwhile finds the segments as
+    /// they were before.
+    fn rewrite(&self, engine: &EdgeShard) -> Result<bool> {
+        engine.flush();
+        layout::begin_optimization(&self.dir)?;
+        let done = engine.optimize().map_err(|error| engine_error("optimize", error))?;
+        if done {
+            engine.flush();
+            layout::sync_tree(&self.dir)?;
+        }
+        layout::end_optimization(&self.dir)?;
+        *self.changes() = Some(Changes::default());
+        Ok(done)
+    }
+
+    /// Makes all finished changes durable.
+    pub async fn flush(self: &Arc<Self>) -> Result<()> {
+        let reopen = self.alone(|this, engine| {
+            // First, so that the engine does not bring its log to disk, which nobody reads.
+            let given_up = this.tuning.holes && log::give_up(&this.dir)?;
+            engine.flush();
+            layout::sync_dirs(&this.dir, &mut this.synced.lock().unwrap_or_else(PoisonError::into_inner))?;
+            Ok(!given_up && log::bytes(&this.dir)? >= this.tuning.wal_limit_bytes)
+        });
+        if reopen.await? { self.reopen_alone().await } else { Ok(()) }
+    }
+
+    /// Opens the engine again, the only way to a shorter log if the system knows no holes in files. Readers wait meanwhile.
+    async fn reopen_alone(self: &Arc<Self>) -> Result<()> {
+        let guard = self.wait_until_idle().await;
         let this = Arc::clone(self);
         blocking(move || {
             let _guard = guard;
-            if layout::reclaimable_wal_bytes(&this.dir)? < this.tuning.wal_limit_bytes {
-                return Ok(());
-            }
             this.reopen()
         })
         .await
     }
 
-    /// Closes the engine for good and removes its files.
-    pub async fn remove(self: &Arc<Self>, root: PathBuf) -> Result<()> {
-        let guard = Arc::clone(&self.writer).lock_owned().await;
+    /// The identity that the collection was given.
+    pub async fn incarnation(self: &Arc<Self>) -> Result<Option<String>> {
+        let dir = self.dir.clone();
+        blocking(move || layout::read_incarnation(&dir)).await
+    }
+
+    /// Durable when it returns.
+    pub async fn set_incarnation(self: &Arc<Self>, id: String) -> Result<()> {
+        let guard = self.wait_until_idle().await;
         let this = Arc::clone(self);
         blocking(move || {
             let _guard = guard;
+            this.check_kept()?;
+            layout::write_incarnation(&this.dir, &id)
+        })
+        .await
+    }
+
+    /// Closes the engine for good and removes its files.
+    pub async fn remove(self: &Arc<Self>, idle: Idle, root: PathBuf) -> Result<()> {
+        let this = Arc::clone(self);
+        blocking(move || {
+            let _idle = idle;
             this.dropped.store(true, Ordering::Release);
             let closed = this.close();
             layout::remove(&root, &this.name)?;
             closed
         })
         .await
+    }
+
+    /// Waits until nobody changes the collection; nobody does while the result is kept.
+    pub async fn wait_until_idle(&self) -> Idle {
+        Arc::clone(&self.writer).lock_owned().await
+    }
+
+    pub fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+
+    fn check_kept(&self) -> Result<()> {
+        if self.is_dropped() {
+            return Err(Error::configuration(format!("collection '{}' was dropped", self.name)));
+        }
+        Ok(())
     }
 
     /// Closes the engine; the next use opens it again.
@@ -256,11 +325,10 @@ impl Collection {
     }
 
     fn load(&self) -> Result<EdgeShard> {
-        if self.dropped.load(Ordering::Acquire) {
-            return Err(Error::permanent(format!("collection '{}' was dropped", self.name)));
-        }
+        self.check_kept()?;
         let config = schema::engine_config(&self.schema, &self.tuning)?;
-        layout::before_load(&self.dir)?;
+        layout::recover_segments(&self.dir)?;
+        log::restart(&self.dir)?;
         let died = layout::mark_running(&self.dir)?;
         guarded("open", || {
             let engine = EdgeShard::load(&self.dir, Some(config)).map_err(|error| load_error(&self.dir, error))?;
@@ -344,7 +412,7 @@ fn remove_older_copies(engine: &EdgeShard) -> Result<usize> {
     Ok(several.len())
 }
 
-/// An engine's error while it did `action`, in our terms.
+/// An engine's error while it did `action`, in our terms. Never the document's fault: points are checked before.
 pub(super) fn engine_error(action: &str, error: OperationError) -> Error {
     let message = format!("the vector engine could not {action}");
     match error {
@@ -354,7 +422,7 @@ pub(super) fn engine_error(action: &str, error: OperationError) -> Error {
         | OperationError::OutOfMemory { .. }
         | OperationError::Cancelled { .. }
         | OperationError::Timeout { .. } => Error::transient(format!("{message}: {error}")),
-        _ => Error::permanent(format!("{message}: {error}")),
+        _ => Error::permanent(format!("{message}: {error}")).blaming(Blame::Dependency),
     }
 }
 
@@ -366,7 +434,7 @@ fn load_error(dir: &Path, error: OperationError) -> Error {
             dir.display()
         ));
     }
-    Error::permanent(format!("the vector engine cannot open {}: {text}", dir.display()))
+    Error::permanent(format!("the vector engine cannot open {}: {text}", dir.display())).blaming(Blame::Dependency)
 }
 
 /// The engine answers some failures (a full disk in a flush) with a panic; it ends here, as an error that may pass.
@@ -384,7 +452,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
         .unwrap_or("no reason given")
 }
 
-/// Runs blocking work off the runtime's threads, to its end even where the caller goes away.
+/// Runs blocking work off the runtime's threads, to its end even if the caller goes away.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await

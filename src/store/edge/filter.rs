@@ -10,45 +10,43 @@ use qdrant_edge::{
 };
 
 use crate::error::{Error, Result};
+use crate::store::payload::flat_tag;
+use crate::store::schema::field;
 use crate::store::{Condition, DateField, Filter};
+use crate::types::{DocumentId, Generation, Tenant};
 
-/// Payload keys that have an index.
-pub(super) mod field {
-    pub const TENANT: &str = "tenant";
-    pub const DOCUMENT_ID: &str = "document_id";
-    pub const GENERATION: &str = "generation";
-    pub const SOURCE: &str = "source";
-    pub const TITLE: &str = "title";
-    /// Not a field of the page's payload: its tags, flattened by [`super::flat_tag`], so that one index serves every key.
-    pub const TAG_LIST: &str = "tag_list";
-    pub const PAGE: &str = "page";
-    pub const CREATED: &str = "created";
-    pub const INGESTED_AT: &str = "ingested_at";
-}
-
-/// A tag as one keyword: `key=value`. A backslash before `=` and `\` keeps two different tags apart.
-pub(super) fn flat_tag(key: &str, value: &str) -> String {
-    let escape = |text: &str| text.replace('\\', "\\\\").replace('=', "\\=");
-    format!("{}={}", escape(key), escape(value))
-}
-
-/// None where every point matches.
+/// The tenant's points that match.
 ///
 /// # Errors
-/// Permanent, where a date is not RFC 3339.
-pub(super) fn engine_filter(filter: &Filter) -> Result<Option<EngineFilter>> {
-    if filter.must.is_empty() && filter.must_not.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(EngineFilter {
-        should: None,
-        min_should: None,
-        must: conditions(&filter.must)?,
-        must_not: conditions(&filter.must_not)?,
-    }))
+/// Permanent, if a date is not RFC 3339.
+pub(super) fn engine_filter(filter: &Filter) -> Result<EngineFilter> {
+    let mut must = vec![tenant(filter.tenant())?];
+    must.extend(filter.must.iter().map(condition).collect::<Result<Vec<_>>>()?);
+    Ok(all(must))
 }
 
-/// None where there are none: the engine reads an empty list and no list alike, but says so nowhere.
+/// What a stage narrows its filter by; None if it does not.
+///
+/// # Errors
+/// As [`engine_filter`].
+pub(super) fn narrowed(conditions: &[Condition]) -> Result<Option<EngineFilter>> {
+    Ok(self::conditions(conditions)?.map(all))
+}
+
+/// Every page of one generation of a document, whose tenant its id implies.
+pub(super) fn of_generation(document: DocumentId, generation: &Generation) -> Result<EngineFilter> {
+    Ok(all(vec![condition(&Condition::Document(document))?, condition(&Condition::Generation(generation.clone()))?]))
+}
+
+fn tenant(tenant: &Tenant) -> Result<EngineCondition> {
+    keyword(field::TENANT, tenant.0.clone())
+}
+
+fn all(must: Vec<EngineCondition>) -> EngineFilter {
+    EngineFilter { should: None, min_should: None, must: Some(must), must_not: None }
+}
+
+/// None if there are none: the engine reads an empty list and no list alike, but says so nowhere.
 fn conditions(conditions: &[Condition]) -> Result<Option<Vec<EngineCondition>>> {
     if conditions.is_empty() {
         return Ok(None);
@@ -58,7 +56,6 @@ fn conditions(conditions: &[Condition]) -> Result<Option<Vec<EngineCondition>>> 
 
 fn condition(condition: &Condition) -> Result<EngineCondition> {
     Ok(match condition {
-        Condition::Tenant(tenant) => keyword(field::TENANT, tenant.0.clone())?,
         Condition::Document(document) => keyword(field::DOCUMENT_ID, document.0.to_string())?,
         Condition::Generation(generation) => keyword(field::GENERATION, generation.0.clone())?,
         Condition::Source(source) => keyword(field::SOURCE, source.clone())?,
@@ -111,19 +108,11 @@ fn parse_date(date: &str) -> Result<DateTimeWrapper> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_wrong_date_is_named() {
         let condition = Condition::Date { field: DateField::Created, from: Some("yesterday".into()), to: None };
-        let error = engine_filter(&Filter { must: vec![condition], must_not: vec![] }).unwrap_err();
+        let error = engine_filter(&Filter::of(&Tenant("default".into())).with([condition])).unwrap_err();
         assert!(error.to_string().contains("yesterday"), "{error}");
-    }
-
-    proptest! {
-        #[test]
-        fn two_tags_never_flatten_alike(a in r"[=\\a]{0,4}", b in r"[=\\a]{0,4}", c in r"[=\\a]{0,4}", d in r"[=\\a]{0,4}") {
-            prop_assert_eq!(flat_tag(&a, &b) == flat_tag(&c, &d), (a, b) == (c, d));
-        }
     }
 }

@@ -1,14 +1,17 @@
 //! What lies in the store's folder, and the few things done to it without the engine: one sub-folder a collection, in it
-//! our `schema.json` and the engine's own files. Folders whose name starts with a dot are half made or half removed.
+//! our own files and the engine's. Folders whose name starts with a dot are half made or half removed.
+//!
+//! Every file that decides whether and how a folder opens is written durably, whole or not at all.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, io_error};
+use crate::error::{Blame, Error, Result, io_error};
 use crate::types::Schema;
 
 /// Held locked as long as the store is open.
@@ -16,6 +19,8 @@ const LOCK_FILE: &str = ".lock";
 const SCHEMA_FILE: &str = "schema.json";
 /// There while the engine has the collection open: its presence at opening means that a process died.
 const RUNNING_FILE: &str = "running";
+/// The identity that the collection was given.
+const INCARNATION_FILE: &str = "incarnation";
 /// The engine's data.
 const SEGMENTS: &str = "segments";
 /// Hard links to all of [`SEGMENTS`] as it was before an optimisation: what counts until that is wholly on disk.
@@ -24,8 +29,6 @@ const SEGMENTS_BEFORE: &str = "segments.before";
 const SEGMENTS_LEFTOVERS: [&str; 3] = ["segments.linking", "segments.discarded", "segments.failed"];
 /// Where the engine builds new segments; it never clears what a dead process left there.
 const UNFINISHED_SEGMENTS: &str = "temp_segments";
-const WAL: &str = "wal";
-const CLOSED_WAL_PREFIX: &str = "closed-";
 const MAX_NAME: usize = 64;
 
 /// Version of `schema.json` that this program writes and the newest that it reads.
@@ -44,7 +47,7 @@ struct Versioned {
 }
 
 /// # Errors
-/// Configuration, where the name could not be a folder's or a server's collection.
+/// Configuration, if the name could not be a folder's or a server's collection.
 pub(super) fn check_name(collection: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if (1..=MAX_NAME).contains(&collection.len()) && collection.chars().all(allowed) {
@@ -55,10 +58,10 @@ pub(super) fn check_name(collection: &str) -> Result<()> {
     )))
 }
 
-/// Creates the folder where it is missing and locks it for this process. The lock goes with the file.
+/// Creates the folder if it is missing and locks it for this process. The lock goes with the file.
 ///
 /// # Errors
-/// Configuration, where another process (or another store of this one) has the folder.
+/// Configuration, if another process (or another store of this one) has the folder.
 pub(super) fn lock(dir: &Path) -> Result<File> {
     fs::create_dir_all(dir).map_err(|error| io_error("create", dir, error))?;
     let path = dir.join(LOCK_FILE);
@@ -69,7 +72,10 @@ pub(super) fn lock(dir: &Path) -> Result<File> {
         .open(&path)
         .map_err(|error| io_error("open", &path, error))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            sync(dir)?;
+            Ok(file)
+        }
         Err(fs::TryLockError::WouldBlock) => Err(Error::configuration(format!(
             "the store in {} is in use by another process: stop it, or give this one a data folder of its own",
             dir.display()
@@ -78,11 +84,17 @@ pub(super) fn lock(dir: &Path) -> Result<File> {
     }
 }
 
-/// Removes what an interrupted creation or removal of a collection left.
+/// Removes what an interrupted creation or removal of a collection left. What cannot be removed is in nobody's way.
+///
+/// # Errors
+/// If the folder cannot be listed.
 pub(super) fn sweep(dir: &Path) -> Result<()> {
     for entry in read_dir(dir)? {
-        if entry.name.starts_with('.') && entry.path.is_dir() {
-            remove_dir(&entry.path)?;
+        if entry.name.starts_with('.')
+            && entry.path.is_dir()
+            && let Err(error) = remove_dir(&entry.path)
+        {
+            tracing::warn!(%error, "the remains of a collection could not be removed");
         }
     }
     Ok(())
@@ -99,10 +111,10 @@ pub(super) fn collections(dir: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The schema of the collection in `dir`; None where there is no collection.
+/// The schema of the collection in `dir`; None if there is no collection.
 ///
 /// # Errors
-/// Configuration, where a newer version of Quire wrote it.
+/// Configuration, if a newer version of Quire wrote it.
 pub(super) fn read_schema(dir: &Path) -> Result<Option<Schema>> {
     let path = dir.join(SCHEMA_FILE);
     let bytes = match fs::read(&path) {
@@ -110,7 +122,11 @@ pub(super) fn read_schema(dir: &Path) -> Result<Option<Schema>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error("read", &path, error)),
     };
-    let broken = |error| Error::permanent(format!("{} is not a schema", path.display())).with_source(error);
+    let broken = |error| {
+        Error::permanent(format!("{} is not a schema: restore it, or drop the collection", path.display()))
+            .blaming(Blame::Dependency)
+            .with_source(error)
+    };
     let Versioned { format } = serde_json::from_slice(&bytes).map_err(broken)?;
     if format > FORMAT {
         return Err(Error::configuration(format!(
@@ -121,13 +137,37 @@ pub(super) fn read_schema(dir: &Path) -> Result<Option<Schema>> {
     serde_json::from_slice(&bytes).map(|SchemaFile { schema, .. }| Some(schema)).map_err(broken)
 }
 
-/// Writes `schema.json` durably. The file is the last thing that makes a folder a collection.
+/// Writes `schema.json`, the last thing that makes a folder a collection.
 pub(super) fn write_schema(dir: &Path, schema: &Schema) -> Result<()> {
-    let path = dir.join(SCHEMA_FILE);
     let bytes = serde_json::to_vec_pretty(&SchemaFile { format: FORMAT, schema: schema.clone() })
         .map_err(|error| Error::bug("a schema does not become JSON").with_source(error))?;
-    fs::write(&path, bytes).map_err(|error| io_error("write", &path, error))?;
-    sync(&path)?;
+    write_durably(dir, SCHEMA_FILE, &bytes)
+}
+
+/// The identity of the collection in `dir`; None if it never got one.
+pub(super) fn read_incarnation(dir: &Path) -> Result<Option<String>> {
+    let path = dir.join(INCARNATION_FILE);
+    match fs::read_to_string(&path) {
+        Ok(id) => Ok(Some(id)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io_error("read", &path, error)),
+    }
+}
+
+pub(super) fn write_incarnation(dir: &Path, id: &str) -> Result<()> {
+    write_durably(dir, INCARNATION_FILE, id.as_bytes())
+}
+
+/// Writes a file that is there whole, or as it was before, whenever the power goes.
+pub(super) fn write_durably(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let part = dir.join(format!(".{name}.part"));
+    File::create(&part)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(|error| io_error("write", &part, error))?;
+    rename(&part, &dir.join(name))?;
     sync(dir)
 }
 
@@ -158,7 +198,7 @@ pub(super) fn remove(dir: &Path, collection: &str) -> Result<()> {
     remove_dir(&to)
 }
 
-/// Not an error where it is missing.
+/// Not an error if it is missing.
 pub(super) fn remove_dir(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", dir, error)),
@@ -166,10 +206,9 @@ pub(super) fn remove_dir(dir: &Path) -> Result<()> {
     }
 }
 
-/// Readies a collection's folder for the engine: goes back to before an optimisation that did not end, clears what a dead
-/// process was building, and all of the engine's log but its newest closed part. That part keeps the numbering of
-/// operations, which must never start again; its contents, like the rest of the log, are never read (see [`super`]).
-pub(super) fn before_load(dir: &Path) -> Result<()> {
+/// Readies the segments in a collection's folder for the engine: goes back to before an optimisation that did not end, and
+/// clears what a dead process was building.
+pub(super) fn recover_segments(dir: &Path) -> Result<()> {
     if optimization_is_open(dir) {
         let [_, _, failed] = SEGMENTS_LEFTOVERS.map(|name| dir.join(name));
         let segments = dir.join(SEGMENTS);
@@ -182,11 +221,6 @@ pub(super) fn before_load(dir: &Path) -> Result<()> {
     }
     for name in SEGMENTS_LEFTOVERS.into_iter().chain([UNFINISHED_SEGMENTS]) {
         remove_dir(&dir.join(name))?;
-    }
-    let mut closed = closed_wal_parts(dir)?;
-    closed.pop();
-    for (_, path) in closed {
-        fs::remove_file(&path).map_err(|error| io_error("remove", &path, error))?;
     }
     Ok(())
 }
@@ -215,7 +249,7 @@ pub(super) fn optimization_is_open(dir: &Path) -> bool {
     dir.join(SEGMENTS_BEFORE).exists()
 }
 
-/// A second name for every file of a folder; a copy where the file system has no hard links.
+/// A second name for every file of a folder; a copy if the file system has no hard links.
 fn link_tree(from: &Path, to: &Path) -> Result<()> {
     for entry in walkdir::WalkDir::new(from) {
         let failed = || Error::transient(format!("cannot list {}", from.display()));
@@ -233,50 +267,27 @@ fn link_tree(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(|error| io_error(&format!("rename to {}", to.display()), from, error))
 }
 
-/// Says, durably, that the collection is open. True where it said so already: a process died.
+/// Says, durably, that the collection is open. True if it said so already: a process died.
 pub(super) fn mark_running(dir: &Path) -> Result<bool> {
-    let path = dir.join(RUNNING_FILE);
-    if path.exists() {
+    if dir.join(RUNNING_FILE).exists() {
         return Ok(true);
     }
-    File::create(&path).map_err(|error| io_error("create", &path, error))?;
-    sync(dir)?;
+    write_durably(dir, RUNNING_FILE, &[])?;
     Ok(false)
 }
 
-/// Says that the collection was closed in order.
+/// Says that the collection was closed in order. If the power goes before this is on disk, the next opening looks for
+/// traces of a crash in vain, which does no harm.
 pub(super) fn clear_running(dir: &Path) -> Result<()> {
     let path = dir.join(RUNNING_FILE);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
         _ => Ok(()),
     }
-}
-
-/// Bytes in parts of the engine's log that [`before_load`] would remove.
-pub(super) fn reclaimable_wal_bytes(dir: &Path) -> Result<u64> {
-    let mut closed = closed_wal_parts(dir)?;
-    closed.pop();
-    let size = |path: &PathBuf| fs::metadata(path).map(|data| data.len()).unwrap_or_default();
-    Ok(closed.iter().map(|(_, path)| size(path)).sum())
-}
-
-/// Closed parts of the log, by the number of their first operation.
-fn closed_wal_parts(dir: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    let wal = dir.join(WAL);
-    if !wal.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut parts: Vec<(u64, PathBuf)> = read_dir(&wal)?
-        .into_iter()
-        .filter_map(|entry| Some((entry.name.strip_prefix(CLOSED_WAL_PREFIX)?.parse().ok()?, entry.path)))
-        .collect();
-    parts.sort_unstable();
-    Ok(parts)
 }
 
 /// Brings a whole folder to disk: contents and entries.
@@ -287,7 +298,7 @@ pub(super) fn sync_tree(dir: &Path) -> Result<()> {
 /// Folders whose entries are on disk, with the time of their last change then.
 pub(super) type SyncedDirs = HashMap<PathBuf, SystemTime>;
 
-/// Brings the entries of a folder and of all below it to disk, where they have changed: the engine syncs what is in its
+/// Brings the entries of a folder and of all below it to disk, if they have changed: the engine syncs what is in its
 /// files, not that they exist.
 pub(super) fn sync_dirs(dir: &Path, synced: &mut SyncedDirs) -> Result<()> {
     /// Two changes closer than this may carry the same time.
@@ -327,17 +338,17 @@ fn walk(dir: &Path, mut visit: impl FnMut(&walkdir::DirEntry) -> Result<()>) -> 
     Ok(())
 }
 
-fn sync(path: &Path) -> Result<()> {
+pub(super) fn sync(path: &Path) -> Result<()> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| io_error("bring to disk", path, error))
 }
 
-struct Entry {
-    name: String,
-    path: PathBuf,
+pub(super) struct Entry {
+    pub name: String,
+    pub path: PathBuf,
 }
 
 /// Entries whose name is UTF-8; nothing of ours or the engine's has another.
-fn read_dir(dir: &Path) -> Result<Vec<Entry>> {
+pub(super) fn read_dir(dir: &Path) -> Result<Vec<Entry>> {
     let failed = |error| io_error("list", dir, error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(dir).map_err(failed)? {
@@ -393,35 +404,38 @@ mod tests {
         begin_optimization(dir).unwrap();
         assert!(optimization_is_open(dir));
         replace();
-        before_load(dir).unwrap();
+        recover_segments(dir).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "old");
 
         begin_optimization(dir).unwrap();
         replace();
         end_optimization(dir).unwrap();
-        before_load(dir).unwrap();
+        recover_segments(dir).unwrap();
         assert!(!file.exists());
         assert_eq!(read_dir(dir).unwrap().len(), 1);
 
         // A process that died while it went back.
         fs::rename(dir.join(SEGMENTS), dir.join("segments.failed")).unwrap();
         fs::create_dir(dir.join(SEGMENTS_BEFORE)).unwrap();
-        before_load(dir).unwrap();
+        recover_segments(dir).unwrap();
         assert_eq!(read_dir(dir).unwrap().len(), 1);
     }
 
     #[test]
-    fn the_newest_closed_part_of_the_log_stays() {
+    fn a_durable_file_is_replaced_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let wal = dir.path().join(WAL);
-        fs::create_dir(&wal).unwrap();
-        for name in ["closed-9", "closed-10", "closed-100", "open-4", "first-index"] {
-            fs::write(wal.join(name), [0; 8]).unwrap();
+        for id in ["first", "second, and longer", ""] {
+            write_incarnation(dir.path(), id).unwrap();
+            assert_eq!(read_incarnation(dir.path()).unwrap().as_deref(), Some(id));
         }
-        assert_eq!(reclaimable_wal_bytes(dir.path()).unwrap(), 16);
-        before_load(dir.path()).unwrap();
-        let mut left: Vec<String> = read_dir(&wal).unwrap().into_iter().map(|entry| entry.name).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["closed-100", "first-index", "open-4"]);
+        assert_eq!(read_dir(dir.path()).unwrap().len(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn remains_that_cannot_be_removed_are_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(".one.new")).unwrap();
+        sweep(dir.path()).unwrap();
+        assert!(read_dir(dir.path()).unwrap().is_empty());
     }
 }

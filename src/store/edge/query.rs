@@ -1,7 +1,8 @@
 //! Our query tree in the engine's terms.
 //!
 //! The engine joins the filter of each stage with those of its prefetches down to the leaves (`recurse_prefetches` in its
-//! query planner), and a stage above leaves only scores what they passed on: so a filter at the root holds in every branch.
+//! query planner), and a stage above leaves only scores what they passed on: so the filter at the root, in which the tenant
+//! is named, holds in every branch.
 //! A stage that scores candidates runs with its own parameters.
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
@@ -11,9 +12,10 @@ use qdrant_edge::{
     VectorInternal, WithPayloadInterface, WithVector,
 };
 
-use super::filter::engine_filter;
-use super::points::{check_finite, engine_sparse, from_engine_id, from_payload, from_vectors};
+use super::filter::{engine_filter, narrowed};
+use super::points::{engine_sparse, from_engine_id, from_payload};
 use crate::error::{Error, Result};
+use crate::store::payload::{check_finite, check_sparse};
 use crate::store::{QueryNode, QueryVector, ScoredPoint, Scoring, StoreQuery};
 use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Schema, SearchParams, VectorKind, VectorName};
 
@@ -23,22 +25,18 @@ const RRF_K: usize = 2;
 /// Translates a whole query.
 ///
 /// # Errors
-/// Configuration, where the query names what the schema has not or is no legal tree; permanent, where a vector is broken.
+/// Configuration, if the query names what the schema has not or is no legal tree; permanent, if a vector is broken.
 pub(super) fn to_engine(query: StoreQuery, schema: &Schema) -> Result<QueryRequest> {
     let root = stage(query.root, schema, 0)?;
-    let with_vector = names(&query.with_vectors);
-    for name in query.with_vectors {
-        known(name, schema)?;
-    }
     Ok(QueryRequest {
         prefetches: root.prefetches,
         query: root.query,
-        filter: root.filter,
+        filter: EngineFilter::merge_opts(Some(engine_filter(&query.filter)?), root.filter),
         score_threshold: root.score_threshold,
         limit: root.limit,
         offset: 0,
         params: root.params,
-        with_vector,
+        with_vector: WithVector::Bool(false),
         with_payload: WithPayloadInterface::Bool(true),
     })
 }
@@ -53,7 +51,7 @@ pub(super) fn names(vectors: &[VectorName]) -> WithVector {
 }
 
 /// # Errors
-/// Configuration, where the schema has no such vector.
+/// Configuration, if the schema has no such vector.
 pub(super) fn known(name: VectorName, schema: &Schema) -> Result<VectorKind> {
     schema.get(name).map(|spec| spec.kind).ok_or_else(|| {
         let kept: Vec<&str> = schema.vectors.iter().map(|spec| spec.name.as_str()).collect();
@@ -65,8 +63,8 @@ fn stage(node: QueryNode, schema: &Schema, depth: usize) -> Result<Prefetch> {
     if depth > MAX_PREFETCH_DEPTH {
         return Err(Error::configuration(format!("the query nests prefetches deeper than {MAX_PREFETCH_DEPTH}")));
     }
-    let QueryNode { scoring, prefetch, filter, params, score_threshold, limit } = node;
-    let filter = engine_filter(&filter)?;
+    let QueryNode { scoring, prefetch, conditions, params, score_threshold, limit } = node;
+    let filter = narrowed(&conditions)?;
     let branches = prefetch.len();
     let mut prefetches =
         prefetch.into_iter().map(|child| stage(child, schema, depth + 1)).collect::<Result<Vec<_>>>()?;
@@ -125,7 +123,10 @@ fn nearest(using: VectorName, vector: QueryVector, schema: &Schema) -> Result<Sc
             }
             VectorInternal::MultiDense(TypedMultiDenseVector { dim, flattened_vectors: rows.into_vec() })
         }
-        (VectorKind::SparseIdf, QueryVector::Sparse(sparse)) => VectorInternal::Sparse(engine_sparse(using, sparse)?),
+        (VectorKind::SparseIdf, QueryVector::Sparse(sparse)) => {
+            check_sparse(using, &sparse)?;
+            VectorInternal::Sparse(engine_sparse(sparse))
+        }
         (kind, _) => {
             return Err(Error::configuration(format!(
                 "the query's vector for '{using}' is of another kind than the stored one, {kind:?}"
@@ -171,13 +172,8 @@ fn engine_params(params: SearchParams) -> Option<EngineParams> {
 }
 
 /// # Errors
-/// Permanent, where the stored point is none of ours.
+/// Permanent, if the stored point is none of ours.
 pub(super) fn from_engine(hit: EngineHit) -> Result<ScoredPoint> {
     let id = from_engine_id(hit.id)?;
-    Ok(ScoredPoint {
-        id,
-        score: hit.score,
-        payload: from_payload(id, hit.payload)?,
-        vectors: from_vectors(id, hit.vector)?,
-    })
+    Ok(ScoredPoint { id, score: hit.score, payload: from_payload(id, hit.payload)? })
 }

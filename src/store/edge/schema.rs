@@ -1,5 +1,4 @@
-//! Our [`Schema`] in the engine's terms: vectors, quantization, payload indexes, and what sets one schema apart from
-//! another.
+//! Our [`Schema`] in the engine's terms: vectors, quantization, payload indexes.
 
 use std::collections::HashMap;
 
@@ -12,8 +11,8 @@ use qdrant_edge::{
 };
 
 use super::Tuning;
-use super::filter::field;
 use crate::error::{Error, Result};
+use crate::store::schema::{FieldIndex, PAYLOAD_INDEXES};
 use crate::types::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, ProductRatio, Quantization, Schema, TurboBits, VectorKind,
     VectorSpec,
@@ -51,16 +50,21 @@ pub(super) fn engine_config(schema: &Schema, tuning: &Tuning) -> Result<EdgeConf
         sparse_vectors,
         hnsw_config: graph(None),
         quantization_config: None,
-        optimizers: EdgeOptimizersConfig {
-            deleted_threshold: Some(tuning.deleted_ratio),
-            vacuum_min_vector_number: Some(tuning.vacuum_min_points),
-            default_segment_number: Some(tuning.segments),
-            max_segment_size: Some(tuning.max_segment_kb),
-            indexing_threshold: Some(tuning.indexing_threshold_kb),
-            prevent_unoptimized: None,
-        },
+        optimizers: optimizers(tuning),
         wal_options: Some(WalOptions { segment_capacity: tuning.wal_segment_bytes, ..WalOptions::default() }),
     })
+}
+
+/// When the engine rewrites segments.
+pub(super) fn optimizers(tuning: &Tuning) -> EdgeOptimizersConfig {
+    EdgeOptimizersConfig {
+        deleted_threshold: Some(tuning.deleted_ratio),
+        vacuum_min_vector_number: Some(tuning.vacuum_min_points),
+        default_segment_number: Some(tuning.segments),
+        max_segment_size: Some(tuning.max_segment_kb),
+        indexing_threshold: Some(tuning.indexing_threshold_kb),
+        prevent_unoptimized: None,
+    }
 }
 
 fn vector_params(spec: &VectorSpec, dim: usize, multivector: Option<MultiVectorConfig>) -> Result<EdgeVectorParams> {
@@ -84,7 +88,8 @@ fn sparse_params(spec: &VectorSpec) -> Result<EdgeSparseVectorParams> {
     }
     Ok(EdgeSparseVectorParams {
         full_scan_threshold: None,
-        on_disk: Some(spec.on_disk),
+        // In memory as long as the segment is small; from the indexing threshold on the index is mapped.
+        on_disk: Some(true),
         modifier: Some(Modifier::Idf),
         datatype: Some(datatype(spec.datatype)),
     })
@@ -104,8 +109,9 @@ fn graph(spec: Option<HnswSpec>) -> HnswIndexConfig {
         m,
         ef_construct,
         full_scan_threshold: FULL_SCAN_THRESHOLD_KB,
-        max_indexing_threads: 0,
-        on_disk: None,
+        // One: questions go on meanwhile.
+        max_indexing_threads: 1,
+        on_disk: Some(true),
         payload_m: Some(m),
         inline_storage: None,
     }
@@ -165,49 +171,27 @@ fn turbo(spec: &VectorSpec, bits: TurboBits, in_memory: bool) -> Result<Quantiza
     })
 }
 
-/// Every payload field that a filter may name, with its index.
-pub(super) fn payload_indexes() -> Vec<(&'static str, PayloadFieldSchema)> {
-    let keyword = || PayloadSchemaParams::Keyword(KeywordIndexParams::default());
-    let datetime = || PayloadSchemaParams::Datetime(DatetimeIndexParams::default());
-    let tenant = KeywordIndexParams { is_tenant: Some(true), ..KeywordIndexParams::default() };
-    let page = IntegerIndexParams { lookup: Some(true), range: Some(true), ..IntegerIndexParams::default() };
-    [
-        (field::TENANT, PayloadSchemaParams::Keyword(tenant)),
-        (field::DOCUMENT_ID, PayloadSchemaParams::Uuid(UuidIndexParams::default())),
-        (field::GENERATION, keyword()),
-        (field::SOURCE, keyword()),
-        (field::TITLE, keyword()),
-        (field::TAG_LIST, keyword()),
-        (field::PAGE, PayloadSchemaParams::Integer(page)),
-        (field::CREATED, datetime()),
-        (field::INGESTED_AT, datetime()),
-    ]
-    .map(|(name, params)| (name, PayloadFieldSchema::FieldParams(params)))
-    .into()
+/// The indexes of [`PAYLOAD_INDEXES`] in the engine's terms.
+pub(super) fn payload_indexes() -> impl Iterator<Item = (&'static str, PayloadFieldSchema)> {
+    PAYLOAD_INDEXES.into_iter().map(|(name, index)| (name, PayloadFieldSchema::FieldParams(index_params(index))))
 }
 
-/// The first thing in which two schemas differ, in words; None where they are the same. The order of vectors is no
-/// difference.
-pub(super) fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
-    for spec in &stored.vectors {
-        let Some(other) = wanted.get(spec.name) else {
-            return Some(format!("vector '{}' is stored but not asked for", spec.name));
-        };
-        let parts = [
-            ("kind", format!("{:?}", spec.kind), format!("{:?}", other.kind)),
-            ("datatype", format!("{:?}", spec.datatype), format!("{:?}", other.datatype)),
-            ("on_disk", spec.on_disk.to_string(), other.on_disk.to_string()),
-            ("hnsw", format!("{:?}", spec.hnsw), format!("{:?}", other.hnsw)),
-            ("quantization", format!("{:?}", spec.quantization), format!("{:?}", other.quantization)),
-        ];
-        for (part, found, asked) in parts {
-            if found != asked {
-                return Some(format!("vector '{}' is stored with {part} {found}, asked for is {asked}", spec.name));
-            }
+fn index_params(index: FieldIndex) -> PayloadSchemaParams {
+    let on_disk = Some(true);
+    match index {
+        FieldIndex::Keyword => PayloadSchemaParams::Keyword(KeywordIndexParams { on_disk, ..Default::default() }),
+        FieldIndex::Tenant => {
+            PayloadSchemaParams::Keyword(KeywordIndexParams { is_tenant: Some(true), on_disk, ..Default::default() })
         }
+        FieldIndex::Uuid => PayloadSchemaParams::Uuid(UuidIndexParams { on_disk, ..Default::default() }),
+        FieldIndex::Integer => PayloadSchemaParams::Integer(IntegerIndexParams {
+            lookup: Some(true),
+            range: Some(true),
+            on_disk,
+            ..Default::default()
+        }),
+        FieldIndex::Datetime => PayloadSchemaParams::Datetime(DatetimeIndexParams { on_disk, ..Default::default() }),
     }
-    let new = wanted.vectors.iter().find(|spec| stored.get(spec.name).is_none());
-    new.map(|spec| format!("vector '{}' is asked for but not stored", spec.name))
 }
 
 #[cfg(test)]
@@ -263,13 +247,5 @@ mod tests {
         let quantization = Quantization::Scalar { quantile: Some(0.2), in_memory: false };
         let error = engine_config(&patches(Some(quantization)), &Tuning::default()).unwrap_err();
         assert!(error.to_string().contains("0.2") && error.to_string().contains("patches"), "{error}");
-    }
-
-    #[test]
-    fn the_first_difference_is_named() {
-        let wanted = patches(Some(Quantization::Turbo { bits: TurboBits::Bits4, in_memory: true }));
-        assert_eq!(difference(&wanted, &wanted.clone()), None);
-        let text = difference(&patches(None), &wanted).unwrap();
-        assert!(text.contains("patches") && text.contains("quantization") && text.contains("Turbo"), "{text}");
     }
 }

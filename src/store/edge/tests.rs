@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::{EdgeStore, Tuning};
-use crate::error::Kind;
+use crate::error::{Blame, Kind};
 use crate::store::contract::{Place, contract_tests};
-use crate::store::fixtures::{self, Page, by_patches, points, query, question};
-use crate::store::{Condition, Filter, VectorStore};
-use crate::types::{BinaryEncoding, Quantization, SearchParams, VectorName};
+use crate::store::fixtures::{self, Page, TENANT, all, by_patches, only, points, query, question};
+use crate::store::{Condition, VectorStore};
+use crate::types::{BinaryEncoding, PointId, Quantization, SearchParams, Tenant, VectorName};
 
 const DOCS: &str = "documents";
 
@@ -26,6 +26,7 @@ pub(super) fn tiny() -> Tuning {
         vacuum_min_points: 10,
         wal_segment_bytes: 32 << 10,
         wal_limit_bytes: 64 << 10,
+        holes: true,
     }
 }
 
@@ -73,11 +74,11 @@ async fn the_engines_own_lock_is_explained() {
     let folder = Folder::new(Tuning::default());
     let store = folder.open().await;
     store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
-    store.count(DOCS, &Filter::default()).await.unwrap();
+    store.count(DOCS, &all()).await.unwrap();
     // A store that got past our own lock.
     fs::remove_file(folder.path().join(".lock")).unwrap();
     let second = folder.open().await;
-    let error = second.count(DOCS, &Filter::default()).await.unwrap_err();
+    let error = second.count(DOCS, &all()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Configuration, "{error}");
     assert!(error.to_string().contains("in use by another process"), "{error}");
 }
@@ -95,11 +96,24 @@ async fn half_made_collections_are_swept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_stays_short_and_later_changes_count() {
-    let folder = Folder::new(tiny());
-    let store = folder.open().await;
+    the_log_stays_short(tiny()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_stays_short_without_holes() {
+    the_log_stays_short(Tuning { holes: false, ..tiny() }).await;
+}
+
+async fn the_log_stays_short(tuning: Tuning) {
+    let folder = Folder::new(tuning);
+    let mut store = folder.open().await;
     store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
     let pages = fixtures::pages(1, 20);
     for round in 1..=30 {
+        if round % 10 == 0 {
+            drop(store);
+            store = folder.open().await;
+        }
         let mut points = points(&pages);
         for point in &mut points {
             point.payload.title = format!("Round {round}");
@@ -107,14 +121,85 @@ async fn the_log_stays_short_and_later_changes_count() {
         store.upsert(DOCS, points).await.unwrap();
         store.flush(DOCS).await.unwrap();
         let title = Condition::Title(format!("Round {round}"));
-        assert_eq!(store.count(DOCS, &Filter { must: vec![title], must_not: vec![] }).await.unwrap(), 20);
+        assert_eq!(store.count(DOCS, &only(title)).await.unwrap(), 20, "round {round} is the newest");
     }
-    let log: u64 = fs::read_dir(folder.path().join(DOCS).join("wal"))
-        .unwrap()
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .sum();
+    let log = super::log::bytes(&folder.path().join(DOCS)).unwrap();
     assert!(log < 400 << 10, "{log} bytes of log");
-    assert_eq!(store.count(DOCS, &Filter::default()).await.unwrap(), 20);
+    assert_eq!(store.count(DOCS, &all()).await.unwrap(), 20);
+}
+
+/// Neither segments, however small the part that was deleted, nor the log keep what a purge has met.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_text_leaves_the_disk() {
+    const CANARY: &str = "canary in a coal mine";
+    for tuning in [Tuning::default(), tiny()] {
+        let folder = Folder::new(tuning);
+        let store = folder.open().await;
+        store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
+        let mut pages = points(&fixtures::pages(4, 30));
+        let (document, generation) = (pages[7].payload.document_id, pages[7].payload.generation.clone());
+        for page in pages.iter_mut().filter(|page| page.payload.document_id == document) {
+            page.payload.text = format!("{CANARY}, page {}", page.payload.page);
+            page.payload.title = CANARY.into();
+        }
+        store.upsert(DOCS, pages).await.unwrap();
+        store.flush(DOCS).await.unwrap();
+        store.optimize(DOCS).await.unwrap();
+        assert!(holds(folder.path(), CANARY), "text is stored so that it can be found");
+        store.delete_generation(DOCS, document, &generation).await.unwrap();
+        store.flush(DOCS).await.unwrap();
+        assert!(store.purge(DOCS).await.unwrap());
+        assert!(!holds(folder.path(), CANARY));
+        assert_eq!(store.count(DOCS, &all()).await.unwrap(), 90);
+    }
+}
+
+fn holds(folder: &Path, text: &str) -> bool {
+    walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file()).any(
+        |entry| {
+            let bytes = fs::read(entry.path()).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        },
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collection_that_cannot_be_opened_stops_no_other() {
+    let folder = Folder::new(Tuning::default());
+    let store = folder.open().await;
+    for name in ["broken", "garbled", DOCS] {
+        store.ensure_collection(name, &fixtures::schema()).await.unwrap();
+        store.upsert(name, vec![Page::new(1, 1).point()]).await.unwrap();
+    }
+    drop(store);
+    for entry in walkdir::WalkDir::new(folder.path().join("broken/segments")) {
+        let entry = entry.unwrap();
+        if entry.file_name() == "segment.json" {
+            fs::write(entry.path(), "no JSON").unwrap();
+        }
+    }
+    fs::write(folder.path().join("garbled/schema.json"), "no JSON").unwrap();
+    let store = folder.open().await;
+    for name in ["broken", "garbled"] {
+        let refused = [
+            store.count(name, &all()).await.unwrap_err(),
+            store.upsert(name, vec![Page::new(2, 1).point()]).await.unwrap_err(),
+            store.optimize(name).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.blame(), Blame::Dependency, "{error}");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+    store.upsert(DOCS, vec![Page::new(2, 1).point()]).await.unwrap();
+    store.flush(DOCS).await.unwrap();
+    assert_eq!(store.count(DOCS, &all()).await.unwrap(), 2);
+    assert_eq!(store.collections().await.unwrap(), ["broken", DOCS, "garbled"]);
+    for name in ["broken", "garbled"] {
+        store.drop_collection(name).await.unwrap();
+        store.ensure_collection(name, &fixtures::schema()).await.unwrap();
+        assert!(store.is_empty(name).await.unwrap());
+    }
 }
 
 /// What a process leaves that dies after points moved out of an optimised segment and before that one knows: two copies.
@@ -137,7 +222,7 @@ async fn older_copies_go_after_a_crash() {
     newer.iter_mut().for_each(|point| point.payload.title = "newer".into());
     store.upsert(DOCS, newer).await.unwrap();
     store.flush(DOCS).await.unwrap();
-    let newer = Filter { must: vec![Condition::Title("newer".into())], must_not: vec![] };
+    let newer = only(Condition::Title("newer".into()));
     assert_eq!(store.count(DOCS, &newer).await.unwrap(), 80);
     drop(store);
     let store = folder.open().await;
@@ -154,13 +239,14 @@ async fn older_copies_go_after_a_crash() {
     fs::write(folder.path().join(DOCS).join("running"), []).unwrap();
 
     let store = folder.open().await;
-    assert_eq!(store.count(DOCS, &Filter::default()).await.unwrap(), 80);
-    let titles: std::collections::BTreeSet<String> =
-        store.scroll(DOCS, &Filter::default(), 100).await.unwrap().into_iter().map(|p| p.payload.title).collect();
-    assert_eq!(titles.into_iter().collect::<Vec<_>>(), ["newer"]);
+    assert_eq!(store.count(DOCS, &all()).await.unwrap(), 80);
+    let tenant = Tenant(TENANT.into());
+    let every: Vec<PointId> = pages.iter().map(Page::id).collect();
+    let stored = store.retrieve(DOCS, &tenant, &every, &[]).await.unwrap();
+    assert!(stored.len() == 80 && stored.iter().all(|point| point.payload.title == "newer"));
     assert_eq!(store.count(DOCS, &newer).await.unwrap(), 80);
     for page in &pages {
-        let found = store.retrieve(DOCS, &[page.id()], &[VectorName::Fde]).await.unwrap();
+        let found = store.retrieve(DOCS, &tenant, &[page.id()], &[VectorName::Fde]).await.unwrap();
         assert_eq!(found[0].vectors[&VectorName::Fde], page.point().vectors[&VectorName::Fde]);
     }
 }
@@ -227,5 +313,5 @@ async fn closing_flushes() {
     store.upsert(DOCS, vec![Page::new(1, 1).point()]).await.unwrap();
     store.close().await.unwrap();
     let store = folder.open().await;
-    assert_eq!(store.count(DOCS, &Filter::default()).await.unwrap(), 1);
+    assert_eq!(store.count(DOCS, &all()).await.unwrap(), 1);
 }

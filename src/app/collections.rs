@@ -1,0 +1,255 @@
+//! Collections: what each is made with, the models behind them, and that the vectors in the store are those that the ledger
+//! knows. A changed recipe is built beside the old one, which answers questions until the new one is complete.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::definition::Definition;
+use crate::config::Pipeline;
+use crate::embed::Models;
+use crate::error::{Error, Result, ResultExt};
+use crate::ingest::{CollectionPlan, CollectionPlans};
+use crate::ledger::{Build, CollectionRecord, Job, Ledger};
+use crate::store::VectorStore;
+
+/// Between a collection's name and what tells its builds apart. No collection's own name holds it.
+const BUILD_MARK: &str = "--";
+
+/// Every collection of an installation.
+pub struct Collections {
+    store: Arc<dyn VectorStore>,
+    ledger: Arc<dyn Ledger>,
+    models: Arc<Models>,
+    /// Definitions that were read, by the JSON they were read from.
+    parsed: Mutex<HashMap<String, Arc<Definition>>>,
+    /// Store collections that this process has found to be the ledger's and given a new identity.
+    opened: tokio::sync::Mutex<HashMap<String, String>>,
+    /// Held while a collection is made or found to be as it should.
+    defining: tokio::sync::Mutex<()>,
+}
+
+/// A build with its definition.
+#[derive(Clone)]
+pub struct DefinedBuild {
+    /// Name of the collection in the store.
+    pub physical: String,
+    pub definition: Arc<Definition>,
+}
+
+/// What an ingest begins with.
+pub struct Defined {
+    pub build: DefinedBuild,
+    /// So many documents are built anew under another recipe.
+    pub resubmitted: u64,
+}
+
+impl Collections {
+    pub fn new(store: Arc<dyn VectorStore>, ledger: Arc<dyn Ledger>, models: Arc<Models>) -> Self {
+        let (parsed, opened, defining) = Default::default();
+        Self { store, ledger, models, parsed, opened, defining }
+    }
+
+    /// What questions are asked of.
+    ///
+    /// # Errors
+    /// Configuration: there is no collection of that name (those that exist are named), or its vectors are not those that the
+    /// ledger knows.
+    pub async fn active(&self, collection: &str) -> Result<DefinedBuild> {
+        let Some(record) = self.ledger.collection(collection).await? else {
+            let names: Vec<_> = self.ledger.collections().await?.into_iter().map(|record| record.name).collect();
+            let known = if names.is_empty() {
+                "nothing has been ingested yet; begin with `quire ingest FOLDER`".to_owned()
+            } else {
+                format!("there is {}", names.join(", "))
+            };
+            return Err(Error::configuration(format!("there is no collection '{collection}': {known}")));
+        };
+        self.check(collection, &record.active).await?;
+        self.defined(&record.active)
+    }
+
+    /// The definition of a build.
+    pub fn defined(&self, build: &Build) -> Result<DefinedBuild> {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let definition = match parsed.get(&build.definition) {
+            Some(definition) => definition.clone(),
+            None => {
+                let read = Arc::new(Definition::of_build(build)?);
+                parsed.insert(build.definition.clone(), read.clone());
+                read
+            }
+        };
+        Ok(DefinedBuild { physical: build.physical.clone(), definition })
+    }
+
+    /// The build that documents of the collection are ingested into: what the pipeline asks for, or, without one, what the
+    /// collection is made with already, under the model as it is now. Written down before the first page; its collection in
+    /// the store exists afterwards.
+    ///
+    /// Where vectors made so may not stand beside those of the collection, every document is submitted anew, for a build
+    /// beside the present one.
+    pub async fn define(&self, collection: &str, pipeline: Option<&Pipeline>, default: &Pipeline) -> Result<Defined> {
+        let _defining = self.defining.lock().await;
+        check_name(collection)?;
+        let record = self.ledger.collection(collection).await?;
+        let stored = record.as_ref().map(|record| self.defined(record.target())).transpose()?;
+        let (wanted, manifest) = match (pipeline, &stored) {
+            // The same settings under the model as it is now: a newer revision makes a new recipe.
+            (None, Some(stored)) => {
+                let info = self.models.info(&stored.definition.model).await?;
+                ((*stored.definition).clone().with_model(&info), info.manifest_sha256)
+            }
+            (pipeline, _) => {
+                let pipeline = pipeline.unwrap_or(default);
+                let info = self.models.info(&pipeline.model).await?;
+                (Definition::new(pipeline, &info)?, info.manifest_sha256)
+            }
+        };
+        // Each keeps one core busy for a moment.
+        let (model, defined) = tokio::join!(self.models.start(&wanted.model), self.put(collection, record, &wanted));
+        if model?.info().manifest_sha256 != manifest {
+            return Err(Error::transient(format!("model '{}' was replaced just now: start again", wanted.model)));
+        }
+        defined
+    }
+
+    async fn put(&self, collection: &str, record: Option<CollectionRecord>, wanted: &Definition) -> Result<Defined> {
+        let Some(record) = record else {
+            self.drop_undefined(collection).await?;
+            let build = wanted.to_build(collection.to_owned())?;
+            self.store.ensure_collection(collection, &wanted.schema).await?;
+            self.ledger.define(collection, &build).await?;
+            return Ok(Defined { resubmitted: self.open(collection, &build).await?, build: self.defined(&build)? });
+        };
+        for existing in record.builds() {
+            if !self.defined(existing)?.definition.shares_vectors_with(wanted) {
+                continue;
+            }
+            let is_active = existing.physical == record.active.physical;
+            if is_active && record.next.is_some() {
+                // Back to what there is: what was built to take its place is given up.
+                self.ledger.abandon(collection).await?;
+            }
+            let build =
+                Build { incarnations: existing.incarnations.clone(), ..wanted.to_build(existing.physical.clone())? };
+            self.ledger.define(collection, &build).await?;
+            let mut resubmitted = self.open(collection, &build).await?;
+            if !is_active {
+                resubmitted += self.ledger.rebuild(collection, &build).await?;
+            }
+            return Ok(Defined { build: self.defined(&build)?, resubmitted });
+        }
+        let mark = &Uuid::new_v4().simple().to_string()[..8];
+        let build = wanted.to_build(format!("{collection}{BUILD_MARK}{mark}"))?;
+        self.store.ensure_collection(&build.physical, &wanted.schema).await?;
+        let resubmitted = self.ledger.rebuild(collection, &build).await?;
+        self.open(collection, &build).await?;
+        tracing::info!(
+            collection,
+            documents = resubmitted,
+            "another recipe: every document is built anew beside the old"
+        );
+        Ok(Defined { build: self.defined(&build)?, resubmitted })
+    }
+
+    /// Removes an empty collection that an earlier run made and never wrote down, because its model could not be loaded or
+    /// it was killed: it must not keep this run from making another.
+    async fn drop_undefined(&self, physical: &str) -> Result<()> {
+        if self.store.is_empty(physical).await? {
+            self.store.drop_collection(physical).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the store's collection is the one that the ledger knows, and gives it a new identity, so that a copy
+    /// of today is told from the collection of tomorrow. Where it is gone, was restored from elsewhere or is somebody else's,
+    /// an empty one takes its place and its documents are submitted anew; returns how many.
+    ///
+    /// While the identity changes both are accepted: a process that dies in between leaves nothing that looks foreign.
+    async fn open(&self, collection: &str, build: &Build) -> Result<u64> {
+        let mut opened = self.opened.lock().await;
+        if opened.contains_key(&build.physical) {
+            return Ok(0);
+        }
+        let found = self.store.incarnation(&build.physical).await?;
+        let mut accepted = build.incarnations.clone();
+        let mut resubmitted = 0;
+        if !is_ours(&build.incarnations, found.as_deref()) {
+            tracing::warn!(
+                collection,
+                "the vectors are gone or not those that the ledger knows: every document is queued again"
+            );
+            self.store.drop_collection(&build.physical).await?;
+            resubmitted = self.ledger.resubmit_all(collection, &build.physical).await?;
+            accepted.clear();
+        }
+        self.store.ensure_collection(&build.physical, &self.defined(build)?.definition.schema).await?;
+        let identity = Uuid::new_v4().simple().to_string();
+        accepted.push(identity.clone());
+        self.ledger.put_incarnations(&build.physical, &accepted).await?;
+        self.store.set_incarnation(&build.physical, &identity).await?;
+        self.ledger.put_incarnations(&build.physical, std::slice::from_ref(&identity)).await?;
+        opened.insert(build.physical.clone(), identity);
+        Ok(resubmitted)
+    }
+
+    /// Whether questions may be asked of the store's collection.
+    async fn check(&self, collection: &str, build: &Build) -> Result<()> {
+        if self.opened.lock().await.contains_key(&build.physical) {
+            return Ok(());
+        }
+        let found = self.store.incarnation(&build.physical).await?;
+        if is_ours(&build.incarnations, found.as_deref()) {
+            return Ok(());
+        }
+        Err(Error::configuration(format!(
+            "the vectors of collection '{collection}' are gone, or are not those that the ledger knows (a copy that was \
+             restored?): `quire ingest` puts its documents in again"
+        )))
+    }
+}
+
+/// An older data folder knows no identities: what lies there is taken as it is.
+fn is_ours(accepted: &[String], found: Option<&str>) -> bool {
+    match found {
+        Some(found) => accepted.iter().any(|accepted| accepted == found),
+        None => accepted.is_empty(),
+    }
+}
+
+/// # Errors
+/// Configuration: the name is kept for builds.
+fn check_name(collection: &str) -> Result<()> {
+    if collection.contains(BUILD_MARK) {
+        return Err(Error::configuration(format!(
+            "'{collection}' can't be a collection's name: '{BUILD_MARK}' stands between a collection and its builds"
+        )));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl CollectionPlans for Collections {
+    async fn plan(&self, job: &Job) -> Result<Option<Arc<CollectionPlan>>> {
+        let collection = &job.collection;
+        let Some(record) = self.ledger.collection(collection).await? else { return Ok(None) };
+        let Some(build) = record.builds().find(|build| build.physical == job.physical) else { return Ok(None) };
+        let DefinedBuild { physical, definition } = self.defined(build)?;
+        let model = self.models.start(&definition.model).await.context(format!("collection '{collection}'"))?;
+        if model.info().name() != definition.model_name {
+            return Err(Error::configuration(format!(
+                "collection '{collection}' is made with {}, and '{}' is now {}: ingest again to move to it",
+                definition.model_name,
+                definition.model,
+                model.info().name()
+            )));
+        }
+        self.open(collection, build).await?;
+        let Definition { render, derive, .. } = &*definition;
+        let (render, derive) = (render.clone(), derive.clone());
+        Ok(Some(Arc::new(CollectionPlan { physical, render, derive, model })))
+    }
+}

@@ -1,0 +1,119 @@
+//! What a build of a collection is made with, kept in the ledger so that a question is embedded, derived and planned exactly
+//! as its pages were.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Pipeline;
+use crate::derive::Recipe;
+use crate::embed::ModelInfo;
+use crate::error::{Error, Result};
+use crate::ledger::Build;
+use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName};
+
+/// The definition of a build, as JSON in the ledger. Limits (of pages, bytes, time) are no part of it: they may change from
+/// run to run without changing a vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Definition {
+    /// Name or path by which the model is found.
+    pub model: String,
+    /// `id@revision` of the model that made the vectors.
+    pub model_name: String,
+    pub recipe: RecipeId,
+    pub render: RenderSettings,
+    pub derive: DeriveSettings,
+    pub schema: Schema,
+    pub plans: Vec<Plan>,
+    pub default_plan: String,
+}
+
+impl Definition {
+    /// What a pipeline means with a model.
+    pub fn new(pipeline: &Pipeline, info: &ModelInfo) -> Result<Self> {
+        let schema = pipeline.schema(info.dim)?;
+        let derive = pipeline.derive.clone();
+        if derive.vectors.contains(&VectorName::Anchors) && !info.has_codebook {
+            return Err(Error::configuration(format!(
+                "pipeline '{}' asks for anchors, and model '{}' has no codebook: name the vectors to keep in a pipeline, \
+                 without anchors, as pipelines/colpali.yaml does",
+                pipeline.name,
+                info.name()
+            )));
+        }
+        let plans = pipeline.plans.clone();
+        let default_plan = default_plan(pipeline, info.default_plan.as_deref())?;
+        let recipe = recipe(info, &pipeline.render, &derive);
+        Ok(Self {
+            model: pipeline.model.clone(),
+            model_name: info.name(),
+            recipe,
+            render: pipeline.render.clone(),
+            derive,
+            schema,
+            plans,
+            default_plan,
+        })
+    }
+
+    /// The same settings under the model as it is now: a newer revision gives another recipe, and so other vectors.
+    pub fn with_model(mut self, info: &ModelInfo) -> Self {
+        self.recipe = recipe(info, &self.render, &self.derive);
+        self.model_name = info.name();
+        self
+    }
+
+    /// # Errors
+    /// Configuration: another version of Quire wrote it.
+    pub fn of_build(build: &Build) -> Result<Self> {
+        serde_json::from_str(&build.definition).map_err(|error| {
+            Error::configuration(format!("the definition of '{}' can't be read by this version", build.physical))
+                .with_source(error)
+        })
+    }
+
+    /// As a build that is kept in this collection of the store.
+    pub fn to_build(&self, physical: String) -> Result<Build> {
+        let definition = serde_json::to_string(self)
+            .map_err(|error| Error::bug("a definition is always JSON").with_source(error))?;
+        Ok(Build { physical, recipe: self.recipe.clone(), definition, incarnations: Vec::new() })
+    }
+
+    /// Whether pages of the other definition may stand in one collection with pages of this one.
+    pub fn shares_vectors_with(&self, other: &Self) -> bool {
+        self.recipe == other.recipe && self.schema == other.schema
+    }
+
+    /// The plan of that name, or the default one.
+    pub fn plan(&self, name: Option<&str>) -> Result<&Plan> {
+        let name = name.unwrap_or(&self.default_plan);
+        self.plans.iter().find(|plan| plan.name == name).ok_or_else(|| {
+            Error::configuration(format!(
+                "there is no plan '{name}' in this collection; it has {}",
+                self.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>().join(", ")
+            ))
+        })
+    }
+}
+
+fn recipe(info: &ModelInfo, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
+    Recipe {
+        model_id: info.id.clone(),
+        model_revision: info.revision.clone(),
+        manifest_sha256: info.manifest_sha256.clone(),
+        dpi: render.dpi,
+        max_page_pixels: render.max_page_pixels,
+        derive: derive.clone(),
+    }
+    .id()
+}
+
+/// The pipeline's choice, else the model's where its vectors exist, else exact search.
+fn default_plan(pipeline: &Pipeline, models_choice: Option<&str>) -> Result<String> {
+    let has = |name: &str| pipeline.plans.iter().any(|plan| plan.name == name);
+    if let Some(chosen) = &pipeline.default_plan {
+        return Ok(chosen.clone());
+    }
+    let fallbacks = ["hybrid", "pooled", "exact"];
+    models_choice.into_iter().chain(fallbacks).find(|name| has(name)).map(str::to_owned).ok_or_else(|| {
+        Error::configuration(format!("pipeline '{}' stores no vectors that any plan could search", pipeline.name))
+    })
+}

@@ -1,0 +1,126 @@
+//! The one collector of garbage: pages and images of generations that nobody sees any more, and whole collections that no
+//! build uses. Whoever wants garbage gone asks it; it works for one at a time.
+//!
+//! It must never touch what people see or a worker is writing: a generation in the ledger's list of garbage is never written
+//! again, for every submission has a new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::blobs::{BlobStore, generation_prefixes};
+use crate::error::{Error, Result};
+use crate::ledger::{Garbage, Ledger};
+use crate::store::VectorStore;
+
+/// Generations removed in one go.
+const BATCH: usize = 256;
+/// Most generations looked at, where those at the front can't be removed.
+const LONGEST_BATCH: usize = 1 << 16;
+
+/// Removes garbage.
+pub struct Collector {
+    store: Arc<dyn VectorStore>,
+    ledger: Arc<dyn Ledger>,
+    blobs: Arc<dyn BlobStore>,
+    /// Held by whoever collects.
+    turn: Mutex<()>,
+}
+
+impl Collector {
+    pub fn new(store: Arc<dyn VectorStore>, ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>) -> Self {
+        Self { store, ledger, blobs, turn: Mutex::default() }
+    }
+
+    /// Removes all garbage that there is and returns how many generations went. A collection that fails keeps its own garbage
+    /// for the next time and nobody else's.
+    ///
+    /// # Errors
+    /// The first failure, after everything else was removed.
+    pub async fn collect(&self) -> Result<usize> {
+        let _turn = self.turn.lock().await;
+        let mut removed = 0;
+        let mut limit = BATCH;
+        // They go as a whole, afterwards.
+        let retired: BTreeSet<String> = self.ledger.retired().await?.into_iter().collect();
+        loop {
+            let batch = self.ledger.garbage(limit).await?;
+            let asked = batch.len();
+            let (gone, failure) = self.remove(batch, &retired).await;
+            removed += gone;
+            match failure {
+                // Those at the front stay: look behind them.
+                Some(_) if asked == limit && limit < LONGEST_BATCH => limit *= 4,
+                Some(error) => {
+                    self.drop_retired().await?;
+                    return Err(error);
+                }
+                None if asked < limit => break,
+                None => {}
+            }
+        }
+        self.drop_retired().await?;
+        Ok(removed)
+    }
+
+    /// How many generations went, and the first failure.
+    async fn remove(&self, batch: Vec<Garbage>, retired: &BTreeSet<String>) -> (usize, Option<Error>) {
+        let mut by_collection: BTreeMap<String, Vec<Garbage>> = BTreeMap::new();
+        for garbage in batch {
+            by_collection.entry(garbage.collection.clone()).or_default().push(garbage);
+        }
+        let (mut removed, mut failure) = (0, None);
+        for (physical, garbage) in by_collection {
+            let outcome = async {
+                if !retired.contains(&physical) {
+                    self.remove_points(&physical, &garbage).await?;
+                }
+                self.remove_images(&garbage).await
+            };
+            match outcome.await {
+                Ok(()) => removed += garbage.len(),
+                Err(error) => {
+                    tracing::warn!(collection = physical, %error, "garbage could not be removed and stays for the next time");
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        (removed, failure)
+    }
+
+    /// When this returns, the store has confirmed.
+    async fn remove_points(&self, physical: &str, batch: &[Garbage]) -> Result<()> {
+        if !self.store.collections().await?.iter().any(|name| name == physical) {
+            return Ok(());
+        }
+        for garbage in batch {
+            self.store.delete_generation(physical, garbage.document, &garbage.generation).await?;
+        }
+        self.store.flush(physical).await
+    }
+
+    /// The last step: the ledger forgets a generation only when nothing of it is left.
+    async fn remove_images(&self, batch: &[Garbage]) -> Result<()> {
+        for garbage in batch {
+            for prefix in generation_prefixes(&garbage.tenant, garbage.document, &garbage.generation) {
+                for key in self.blobs.list(&prefix).await? {
+                    self.blobs.delete(&key).await?;
+                }
+            }
+            self.ledger.collected(garbage).await?;
+        }
+        Ok(())
+    }
+
+    async fn drop_retired(&self) -> Result<()> {
+        let existing: BTreeSet<String> = self.store.collections().await?.into_iter().collect();
+        for physical in self.ledger.retired().await? {
+            if existing.contains(&physical) {
+                self.store.drop_collection(&physical).await?;
+            }
+            self.ledger.dropped(&physical).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! What is done beside the flow, so that a long ingest stays as fast and as small as a short one: garbage is collected,
+//! collections that were written to are optimised, and once a day what was deleted leaves the disk. Failures are logged and
+//! tried again; they hold nobody up.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::collector::Collector;
+use crate::ledger::Ledger;
+use crate::store::VectorStore;
+
+/// Without news, garbage is looked for after so long: what an attempt that lost its lease left behind, failures of before.
+const IDLE: Duration = Duration::from_secs(60);
+/// Deleted text leaves the disk of a running engine within a day.
+const PURGE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Tells the upkeep what happened. Clones share it.
+#[derive(Clone, Default)]
+pub struct Upkeep(Arc<News>);
+
+#[derive(Default)]
+struct News {
+    /// Collections (names in the store) written to since they were last optimised.
+    written: Mutex<BTreeSet<String>>,
+    told: Notify,
+}
+
+impl Upkeep {
+    /// Pages of this collection became visible, others became garbage.
+    pub fn written(&self, physical: &str) {
+        self.0.written.lock().unwrap_or_else(PoisonError::into_inner).insert(physical.to_owned());
+        self.0.told.notify_one();
+    }
+
+    fn take(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.0.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs until `end`.
+    pub fn start(
+        &self,
+        store: Arc<dyn VectorStore>,
+        ledger: Arc<dyn Ledger>,
+        collector: Arc<Collector>,
+        end: CancellationToken,
+    ) -> JoinHandle<()> {
+        let upkeep = self.clone();
+        tokio::spawn(async move {
+            let mut next_purge = Instant::now() + PURGE;
+            loop {
+                tokio::select! {
+                    () = upkeep.0.told.notified() => {}
+                    () = tokio::time::sleep(IDLE) => {}
+                    () = end.cancelled() => return,
+                }
+                if let Err(error) = collector.collect().await {
+                    tracing::warn!(%error, "garbage is left for the next time");
+                }
+                for physical in upkeep.take() {
+                    if end.is_cancelled() {
+                        return;
+                    }
+                    if let Err(error) = store.optimize(&physical).await {
+                        tracing::warn!(collection = physical, %error, "a collection could not be optimised");
+                    }
+                }
+                if Instant::now() >= next_purge {
+                    purge(store.as_ref(), ledger.as_ref()).await;
+                    next_purge = Instant::now() + PURGE;
+                }
+            }
+        })
+    }
+}
+
+async fn purge(store: &dyn VectorStore, ledger: &dyn Ledger) {
+    let collections = match store.collections().await {
+        Ok(collections) => collections,
+        Err(error) => return tracing::warn!(%error, "what was deleted stays on the disk for now"),
+    };
+    for physical in collections {
+        if let Err(error) = store.purge(&physical).await {
+            tracing::warn!(collection = physical, %error, "what was deleted stays on the disk for now");
+        }
+    }
+    if let Err(error) = ledger.trim().await {
+        tracing::warn!(%error, "what was deleted stays in the ledger's log for now");
+    }
+}

@@ -1,0 +1,133 @@
+//! What every ledger backend must do, one test a rule. A backend runs the suite with `contract_tests!(its factory)`.
+
+mod collections;
+mod garbage;
+mod incidents;
+mod reads;
+mod retrying;
+mod work;
+
+pub(super) use self::collections::*;
+pub(super) use self::garbage::*;
+pub(super) use self::incidents::*;
+pub(super) use self::reads::*;
+pub(super) use self::retrying::*;
+pub(super) use self::work::*;
+
+use std::sync::Arc;
+
+use super::testing::{Backend, HandClock, OwnedLedger, build, ordinary};
+use super::*;
+
+/// A ledger with the collections "documents" and "elsewhere".
+async fn open(backend: &dyn Backend) -> (Arc<dyn OwnedLedger>, HandClock) {
+    let clock = HandClock::new();
+    let ledger = backend.empty(clock.clock()).await;
+    for name in ["documents", "elsewhere"] {
+        ledger.define(name, &build(name)).await.unwrap();
+    }
+    (ledger, clock)
+}
+
+async fn claim_one(ledger: &dyn Ledger) -> Job {
+    let mut jobs = ledger.claim(&ordinary(1)).await.unwrap();
+    assert_eq!(jobs.len(), 1, "a job was expected");
+    jobs.remove(0)
+}
+
+async fn submit_and_claim(ledger: &dyn Ledger, submission: &Submission) -> Job {
+    assert_eq!(ledger.submit(submission).await.unwrap(), Submitted::Queued);
+    let job = claim_one(ledger).await;
+    assert_eq!((job.document, &job.content_hash), (submission.document, &submission.content_hash));
+    job
+}
+
+async fn complete(ledger: &dyn Ledger, job: &Job) {
+    assert!(ledger.complete(job, &Indexed::default()).await.unwrap());
+}
+
+/// Indexes the version, and returns the generation under which it stands.
+async fn index(ledger: &dyn Ledger, submission: &Submission) -> Generation {
+    let job = submit_and_claim(ledger, submission).await;
+    assert_eq!(job.task, Task::Index);
+    complete(ledger, &job).await;
+    job.generation
+}
+
+async fn reject(ledger: &dyn Ledger, job: &Job, reason: &str) -> bool {
+    ledger.reject(job, &Rejection { reason: reason.into(), limit: None }).await.unwrap()
+}
+
+async fn record(ledger: &dyn Ledger, of: &Submission) -> DocumentRecord {
+    ledger.document(&of.tenant, of.document).await.unwrap().expect("the document is known")
+}
+
+/// What people see of the document.
+async fn seen(ledger: &dyn Ledger, of: &Submission) -> Option<Generation> {
+    let visible = ledger.visible(&of.tenant, &[of.document]).await.unwrap().remove(&of.document);
+    let record = ledger.document(&of.tenant, of.document).await.unwrap();
+    assert_eq!(visible, record.and_then(|record| record.visible));
+    visible
+}
+
+/// The generations that are garbage, oldest first.
+async fn garbage(ledger: &dyn Ledger) -> Vec<Generation> {
+    ledger.garbage(100).await.unwrap().into_iter().map(|garbage| garbage.generation).collect()
+}
+
+async fn collect_all(ledger: &dyn Ledger) {
+    for garbage in ledger.garbage(100).await.unwrap() {
+        ledger.collected(&garbage).await.unwrap();
+    }
+}
+
+/// One test a case, and the comparison with the model, against ledgers of `$backend`.
+macro_rules! contract_tests {
+    ($backend:expr) => {
+        $crate::ledger::contract::contract_tests! { $backend;
+            a_collection_is_defined_once_and_its_definition_replaced, a_build_keeps_its_recipe,
+            a_physical_collection_has_one_owner, incarnations_are_kept, a_next_build_is_filled_beside_the_active_one,
+            a_switch_is_one_step, a_switch_waits_for_every_job, a_switch_loses_nothing_unasked, a_forced_switch_goes_on,
+            a_rebuild_goes_on_with_what_is_missing, a_rebuild_gives_up_an_earlier_one, a_rebuild_needs_another_build,
+            an_abandoned_build_leaves_all_as_it_was, an_abandoned_build_returns_what_changed_meanwhile,
+            a_retired_name_is_free_once_it_was_dropped, one_recipe_in_two_builds_is_not_mixed,
+            lost_vectors_are_made_again, a_lost_next_build_leaves_what_people_see,
+            a_lost_active_build_leaves_the_next_one_alone, pages_in_work_are_lost_with_their_build,
+
+            a_document_is_indexed, a_submission_needs_its_collection, a_document_has_one_owner,
+            a_change_replaces_what_people_see_at_the_end, every_submission_has_a_generation_of_its_own,
+            tags_alone_are_written_anew, tags_alone_are_indexed_again_beside_a_rebuild,
+            tags_change_while_tags_are_written, a_retagging_that_fails_hides_nothing, a_newer_version_takes_the_job_away,
+            resubmitting_leaves_a_running_job_alone, jobs_are_handed_out_by_collection, no_job_is_handed_out_twice,
+
+            a_rejected_version_is_not_tried_again, a_rejection_at_a_limit_is_tried_under_another,
+            failed_pages_survive_unchanged, lost_pages_are_tried_again, pages_at_a_limit_are_tried_under_another,
+            a_failing_document_is_tried_again_and_then_buried, a_released_job_is_as_before,
+            a_released_job_waits_with_its_reason,
+
+            a_lease_that_ran_out_is_taken_over, who_was_held_when_a_process_died_is_suspect,
+            ten_deaths_bury_nothing, an_end_in_peace_clears_a_suspect,
+
+            a_deleted_document_goes_with_its_garbage, a_deleted_document_goes_from_both_builds,
+            a_document_without_points_is_deleted_at_once, a_document_comes_back_while_it_is_deleted,
+            garbage_names_where_it_lies,
+
+            documents_are_listed_by_source, lists_go_on_where_they_ended, a_foreign_cursor_is_refused,
+            tenants_see_nothing_of_each_other
+        }
+
+        #[test]
+        fn random_operations_agree_with_the_model() {
+            $crate::ledger::model::random_operations_agree(&$backend);
+        }
+    };
+    ($backend:expr; $($case:ident),*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::ledger::contract::$case(&$backend).await;
+            }
+        )*
+    };
+}
+pub(super) use contract_tests;

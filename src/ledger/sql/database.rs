@@ -1,0 +1,109 @@
+//! What the ledger needs of a database: statements with values, rows with columns, transactions.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// A parameter of a statement.
+#[derive(Debug, Clone)]
+pub enum Value {
+    Text(Option<String>),
+    Integer(i64),
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(Some(text))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(text: Option<String>) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        Value::Text(text.map(str::to_owned))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(integer: i64) -> Self {
+        Value::Integer(integer)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(integer: u32) -> Self {
+        Value::Integer(i64::from(integer))
+    }
+}
+
+/// A statement with its parameters, `$1` first.
+#[derive(Debug)]
+pub struct Statement {
+    pub sql: &'static str,
+    pub values: Vec<Value>,
+}
+
+impl Statement {
+    pub fn new(sql: &'static str) -> Self {
+        Self { sql, values: Vec::new() }
+    }
+
+    /// The next parameter.
+    #[must_use]
+    pub fn with(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}
+
+/// A row, read by the names of its columns.
+pub trait Columns: Send + Sync {
+    fn text(&self, column: &str) -> Result<String>;
+    fn optional_text(&self, column: &str) -> Result<Option<String>>;
+    fn integer(&self, column: &str) -> Result<i64>;
+    fn optional_integer(&self, column: &str) -> Result<Option<i64>>;
+}
+
+/// A database that keeps a ledger.
+#[async_trait]
+pub trait Database: Send + Sync + 'static {
+    type Row: Columns;
+    type Transaction: Transaction;
+
+    /// `document_id` and visible `generation` of the documents of tenant `$1` among those whose ids are in the JSON array `$2`.
+    const VISIBLE: &'static str;
+
+    /// Begins a transaction that writes: nobody else writes what it reads before it ends.
+    async fn begin(&self) -> Result<Self::Transaction>;
+    /// Reads outside of transactions.
+    async fn read(&self, statement: Statement) -> Result<Vec<Self::Row>>;
+
+    /// Makes what was deleted leave the disk.
+    ///
+    /// # Errors
+    /// Transient: another program reads the database for long, or it can't be written.
+    async fn trim(&self) -> Result<()>;
+}
+
+/// A transaction; rolled back if it is dropped.
+#[async_trait]
+pub trait Transaction: Send {
+    type Row: Columns;
+
+    /// Runs a statement and returns how many rows it changed.
+    async fn run(&mut self, statement: Statement) -> Result<u64>;
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<Self::Row>>;
+    /// Durable when it returns.
+    async fn commit(self) -> Result<()>;
+}

@@ -1,0 +1,235 @@
+//! From rows to records and back: every conversion between the database's types and Quire's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::database::Columns;
+use crate::error::{Blame, Error, Result};
+use crate::ledger::transitions::{InBuild, Seen, Standing};
+use crate::ledger::{Build, CollectionRecord, DocumentRecord, Garbage, Job, State, Task};
+use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
+
+pub fn collection(row: &impl Columns) -> Result<CollectionRecord> {
+    let build = |physical: String, prefix: &str| -> Result<Build> {
+        Ok(Build {
+            physical,
+            recipe: RecipeId(row.text(&format!("{prefix}recipe"))?),
+            definition: row.text(&format!("{prefix}definition"))?,
+            incarnations: from_json(&row.text(&format!("{prefix}incarnations"))?)?,
+        })
+    };
+    let next = row.optional_text("next_physical")?.map(|physical| build(physical, "next_")).transpose()?;
+    Ok(CollectionRecord {
+        name: row.text("name")?,
+        active: build(row.text("physical")?, "")?,
+        next,
+        created_at: to_rfc3339(row.integer("created_at_ms")?)?,
+    })
+}
+
+/// Collection and role of a build.
+pub fn owner(row: &impl Columns) -> Result<(String, String)> {
+    Ok((row.text("collection")?, row.text("role")?))
+}
+
+pub fn physical(row: &impl Columns) -> Result<String> {
+    row.text("physical")
+}
+
+pub fn jobs(row: &impl Columns) -> Result<u64> {
+    Ok(row.integer("jobs")?.unsigned_abs())
+}
+
+/// A document that a switch would lose, and why: its reason, else its state.
+pub fn loss(row: &impl Columns) -> Result<(SourceRef, String)> {
+    let reason = row.optional_text("reason")?.map_or_else(|| row.text("state"), Ok)?;
+    Ok((source(row)?, reason))
+}
+
+pub fn document_id(row: &impl Columns) -> Result<DocumentId> {
+    let id = row.text("document_id")?;
+    id.parse().map_err(|_| unreadable("the document id", &id))
+}
+
+/// A document whose target is in a build that is given up, with what people see of it.
+pub struct Aimed {
+    pub document: DocumentId,
+    pub content_hash: ContentHash,
+    pub tags: BTreeMap<String, String>,
+    pub seen: Option<(Generation, Seen)>,
+}
+
+pub fn aimed(row: &impl Columns) -> Result<Aimed> {
+    let seen = match row.optional_text("seen_generation")? {
+        None => None,
+        Some(generation) => Some((
+            Generation(generation),
+            Seen {
+                content_hash: ContentHash(row.text("seen_hash")?),
+                recipe: RecipeId(row.text("seen_recipe")?),
+                tags: from_json(&row.text("seen_tags")?)?,
+            },
+        )),
+    };
+    let content_hash = ContentHash(row.text("content_hash")?);
+    Ok(Aimed { document: document_id(row)?, content_hash, tags: tags(row)?, seen })
+}
+
+/// A document as its row tells, and where it stands.
+pub struct Known {
+    pub tenant: Tenant,
+    pub collection: String,
+    pub standing: Standing,
+}
+
+pub fn known(row: &impl Columns) -> Result<Known> {
+    let indexed = match row.optional_text("indexed_generation")? {
+        None => None,
+        Some(generation) => Some(InBuild {
+            generation: Generation(generation),
+            failed_pages: from_json(&row.text("indexed_failed_pages")?)?,
+        }),
+    };
+    let standing = Standing {
+        state: state(row)?,
+        physical: row.text("physical")?,
+        recipe: RecipeId(row.text("recipe")?),
+        content_hash: ContentHash(row.text("content_hash")?),
+        generation: Generation(row.text("generation")?),
+        tags: tags(row)?,
+        reason: row.optional_text("reason")?,
+        limit: row.optional_text("met_limit")?.as_deref().map(from_json).transpose()?,
+        indexed,
+    };
+    Ok(Known { tenant: Tenant(row.text("tenant")?), collection: row.text("collection")?, standing })
+}
+
+pub fn attempts(row: &impl Columns) -> Result<u32> {
+    small(row, "attempts")
+}
+
+pub fn due(row: &impl Columns) -> Result<Option<i64>> {
+    row.optional_integer("due_at_ms")
+}
+
+pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
+    Ok(DocumentRecord {
+        document_id: document_id(row)?,
+        tenant: Tenant(row.text("tenant")?),
+        collection: row.text("collection")?,
+        source: source(row)?,
+        title: row.text("title")?,
+        state: state(row)?,
+        reason: row.optional_text("reason")?,
+        page_count: small(row, "page_count")?,
+        failed_pages: from_json(&row.text("failed_pages")?)?,
+        content_hash: ContentHash(row.text("content_hash")?),
+        recipe: RecipeId(row.text("recipe")?),
+        visible: row.optional_text("visible")?.map(Generation),
+        tags: tags(row)?,
+        attempts: attempts(row)?,
+        size_bytes: row.integer("size_bytes")?.unsigned_abs(),
+        updated_at: to_rfc3339(row.integer("updated_at_ms")?)?,
+    })
+}
+
+/// The job as it is handed out by the claim that follows what the row says.
+pub fn claimed_job(row: &impl Columns) -> Result<Job> {
+    Ok(Job {
+        id: row.integer("id")?,
+        document: document_id(row)?,
+        tenant: Tenant(row.text("tenant")?),
+        collection: row.text("collection")?,
+        physical: row.text("physical")?,
+        source: source(row)?,
+        content_hash: ContentHash(row.text("content_hash")?),
+        recipe: RecipeId(row.text("recipe")?),
+        generation: Generation(row.text("generation")?),
+        tags: tags(row)?,
+        size_bytes: row.integer("size_bytes")?.unsigned_abs(),
+        task: Task::parse(&row.text("task")?)?,
+        attempt: attempts(row)?.saturating_add(1),
+        crashes: small(row, "crashes")?,
+        lease: row.integer("claims")? + 1,
+    })
+}
+
+pub fn garbage(row: &impl Columns) -> Result<Garbage> {
+    Ok(Garbage {
+        document: document_id(row)?,
+        tenant: Tenant(row.text("tenant")?),
+        collection: row.text("physical")?,
+        generation: Generation(row.text("generation")?),
+    })
+}
+
+pub fn visible(row: &impl Columns) -> Result<(DocumentId, Generation)> {
+    Ok((document_id(row)?, Generation(row.text("generation")?)))
+}
+
+pub fn count(row: &impl Columns) -> Result<(State, u64)> {
+    Ok((state(row)?, row.integer("documents")?.unsigned_abs()))
+}
+
+fn small(row: &impl Columns, column: &str) -> Result<u32> {
+    let value = row.integer(column)?;
+    u32::try_from(value).map_err(|_| unreadable(column, &value.to_string()))
+}
+
+fn state(row: &impl Columns) -> Result<State> {
+    let name = row.text("state")?;
+    State::parse(&name).map_err(|_| unreadable("the state", &name))
+}
+
+fn source(row: &impl Columns) -> Result<SourceRef> {
+    Ok(SourceRef { uri: row.text("source_uri")?, name: row.text("source_name")? })
+}
+
+fn tags(row: &impl Columns) -> Result<BTreeMap<String, String>> {
+    from_json(&row.text("tags")?)
+}
+
+/// A value that no Quire wrote: the ledger is damaged, which is no document's fault.
+fn unreadable(what: &str, value: &str) -> Error {
+    Error::permanent(format!(
+        "the ledger holds {what} '{value}', which cannot be read: it is damaged, restore a backup"
+    ))
+    .blaming(Blame::Dependency)
+}
+
+pub fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::bug("cannot write JSON for the ledger").with_source(error))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| unreadable("the JSON", json).with_source(error))
+}
+
+pub fn to_rfc3339(unix_ms: i64) -> Result<String> {
+    let time = Timestamp::from_millisecond(unix_ms)
+        .map_err(|error| unreadable("the time in ms", &unix_ms.to_string()).with_source(error))?;
+    Ok(format!("{time:.3}"))
+}
+
+/// The moment `wait` after `now_ms`.
+pub fn after(now_ms: i64, wait: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A size or limit as the database counts.
+pub fn to_integer(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_their_milliseconds() {
+        let text = to_rfc3339(1_700_000_000_120).unwrap();
+        assert_eq!(text, "2023-11-14T22:13:20.120Z");
+    }
+}

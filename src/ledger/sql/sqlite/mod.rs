@@ -1,0 +1,147 @@
+//! The ledger in one SQLite file: for one process on one machine.
+//!
+//! A transaction is durable when its method returns (WAL, `synchronous = FULL`). Writers take turns on one connection,
+//! and every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock.
+//!
+//! Deleted text leaves the file: SQLite writes zeros over what is deleted (`secure_delete`), and [`crate::ledger::Ledger::trim`]
+//! takes it out of the log beside the file.
+
+mod error;
+mod open;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+
+use self::error::failed;
+use super::SqlLedger;
+use super::database::{Columns, Database, Statement, Transaction, Value};
+use crate::error::{Error, Result};
+use crate::ledger::Clock;
+
+/// A ledger in one SQLite file, for one process on one machine. Every transaction is on disk when its method returns.
+pub type SqliteLedger = SqlLedger<SqliteFile>;
+
+/// The connections to the file.
+pub struct SqliteFile(open::Pools);
+
+impl SqlLedger<SqliteFile> {
+    /// Opens the ledger, or creates it with the folders above it. A ledger of an earlier version is brought to this one.
+    ///
+    /// # Errors
+    /// Configuration where the file is of a newer version than this program knows, or no ledger; it is not touched
+    /// then.
+    pub async fn open(path: &Path) -> Result<Self> {
+        Self::open_with_clock(path, Arc::new(|| jiff::Timestamp::now().as_millisecond())).await
+    }
+
+    /// Opens the ledger with a clock of one's own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with_clock(path: &Path, clock: Clock) -> Result<Self> {
+        Ok(Self { database: SqliteFile(open::open(path).await?), clock })
+    }
+
+    /// Frees the leases of a process that is gone; returns how many. Their attempts do not count, and the jobs are suspects
+    /// ([`Claim::suspects`](crate::ledger::Claim::suspects)) from now on. Only at start-up, by the one process that owns the
+    /// file.
+    ///
+    /// # Errors
+    /// Transient, where the file cannot be written.
+    pub async fn free_abandoned(&self) -> Result<usize> {
+        self.begin().await?.free_abandoned().await
+    }
+
+    /// Waits for running transactions and closes the file, which leaves no log beside it.
+    pub async fn close(self) {
+        self.database.0.reader.close().await;
+        if let Err(error) = self.database.trim().await {
+            tracing::warn!(%error, "the ledger is closed, and its log is left");
+        }
+        self.database.0.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl Database for SqliteFile {
+    type Row = SqliteRow;
+    type Transaction = sqlx::Transaction<'static, Sqlite>;
+
+    const VISIBLE: &'static str = "
+        SELECT i.document_id, i.generation
+        FROM documents d
+            JOIN builds b ON b.collection = d.collection AND b.role = 'active'
+            JOIN indexed i ON i.document_id = d.document_id AND i.physical = b.physical
+        WHERE d.tenant = $1 AND d.document_id IN (SELECT value FROM json_each($2))";
+
+    async fn begin(&self) -> Result<Self::Transaction> {
+        self.0.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed("write to the ledger", error))
+    }
+
+    async fn read(&self, statement: Statement) -> Result<Vec<SqliteRow>> {
+        query(statement).fetch_all(&self.0.reader).await.map_err(|error| failed("read the ledger", error))
+    }
+
+    /// Empties the log beside the file, so that deleted text is gone from both. Cheap: takes milliseconds, and waits for reads
+    /// that are under way.
+    async fn trim(&self) -> Result<()> {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&self.0.writer)
+            .await
+            .map_err(|error| failed("empty the log of the ledger", error))?;
+        if row.integer("busy")? != 0 {
+            return Err(Error::transient("the log of the ledger is being read by another program: it was not emptied"));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Transaction for sqlx::Transaction<'static, Sqlite> {
+    type Row = SqliteRow;
+
+    async fn run(&mut self, statement: Statement) -> Result<u64> {
+        let done = query(statement).execute(&mut **self).await.map_err(|error| failed("write to the ledger", error))?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<SqliteRow>> {
+        query(statement).fetch_all(&mut **self).await.map_err(|error| failed("read the ledger", error))
+    }
+
+    async fn commit(self) -> Result<()> {
+        sqlx::Transaction::commit(self).await.map_err(|error| failed("commit to the ledger", error))
+    }
+}
+
+fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+    statement.values.into_iter().fold(sqlx::query(statement.sql), |query, value| match value {
+        Value::Text(text) => query.bind(text),
+        Value::Integer(integer) => query.bind(integer),
+    })
+}
+
+impl Columns for SqliteRow {
+    fn text(&self, column: &str) -> Result<String> {
+        self.try_get(column).map_err(|error| failed("read the ledger", error))
+    }
+
+    fn optional_text(&self, column: &str) -> Result<Option<String>> {
+        self.try_get(column).map_err(|error| failed("read the ledger", error))
+    }
+
+    fn integer(&self, column: &str) -> Result<i64> {
+        self.try_get(column).map_err(|error| failed("read the ledger", error))
+    }
+
+    fn optional_integer(&self, column: &str) -> Result<Option<i64>> {
+        self.try_get(column).map_err(|error| failed("read the ledger", error))
+    }
+}

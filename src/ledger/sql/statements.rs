@@ -1,0 +1,230 @@
+//! Every statement of the ledger, in SQL that SQLite and PostgreSQL both understand. Parameters are numbered; lists travel as
+//! JSON arrays. What the two say differently is in [`Database`](super::Database).
+
+// ---- collections ---------------------------------------------------------------------------------------------------
+
+/// A collection with its active build and, where there is one, the next: `next_*` are null otherwise.
+pub const COLLECTION: &str = "
+    SELECT c.name, c.created_at_ms, a.physical, a.recipe, a.definition, a.incarnations, n.physical AS next_physical,
+        n.recipe AS next_recipe, n.definition AS next_definition, n.incarnations AS next_incarnations
+    FROM collections c
+        JOIN builds a ON a.collection = c.name AND a.role = 'active'
+        LEFT JOIN builds n ON n.collection = c.name AND n.role = 'next'
+    WHERE $1 IS NULL OR c.name = $1
+    ORDER BY c.name";
+pub const INSERT_COLLECTION: &str = "INSERT INTO collections (name, created_at_ms) VALUES ($1, $2)";
+pub const BUILD: &str = "SELECT collection, role FROM builds WHERE physical = $1";
+pub const INSERT_BUILD: &str = "
+    INSERT INTO builds (physical, collection, role, recipe, definition, incarnations) VALUES ($1, $2, $3, $4, $5, $6)";
+pub const SET_ROLE: &str = "UPDATE builds SET role = $2 WHERE physical = $1";
+pub const SET_DEFINITION: &str = "UPDATE builds SET definition = $2 WHERE physical = $1";
+pub const SET_INCARNATIONS: &str = "UPDATE builds SET incarnations = $2 WHERE physical = $1";
+pub const RETIRED: &str = "SELECT physical FROM builds WHERE role = 'retired' ORDER BY physical";
+pub const DROPPED: &str = "DELETE FROM builds WHERE physical = $1 AND role = 'retired'";
+
+pub const COUNT_JOBS: &str = "
+    SELECT COUNT(*) AS jobs FROM jobs j JOIN documents d ON d.document_id = j.document_id WHERE d.collection = $1";
+/// Documents that stand in the build `$1`, and not in the build `$2`.
+pub const WOULD_LOSE: &str = "
+    SELECT d.source_uri, d.source_name, d.state, d.reason
+    FROM indexed i JOIN documents d ON d.document_id = i.document_id
+    WHERE i.physical = $1
+        AND NOT EXISTS (SELECT 1 FROM indexed n WHERE n.document_id = i.document_id AND n.physical = $2)
+    ORDER BY d.source_uri, d.document_id";
+
+/// All that stands in the build `$1` is garbage; [`CLEAR_BUILD`] follows.
+pub const DISCARD_BUILD: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT i.document_id, d.tenant, i.physical, i.generation
+    FROM indexed i JOIN documents d ON d.document_id = i.document_id
+    WHERE i.physical = $1
+    ORDER BY d.source_uri, d.document_id
+    ON CONFLICT (document_id, generation) DO NOTHING";
+pub const CLEAR_BUILD: &str = "DELETE FROM indexed WHERE physical = $1";
+/// The document's target is garbage if it is unfinished and does not stand.
+pub const DISCARD_TARGET: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT d.document_id, d.tenant, d.physical, d.generation FROM documents d
+    WHERE d.document_id = $1 AND d.state IN ('queued', 'processing')
+        AND NOT EXISTS (SELECT 1 FROM indexed i WHERE i.document_id = d.document_id AND i.generation = d.generation)
+    ON CONFLICT (document_id, generation) DO NOTHING";
+
+/// Documents to be submitted for a build that begins: all but those being deleted.
+pub const ALL: &str = "
+    SELECT document_id FROM documents WHERE collection = $1 AND state != 'deleting' ORDER BY source_uri, document_id";
+/// Documents without a target in the build `$2`.
+pub const NOT_AIMED_AT: &str = "
+    SELECT document_id FROM documents
+    WHERE collection = $1 AND state != 'deleting' AND physical != $2
+    ORDER BY source_uri, document_id";
+/// Documents that the loss of the build `$2` concerns: of which something stands in it, or is just being written to it.
+/// Those whose target waits or stands in another build are in no need.
+pub const LOST: &str = "
+    SELECT d.document_id FROM documents d
+    WHERE d.collection = $1 AND d.state != 'deleting'
+        AND (EXISTS (SELECT 1 FROM indexed i WHERE i.document_id = d.document_id AND i.physical = $2)
+            OR (d.physical = $2 AND d.state = 'processing'))
+        AND NOT (d.physical != $2
+            AND (d.state IN ('queued', 'processing')
+                OR EXISTS (SELECT 1 FROM indexed i WHERE i.document_id = d.document_id AND i.generation = d.generation)))
+    ORDER BY d.source_uri, d.document_id";
+/// Documents whose target is in the build `$1`, with what people see of them in the build `$2`.
+pub const AIMED_AT: &str = "
+    SELECT d.document_id, d.content_hash, d.tags, i.generation AS seen_generation, i.content_hash AS seen_hash,
+        i.recipe AS seen_recipe, i.tags AS seen_tags
+    FROM documents d LEFT JOIN indexed i ON i.document_id = d.document_id AND i.physical = $2
+    WHERE d.physical = $1 AND d.state != 'deleting'
+    ORDER BY d.source_uri, d.document_id";
+/// The same version once more, for another build.
+pub const AIM: &str = "
+    UPDATE documents SET physical = $2, recipe = $3, generation = $4, state = 'queued', reason = NULL, met_limit = NULL,
+        attempts = 0, updated_at_ms = $5
+    WHERE document_id = $1";
+/// The document is indexed, and its target is what stands.
+pub const AIM_AT_SEEN: &str = "
+    UPDATE documents SET physical = $2, recipe = $3, generation = $4, state = 'indexed', reason = NULL, met_limit = NULL,
+        updated_at_ms = $5
+    WHERE document_id = $1";
+
+// ---- work ----------------------------------------------------------------------------------------------------------
+
+/// A document, and what stands in the build that its target is for.
+pub const STANDING: &str = "
+    SELECT d.tenant, d.collection, d.state, d.physical, d.recipe, d.content_hash, d.generation, d.tags, d.reason, d.met_limit,
+        i.generation AS indexed_generation, i.failed_pages AS indexed_failed_pages
+    FROM documents d LEFT JOIN indexed i ON i.document_id = d.document_id AND i.physical = d.physical
+    WHERE d.document_id = $1";
+/// The document with a new target. What stands of it, stands.
+pub const PUT_TARGET: &str = "
+    INSERT INTO documents (
+        document_id, tenant, collection, source_uri, source_name, physical, content_hash, recipe, generation, tags, size_bytes,
+        updated_at_ms, state, reason, met_limit, attempts)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', NULL, NULL, 0)
+    ON CONFLICT (document_id) DO UPDATE SET
+        source_uri = excluded.source_uri, source_name = excluded.source_name, physical = excluded.physical,
+        content_hash = excluded.content_hash, recipe = excluded.recipe, generation = excluded.generation,
+        tags = excluded.tags, size_bytes = excluded.size_bytes, updated_at_ms = excluded.updated_at_ms, state = 'queued',
+        reason = NULL, met_limit = NULL, attempts = 0";
+pub const INSERT_JOB: &str = "
+    INSERT INTO jobs (document_id, task, attempts, claims, crashes, due_at_ms) VALUES ($1, $2, 0, 0, 0, $3)";
+pub const DELETE_JOB: &str = "DELETE FROM jobs WHERE document_id = $1";
+
+/// Jobs that may be handed out at `$1`, at most `$2`, of collection `$3` or (null) of any; suspects (`$4` = 1) or others (0).
+pub const CLAIMABLE: &str = "
+    SELECT j.id, j.task, j.attempts, j.claims, j.crashes, d.document_id, d.tenant, d.collection, d.physical, d.source_uri,
+        d.source_name, d.content_hash, d.recipe, d.generation, d.tags, d.size_bytes
+    FROM jobs j JOIN documents d ON d.document_id = j.document_id
+    WHERE j.due_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+        AND ($3 IS NULL OR d.collection = $3)
+        AND (($4 = 1 AND j.crashes > 0) OR ($4 = 0 AND j.crashes = 0))
+        AND d.collection NOT IN (SELECT value FROM json_each($5))
+    ORDER BY j.id LIMIT $2";
+pub const LEASE_JOB: &str = "UPDATE jobs SET attempts = $2, claims = $3, lease_until_ms = $4 WHERE id = $1";
+/// What the worker that claimed job `$1` as claim `$2` still holds; no row where it holds nothing.
+pub const HELD: &str = "
+    SELECT j.attempts FROM jobs j WHERE j.id = $1 AND j.claims = $2 AND j.lease_until_ms IS NOT NULL";
+pub const RENEW: &str =
+    "UPDATE jobs SET lease_until_ms = $3 WHERE id = $1 AND claims = $2 AND lease_until_ms IS NOT NULL";
+/// Free again at `$3`; whatever the job was suspected of, this attempt ended in peace.
+pub const FREE_JOB: &str =
+    "UPDATE jobs SET attempts = $2, due_at_ms = $3, crashes = 0, lease_until_ms = NULL WHERE id = $1";
+pub const FREE_ABANDONED_DOCUMENTS: &str = "
+    UPDATE documents SET state = 'queued', updated_at_ms = $1,
+        attempts = (SELECT j.attempts - 1 FROM jobs j WHERE j.document_id = documents.document_id)
+    WHERE document_id IN (SELECT document_id FROM jobs WHERE lease_until_ms IS NOT NULL)";
+pub const FREE_ABANDONED_JOBS: &str = "
+    UPDATE jobs SET attempts = attempts - 1, crashes = crashes + 1, lease_until_ms = NULL
+    WHERE lease_until_ms IS NOT NULL";
+pub const NEXT_DUE: &str = "
+    SELECT MIN(j.due_at_ms) AS due_at_ms FROM jobs j JOIN documents d ON d.document_id = j.document_id
+    WHERE (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1) AND ($2 IS NULL OR d.collection = $2)";
+
+/// Without a new reason the old one stands: a document being tried again says why.
+pub const SET_STATE: &str = "
+    UPDATE documents SET state = $2, reason = COALESCE($3, reason), attempts = $4, updated_at_ms = $5
+    WHERE document_id = $1";
+pub const SET_MET_LIMIT: &str = "UPDATE documents SET met_limit = $2 WHERE document_id = $1";
+pub const SET_INDEXED: &str = "
+    UPDATE documents SET state = 'indexed', reason = NULL, met_limit = NULL, updated_at_ms = $2 WHERE document_id = $1";
+/// What stood in the target's build before the target is garbage; [`STAND`] follows.
+pub const DISCARD_EARLIER: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT d.document_id, d.tenant, i.physical, i.generation
+    FROM documents d JOIN indexed i ON i.document_id = d.document_id AND i.physical = d.physical
+    WHERE d.document_id = $1
+    ON CONFLICT (document_id, generation) DO NOTHING";
+/// The target stands indexed in its build.
+pub const STAND: &str = "
+    INSERT INTO indexed (document_id, physical, generation, content_hash, recipe, tags, title, page_count, failed_pages)
+    SELECT d.document_id, d.physical, d.generation, d.content_hash, d.recipe, d.tags, $2, $3, $4
+    FROM documents d WHERE d.document_id = $1
+    ON CONFLICT (document_id, physical) DO UPDATE SET
+        generation = excluded.generation, content_hash = excluded.content_hash, recipe = excluded.recipe,
+        tags = excluded.tags, title = excluded.title, page_count = excluded.page_count,
+        failed_pages = excluded.failed_pages";
+/// What stands has the target's tags now.
+pub const RETAG: &str = "
+    UPDATE indexed SET tags = (SELECT d.tags FROM documents d WHERE d.document_id = indexed.document_id)
+    WHERE document_id = $1 AND generation = $2";
+
+// ---- garbage -------------------------------------------------------------------------------------------------------
+
+pub const ADD_GARBAGE: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (document_id, generation) DO NOTHING";
+/// Garbage again, unless the generation stands or a job is about to write it.
+pub const ADD_STRAY_GARBAGE: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT $1, $2, $3, $4
+    WHERE NOT EXISTS (SELECT 1 FROM indexed WHERE document_id = $1 AND generation = $4)
+        AND NOT EXISTS (
+            SELECT 1 FROM documents WHERE document_id = $1 AND generation = $4 AND state IN ('queued', 'processing'))
+    ON CONFLICT (document_id, generation) DO NOTHING";
+pub const GARBAGE: &str = "SELECT document_id, tenant, physical, generation FROM garbage ORDER BY id LIMIT $1";
+pub const DELETE_GARBAGE: &str = "DELETE FROM garbage WHERE document_id = $1 AND generation = $2";
+/// Removes the row of a hidden document once nothing of it is left in the store.
+pub const FORGET: &str = "
+    DELETE FROM documents WHERE document_id = $1 AND state = 'deleting'
+        AND NOT EXISTS (SELECT 1 FROM garbage WHERE document_id = $1)";
+
+// ---- in the name of a tenant ---------------------------------------------------------------------------------------
+
+/// All that stands of a document, in whatever build, is garbage; [`CLEAR_DOCUMENT`] follows.
+pub const DISCARD_DOCUMENT: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT i.document_id, d.tenant, i.physical, i.generation
+    FROM indexed i JOIN documents d ON d.document_id = i.document_id
+    WHERE i.document_id = $1
+    ORDER BY i.physical
+    ON CONFLICT (document_id, generation) DO NOTHING";
+pub const CLEAR_DOCUMENT: &str = "DELETE FROM indexed WHERE document_id = $1";
+pub const HIDE: &str = "
+    UPDATE documents SET state = 'deleting', reason = NULL, met_limit = NULL, updated_at_ms = $2 WHERE document_id = $1";
+
+/// The columns of a listed document, with what people see of it.
+macro_rules! documents {
+    ($condition:literal) => {
+        concat!(
+            "
+    SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
+        d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
+        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages
+    FROM documents d
+        LEFT JOIN builds b ON b.collection = d.collection AND b.role = 'active'
+        LEFT JOIN indexed v ON v.document_id = d.document_id AND v.physical = b.physical
+    WHERE d.tenant = $1 AND ",
+            $condition
+        )
+    };
+}
+pub const DOCUMENT: &str = documents!("d.document_id = $2");
+/// Behind the document `$6` of source `$5` (null: from the first on).
+pub const DOCUMENTS: &str = documents!(
+    "($2 IS NULL OR d.collection = $2) AND ($3 IS NULL OR d.state = $3)
+        AND ($4 IS NULL OR substr(d.source_uri, 1, length($4)) = $4)
+        AND ($5 IS NULL OR (d.source_uri, d.document_id) > ($5, $6))
+    ORDER BY d.source_uri, d.document_id LIMIT $7"
+);
+pub const COUNTS: &str = "
+    SELECT state, COUNT(*) AS documents FROM documents
+    WHERE tenant = $1 AND ($2 IS NULL OR collection = $2) GROUP BY state";

@@ -1,0 +1,185 @@
+//! Submissions, jobs and what becomes of them; deletes; garbage that was collected.
+
+use std::time::Duration;
+
+use super::database::{Statement, Transaction};
+use super::rows::{self, after, to_integer, to_json};
+use super::statements as sql;
+use super::writing::Writing;
+use crate::error::{Error, Result};
+use crate::ledger::transitions::{OnSubmit, on_fail, on_submit};
+use crate::ledger::{Build, Claim, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
+use crate::types::{DocumentId, Generation, Tenant};
+
+impl<T: Transaction> Writing<T> {
+    pub async fn submit(mut self, submission: &Submission) -> Result<Submitted> {
+        let collection = self.defined(&submission.collection).await?;
+        let known = self.known(submission.document).await?;
+        let same_owner =
+            |tenant: &Tenant, collection: &str| *tenant == submission.tenant && collection == submission.collection;
+        if known.as_ref().is_some_and(|known| !same_owner(&known.tenant, &known.collection)) {
+            return Err(Error::bug(format!(
+                "document {} was submitted for another tenant or collection: ids are made of both",
+                submission.document
+            )));
+        }
+        let standing = known.map(|known| known.standing);
+        let (task, generation) = match on_submit(standing.as_ref(), submission, &collection) {
+            OnSubmit::Answer(answer) => return Ok(answer),
+            OnSubmit::Index { garbage } => {
+                if let (Some(abandoned), Some(standing)) = (garbage, &standing) {
+                    let statement = Statement::new(sql::ADD_GARBAGE)
+                        .with(submission.document.to_string())
+                        .with(submission.tenant.0.as_str())
+                        .with(standing.physical.as_str())
+                        .with(abandoned.0);
+                    self.run(statement).await?;
+                }
+                (Task::Index, Generation::fresh())
+            }
+            OnSubmit::Retag => {
+                let standing = standing.ok_or_else(|| Error::bug("only what stands can be tagged anew"))?;
+                (Task::Retag, standing.generation)
+            }
+        };
+        self.put_target(submission, collection.target(), &generation).await?;
+        self.put_job(submission.document, task).await?;
+        self.commit().await?;
+        Ok(Submitted::Queued)
+    }
+
+    async fn put_target(&mut self, submission: &Submission, build: &Build, generation: &Generation) -> Result<()> {
+        let statement = Statement::new(sql::PUT_TARGET)
+            .with(submission.document.to_string())
+            .with(submission.tenant.0.as_str())
+            .with(submission.collection.as_str())
+            .with(submission.source.uri.as_str())
+            .with(submission.source.name.as_str())
+            .with(build.physical.as_str())
+            .with(submission.content_hash.0.as_str())
+            .with(build.recipe.0.as_str())
+            .with(generation.0.as_str())
+            .with(to_json(&submission.tags)?)
+            .with(to_integer(submission.size_bytes))
+            .with(self.now_ms);
+        self.run(statement).await.map(drop)
+    }
+
+    pub async fn claim(mut self, claim: &Claim<'_>) -> Result<Vec<Job>> {
+        let claimable = Statement::new(sql::CLAIMABLE)
+            .with(self.now_ms)
+            .with(to_integer(claim.limit))
+            .with(claim.collection)
+            .with(i64::from(claim.suspects))
+            .with(to_json(&claim.except)?);
+        let jobs = self.rows(claimable, rows::claimed_job).await?;
+        for job in &jobs {
+            let lease = Statement::new(sql::LEASE_JOB)
+                .with(job.id)
+                .with(job.attempt)
+                .with(job.lease)
+                .with(after(self.now_ms, claim.lease));
+            self.run(lease).await?;
+            self.set_state(job.document, State::Processing, None, job.attempt).await?;
+        }
+        self.commit().await?;
+        Ok(jobs)
+    }
+
+    pub async fn renew(mut self, job: &Job, lease: Duration) -> Result<bool> {
+        let until_ms = after(self.now_ms, lease);
+        let renew = Statement::new(sql::RENEW).with(job.id).with(job.lease).with(until_ms);
+        let renewed = self.run(renew).await? == 1;
+        self.commit().await?;
+        Ok(renewed)
+    }
+
+    pub async fn complete(self, job: &Job, indexed: &Indexed) -> Result<bool> {
+        let Some((mut writing, _)) = self.held(job).await? else { return Ok(false) };
+        let id = job.document.to_string();
+        match job.task {
+            Task::Index => {
+                writing.run(Statement::new(sql::DISCARD_EARLIER).with(id.as_str())).await?;
+                let stand = Statement::new(sql::STAND)
+                    .with(id.as_str())
+                    .with(indexed.title.as_str())
+                    .with(indexed.page_count)
+                    .with(to_json(&indexed.failed_pages)?);
+                writing.run(stand).await?;
+            }
+            Task::Retag => {
+                let retag = Statement::new(sql::RETAG).with(id.as_str()).with(job.generation.0.as_str());
+                writing.run(retag).await?;
+            }
+        }
+        let now_ms = writing.now_ms;
+        writing.run(Statement::new(sql::SET_INDEXED).with(id).with(now_ms)).await?;
+        writing.delete_job(job.document).await?;
+        writing.commit().await?;
+        Ok(true)
+    }
+
+    pub async fn reject(self, job: &Job, rejection: &Rejection) -> Result<bool> {
+        let Some((mut writing, attempts)) = self.held(job).await? else { return Ok(false) };
+        writing.give_up(job, attempts, State::Rejected, &rejection.reason).await?;
+        let limit = rejection.limit.as_ref().map(to_json).transpose()?;
+        writing.run(Statement::new(sql::SET_MET_LIMIT).with(job.document.to_string()).with(limit)).await?;
+        writing.commit().await?;
+        Ok(true)
+    }
+
+    pub async fn fail(self, job: &Job, reason: &str, max_attempts: u32, retry_after: Duration) -> Result<Fate> {
+        let Some((mut writing, attempts)) = self.held(job).await? else { return Ok(Fate::Superseded) };
+        let fate = on_fail(attempts, max_attempts);
+        if fate == Fate::DeadLettered {
+            writing.give_up(job, attempts, State::Dead, reason).await?;
+        } else {
+            writing.free(job, attempts, retry_after, Some(reason)).await?;
+        }
+        writing.commit().await?;
+        Ok(fate)
+    }
+
+    pub async fn release(self, job: &Job, retry_after: Duration, reason: Option<&str>) -> Result<()> {
+        let Some((mut writing, attempts)) = self.held(job).await? else { return Ok(()) };
+        writing.free(job, attempts.saturating_sub(1), retry_after, reason).await?;
+        writing.commit().await
+    }
+
+    /// The job waits again.
+    async fn free(&mut self, job: &Job, attempts: u32, retry_after: Duration, reason: Option<&str>) -> Result<()> {
+        let due_at_ms = after(self.now_ms, retry_after);
+        self.run(Statement::new(sql::FREE_JOB).with(job.id).with(attempts).with(due_at_ms)).await?;
+        self.set_state(job.document, State::Queued, reason, attempts).await
+    }
+
+    /// Frees all leases; see [`SqliteLedger::free_abandoned`](super::SqliteLedger::free_abandoned).
+    pub async fn free_abandoned(mut self) -> Result<usize> {
+        self.run(Statement::new(sql::FREE_ABANDONED_DOCUMENTS).with(self.now_ms)).await?;
+        let freed = self.run(Statement::new(sql::FREE_ABANDONED_JOBS)).await?;
+        self.commit().await?;
+        Ok(usize::try_from(freed).unwrap_or(usize::MAX))
+    }
+
+    pub async fn collected(mut self, garbage: &Garbage) -> Result<()> {
+        let id = garbage.document.to_string();
+        self.run(Statement::new(sql::DELETE_GARBAGE).with(id.as_str()).with(garbage.generation.0.as_str())).await?;
+        self.run(Statement::new(sql::FORGET).with(id)).await?;
+        self.commit().await
+    }
+
+    pub async fn delete(mut self, tenant: &Tenant, document: DocumentId) -> Result<bool> {
+        let id = document.to_string();
+        if self.known(document).await?.is_none_or(|known| known.tenant != *tenant) {
+            return Ok(false);
+        }
+        self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;
+        self.run(Statement::new(sql::DISCARD_DOCUMENT).with(id.as_str())).await?;
+        self.run(Statement::new(sql::CLEAR_DOCUMENT).with(id.as_str())).await?;
+        self.delete_job(document).await?;
+        self.run(Statement::new(sql::HIDE).with(id.as_str()).with(self.now_ms)).await?;
+        self.run(Statement::new(sql::FORGET).with(id)).await?;
+        self.commit().await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,89 @@
+//! What both backends keep alike of a collection: its payload indexes, and what sets one schema apart from another.
+
+use crate::types::Schema;
+
+/// Payload keys that have an index: those that a filter may name.
+pub(super) mod field {
+    pub const TENANT: &str = "tenant";
+    pub const DOCUMENT_ID: &str = "document_id";
+    pub const GENERATION: &str = "generation";
+    pub const SOURCE: &str = "source";
+    pub const TITLE: &str = "title";
+    /// The page's tags, flattened to `key=value`, so that one index serves tags of any key.
+    pub const TAG_LIST: &str = "tag_list";
+    pub const PAGE: &str = "page";
+    pub const CREATED: &str = "created";
+    pub const INGESTED_AT: &str = "ingested_at";
+}
+
+/// How a payload field is indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FieldIndex {
+    Keyword,
+    /// A keyword by which the points of one tenant are told from those of others, and kept together.
+    Tenant,
+    Uuid,
+    /// Exact values and ranges.
+    Integer,
+    Datetime,
+}
+
+/// Every payload field that a filter may name, with its index.
+pub(super) const PAYLOAD_INDEXES: [(&str, FieldIndex); 9] = [
+    (field::TENANT, FieldIndex::Tenant),
+    (field::DOCUMENT_ID, FieldIndex::Uuid),
+    (field::GENERATION, FieldIndex::Keyword),
+    (field::SOURCE, FieldIndex::Keyword),
+    (field::TITLE, FieldIndex::Keyword),
+    (field::TAG_LIST, FieldIndex::Keyword),
+    (field::PAGE, FieldIndex::Integer),
+    (field::CREATED, FieldIndex::Datetime),
+    (field::INGESTED_AT, FieldIndex::Datetime),
+];
+
+/// The first thing in which two schemas differ, in words; None if they are the same. The order of vectors is no
+/// difference.
+pub(super) fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
+    for spec in &stored.vectors {
+        let Some(other) = wanted.get(spec.name) else {
+            return Some(format!("vector '{}' is stored but not asked for", spec.name));
+        };
+        let parts = [
+            ("kind", format!("{:?}", spec.kind), format!("{:?}", other.kind)),
+            ("datatype", format!("{:?}", spec.datatype), format!("{:?}", other.datatype)),
+            ("on_disk", spec.on_disk.to_string(), other.on_disk.to_string()),
+            ("hnsw", format!("{:?}", spec.hnsw), format!("{:?}", other.hnsw)),
+            ("quantization", format!("{:?}", spec.quantization), format!("{:?}", other.quantization)),
+        ];
+        for (part, found, asked) in parts {
+            if found != asked {
+                return Some(format!("vector '{}' is stored with {part} {found}, asked for is {asked}", spec.name));
+            }
+        }
+    }
+    let new = wanted.vectors.iter().find(|spec| stored.get(spec.name).is_none());
+    new.map(|spec| format!("vector '{}' is asked for but not stored", spec.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixtures;
+    use crate::types::{Quantization, TurboBits};
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let mut wanted = fixtures::schema();
+        wanted.vectors[0].quantization = Some(Quantization::Turbo { bits: TurboBits::Bits4, in_memory: true });
+        assert_eq!(difference(&wanted, &wanted.clone()), None);
+        let text = difference(&fixtures::schema(), &wanted).unwrap();
+        assert!(text.contains("patches") && text.contains("quantization") && text.contains("Turbo"), "{text}");
+    }
+
+    #[test]
+    fn the_order_of_vectors_is_no_difference() {
+        let mut turned = fixtures::schema();
+        turned.vectors.reverse();
+        assert_eq!(difference(&fixtures::schema(), &turned), None);
+    }
+}

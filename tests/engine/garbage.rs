@@ -1,0 +1,50 @@
+//! One collector; a failure of its work or of any upkeep stops nobody else's.
+
+use quire::faults::Fault;
+use quire::ledger::Ledger;
+
+use crate::{Bench, away, tenant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_replaced_goes_from_store_and_blobs() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 3);
+    bench.ingest().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    assert_eq!((bench.found().await.len(), bench.images().await), (1, 1));
+    assert!(bench.ledger.garbage(10).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_that_stays_stops_nobody() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    bench.add("a.pdf", 2);
+    bench.submit().await;
+    bench.faults.always("blobs.delete", Fault::Fail(away));
+    bench.faults.always("store.optimize", Fault::Fail(away));
+    // The end of a drain says that something is left; the documents are there all the same.
+    assert!(bench.drain().await.is_err());
+    assert_eq!(bench.found().await.len(), 2);
+    assert_eq!(bench.ledger.garbage(10).await.unwrap().len(), 1);
+    bench.faults.clear("blobs.delete");
+    assert_eq!(bench.collector.collect().await.unwrap(), 1);
+    assert_eq!(bench.images().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collectors_that_meet_take_turns() {
+    let bench = Bench::new().await;
+    for name in ["a.pdf", "b.pdf", "c.pdf"] {
+        bench.add(name, 1);
+    }
+    bench.ingest().await;
+    for record in bench.documents().await {
+        assert!(bench.ledger.delete(&tenant(), record.document_id).await.unwrap());
+    }
+    let (one, other) = tokio::join!(bench.collector.collect(), bench.collector.collect());
+    assert_eq!(one.unwrap() + other.unwrap(), 3, "each generation is removed once");
+    assert_eq!((bench.documents().await.len(), bench.images().await), (0, 0));
+}
