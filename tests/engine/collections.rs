@@ -33,9 +33,7 @@ async fn questions_go_to_the_old_build_until_the_new_one_is_complete() {
     let embedded = bench.faults.calls("model.embed_page");
     tokio::join!(async { bench.drain().await.unwrap() }, async {
         held.add_permits(3);
-        while bench.faults.calls("model.embed_page") < embedded + 4 {
-            tokio::task::yield_now().await;
-        }
+        bench.until_called("model.embed_page", embedded + 4).await;
         assert_eq!(models_of_hits(&bench).await, old);
         assert_eq!(bench.found_pages().await.len(), 4, "what was found before is found, and nothing of the new build");
         held.add_permits(100);

@@ -261,6 +261,15 @@ impl Bench {
         pages
     }
 
+    /// Waits until a call of the doubles has come so many times.
+    pub async fn until_called(&self, call: &'static str, times: u64) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while self.faults.calls(call) < times {
+            assert!(std::time::Instant::now() < deadline, "{call} did not come {times} times");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Files of page images.
     pub async fn images(&self) -> usize {
         self.blobs.list("").await.unwrap().len()

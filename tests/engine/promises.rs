@@ -46,9 +46,7 @@ async fn a_version_that_is_half_written_never_shows() {
     let held = Arc::new(Semaphore::new(0));
     bench.faults.always("ledger.complete", Fault::Hold(held.clone()));
     tokio::join!(async { bench.drain().await.unwrap() }, async {
-        while bench.faults.calls("ledger.complete") < 2 {
-            tokio::task::yield_now().await;
-        }
+        bench.until_called("ledger.complete", 2).await;
         // Every page of the new version is in the store, and the old one is what people see: whole and alone.
         let hits = bench.found().await;
         assert_eq!(hits.len(), 2);
@@ -125,9 +123,7 @@ async fn what_the_store_lost_silently_is_written_again() {
     let held = Arc::new(Semaphore::new(0));
     bench.faults.on("store.flush", 1, Fault::Hold(held.clone()));
     let (report, ()) = tokio::join!(bench.drain(), async {
-        while bench.faults.calls("store.flush") == 0 {
-            tokio::task::yield_now().await;
-        }
+        bench.until_called("store.flush", 1).await;
         // Every page is written, none is acknowledged; behind the engine's back they go.
         let build = bench.collections.active(COLLECTION).await.unwrap();
         let claimed = bench.ledger.documents(&tenant(), &Default::default()).await.unwrap().documents.remove(0);

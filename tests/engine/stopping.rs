@@ -11,13 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Bench, COLLECTION, Setup};
 
-/// Waits until the engine is in the middle of a page.
-async fn until_embedding(bench: &Bench) {
-    while bench.faults.calls("model.embed_page") == 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_gives_back_what_does_not_end_soon() {
     let bench = Bench::new().await;
@@ -27,7 +20,7 @@ async fn a_stop_gives_back_what_does_not_end_soon() {
     bench.faults.always("model.embed_page", Fault::Hold(held.clone()));
     let stop = CancellationToken::new();
     let (report, ()) = tokio::join!(bench.engine.drain(Some(COLLECTION), &stop), async {
-        until_embedding(&bench).await;
+        bench.until_called("model.embed_page", 1).await;
         stop.cancel();
     });
     let report = report.unwrap();
@@ -49,7 +42,7 @@ async fn a_stop_lets_what_ends_soon_end() {
     bench.faults.always("model.embed_page", Fault::Hold(held.clone()));
     let stop = CancellationToken::new();
     let (report, ()) = tokio::join!(bench.engine.drain(Some(COLLECTION), &stop), async {
-        until_embedding(&bench).await;
+        bench.until_called("model.embed_page", 1).await;
         stop.cancel();
         held.add_permits(10);
     });

@@ -24,6 +24,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "quire"
 # As `make quick`: over the dependencies of every other build, and quick to compile again after each change of one line.
 CARGO = ["cargo", "--config", "profile.release.package.quire.opt-level=0", "test", "--release", "--locked"]
 
+# A test that waits for what a mutant keeps from happening has noticed it.
+LONGEST_S = 900
+
 
 def mutants():
     with open(Path(__file__).with_name("mutants.toml"), "rb") as file:
@@ -62,7 +65,13 @@ def run_tests(tree, tests):
     """True if all of them pass."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(CACHE / "target"), "CARGO_INCREMENTAL": "1"}
     for arguments in tests:
-        done = subprocess.run([*CARGO, *arguments.split()], cwd=tree, env=environment, capture_output=True, text=True)
+        command = [*CARGO, *arguments.split()]
+        try:
+            done = subprocess.run(
+                command, cwd=tree, env=environment, capture_output=True, text=True, timeout=LONGEST_S
+            )
+        except subprocess.TimeoutExpired:
+            return False, True, "the tests do not end\n"
         if done.returncode != 0:
             compiled = "test result:" in done.stdout
             return False, compiled, (done.stdout if compiled else done.stderr)[-3000:]
