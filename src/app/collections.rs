@@ -1,7 +1,7 @@
 //! Collections: what each is made with, the models behind them, and that the vectors in the store are those that the ledger
 //! knows. A changed recipe is built beside the old one, which answers questions until the new one is complete.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -26,7 +26,7 @@ pub struct Collections {
     /// Definitions that were read, by the JSON they were read from.
     parsed: Mutex<HashMap<String, Arc<Definition>>>,
     /// Store collections that this process has found to be the ledger's and given a new identity.
-    opened: tokio::sync::Mutex<HashMap<String, String>>,
+    opened: tokio::sync::Mutex<HashSet<String>>,
     /// Held while a collection is made or found to be as it should.
     defining: tokio::sync::Mutex<()>,
 }
@@ -171,7 +171,7 @@ impl Collections {
     /// While the identity changes both are accepted: a process that dies in between leaves nothing that looks foreign.
     async fn open(&self, collection: &str, build: &Build) -> Result<u64> {
         let mut opened = self.opened.lock().await;
-        if opened.contains_key(&build.physical) {
+        if opened.contains(&build.physical) {
             return Ok(0);
         }
         let found = self.store.incarnation(&build.physical).await?;
@@ -192,13 +192,13 @@ impl Collections {
         self.ledger.put_incarnations(&build.physical, &accepted).await?;
         self.store.set_incarnation(&build.physical, &identity).await?;
         self.ledger.put_incarnations(&build.physical, std::slice::from_ref(&identity)).await?;
-        opened.insert(build.physical.clone(), identity);
+        opened.insert(build.physical.clone());
         Ok(resubmitted)
     }
 
     /// Whether questions may be asked of the store's collection.
     async fn check(&self, collection: &str, build: &Build) -> Result<()> {
-        if self.opened.lock().await.contains_key(&build.physical) {
+        if self.opened.lock().await.contains(&build.physical) {
             return Ok(());
         }
         let found = self.store.incarnation(&build.physical).await?;
@@ -239,14 +239,7 @@ impl CollectionPlans for Collections {
         let Some(build) = record.builds().find(|build| build.physical == job.physical) else { return Ok(None) };
         let DefinedBuild { physical, definition } = self.defined(build)?;
         let model = self.models.start(&definition.model).await.context(format!("collection '{collection}'"))?;
-        if model.info().name() != definition.model_name {
-            return Err(Error::configuration(format!(
-                "collection '{collection}' is made with {}, and '{}' is now {}: ingest again to move to it",
-                definition.model_name,
-                definition.model,
-                model.info().name()
-            )));
-        }
+        definition.check_model(collection, model.info())?;
         self.open(collection, build).await?;
         let Definition { render, derive, .. } = &*definition;
         let (render, derive) = (render.clone(), derive.clone());

@@ -77,6 +77,20 @@ impl Definition {
         Ok(Build { physical, recipe: self.recipe.clone(), definition, incarnations: Vec::new() })
     }
 
+    /// # Errors
+    /// Configuration: the model that `info` tells of is not the one that made the vectors of `collection`.
+    pub fn check_model(&self, collection: &str, info: &ModelInfo) -> Result<()> {
+        if info.name() == self.model_name {
+            return Ok(());
+        }
+        Err(Error::configuration(format!(
+            "collection '{collection}' was made with {}, and '{}' is now {}: ingest again to move to it",
+            self.model_name,
+            self.model,
+            info.name()
+        )))
+    }
+
     /// Whether pages of the other definition may stand in one collection with pages of this one.
     pub fn shares_vectors_with(&self, other: &Self) -> bool {
         self.recipe == other.recipe && self.schema == other.schema

@@ -83,15 +83,7 @@ impl Scope<'_> {
         let DefinedBuild { physical, definition } = build;
         let plan = definition.plan(question.plan.as_deref())?;
         let model = self.app.models.get(&definition.model).await?;
-        if model.info().name() != definition.model_name {
-            return Err(Error::configuration(format!(
-                "collection '{}' was made with {}, and '{}' is now {}: ingest again to move to it",
-                question.collection,
-                definition.model_name,
-                definition.model,
-                model.info().name()
-            )));
-        }
+        definition.check_model(&question.collection, model.info())?;
         let embedding = Instant::now();
         let embedded = model.embed_question(text).await?;
         let codebook = model.codebook().map(AsRef::as_ref);
