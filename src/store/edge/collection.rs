@@ -12,7 +12,7 @@ use qdrant_edge::{
 };
 
 use super::filter::path;
-use super::{Tuning, layout, log, schema};
+use super::{Tuning, layout, log, residency, schema};
 use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::Schema;
 
@@ -167,13 +167,11 @@ impl Collection {
 
     /// Lets the engine rewrite segments if it pays; true if it did.
     pub async fn optimize(self: &Arc<Self>) -> Result<bool> {
-        self.alone(|this, engine| {
-            if !this.pays(engine) {
-                return Ok(false);
-            }
-            this.rewrite(engine)
-        })
-        .await
+        let done = self.alone(|this, engine| if this.pays(engine) { this.rewrite(engine) } else { Ok(false) }).await?;
+        if done {
+            self.give_back().await?;
+        }
+        Ok(done)
     }
 
     /// Lets the engine rewrite every segment that holds deleted points, however few; true if there was one.
@@ -197,7 +195,28 @@ impl Collection {
         let done = done.await?;
         // What the log says of deleted points goes too.
         self.flush().await?;
+        if done {
+            self.give_back().await?;
+        }
         Ok(done)
+    }
+
+    /// Gives back the memory that rewriting segments has mapped. Readers wait for as long as the system needs to forget some
+    /// pages.
+    async fn give_back(self: &Arc<Self>) -> Result<()> {
+        let guard = self.wait_until_idle().await;
+        let this = Arc::clone(self);
+        blocking(move || {
+            let _guard = guard;
+            let _alone = this.engine.write().unwrap_or_else(PoisonError::into_inner);
+            if !this.is_dropped()
+                && let Err(error) = residency::release(&this.dir, &this.schema)
+            {
+                tracing::warn!(collection = %this.name, %error, "more memory than needed stays mapped");
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Lets the engine rewrite segments as it sees fit; true if it did. A process that dies meanwhile finds the segments as

@@ -24,7 +24,8 @@
 //! Memory and pauses are flat however long an ingest is. An appendable segment is rewritten with indexes once it has
 //! `indexing_threshold_kb`, together with the smallest of the others until they have `max_segment_kb` together: so one
 //! step of an optimisation never takes longer than rewriting a segment of that size. Indexes of rewritten segments are
-//! mapped from disk, those of small segments are in memory.
+//! mapped from disk, those of small segments are in memory. What a step has mapped of vectors that are kept on disk is given
+//! back after it (`residency.rs`).
 //!
 //! # Rows
 //! No point id ever changes its number of rows: this engine keeps the rows of a segment in one file, and a point that is
@@ -39,6 +40,7 @@ mod layout;
 mod log;
 mod points;
 mod query;
+mod residency;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -88,7 +90,7 @@ impl Default for Tuning {
     fn default() -> Self {
         Self {
             indexing_threshold_kb: config::Store::default().indexing_threshold_kb,
-            max_segment_kb: 256_000,
+            max_segment_kb: 128_000,
             segments: 4,
             deleted_ratio: 0.2,
             vacuum_min_points: 100,
