@@ -15,6 +15,8 @@ mod installation;
 mod scope;
 mod search;
 mod status;
+mod store;
+mod store_check;
 mod stored_page;
 
 use std::sync::{Arc, OnceLock};
@@ -34,6 +36,8 @@ pub use installation::Installation;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
+pub use store::{BuildReport, StoreReport, collection_requests};
+pub use store_check::{Incomplete, Orphan, Repaired, StoreCheck};
 
 use crate::answer::AnswerModel;
 use crate::blobs::{BlobStore, LocalBlobs};
@@ -44,7 +48,7 @@ use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
 use crate::ledger::{Ledger, SqliteLedger, Switch};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
-use crate::store::{EdgeStore, VectorStore};
+use crate::store::{EdgeStore, QdrantStore, VectorStore};
 use crate::types::{RenderLimits, Tenant};
 
 /// An opened installation. One process at a time may hold a data folder.
@@ -81,11 +85,8 @@ impl App {
         if abandoned > 0 {
             tracing::info!(jobs = abandoned, "an earlier run was interrupted; its work is taken up again");
         }
-        let (vectors, settings) = (data.vectors(), config.store);
-        let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
-            .await
-            .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
-        let (ledger, store): (Arc<dyn Ledger>, Arc<dyn VectorStore>) = (Arc::new(ledger), Arc::new(store));
+        let store = open_store(&config, &data).await?;
+        let ledger: Arc<dyn Ledger> = Arc::new(ledger);
         let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
@@ -176,6 +177,18 @@ impl App {
     pub async fn close(self) {
         self.models.shutdown().await;
     }
+}
+
+/// The store that the configuration names: a server, to which the first call connects, or Qdrant's engine in the data folder.
+async fn open_store(config: &Config, data: &DataDir) -> Result<Arc<dyn VectorStore>> {
+    if let Some(server) = &config.store.server {
+        return Ok(Arc::new(QdrantStore::new(server, config.store.indexing_threshold_kb)?));
+    }
+    let (vectors, settings) = (data.vectors(), config.store.clone());
+    let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
+        .await
+        .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
+    Ok(Arc::new(store))
 }
 
 /// The models that can be named, loaded when they are first needed.

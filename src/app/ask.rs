@@ -92,7 +92,7 @@ impl Scope<'_> {
     async fn answer(&self, question: &Question, shown: mpsc::Sender<String>) -> Result<AskResponse> {
         let start = Instant::now();
         let limited = Question { limit: self.app.config.answer.pages, ..question.clone() };
-        let SearchResponse { hits, plan, timings_ms, explain, question: embedded } = self.search(&limited).await?;
+        let SearchResponse { hits, plan, timings_ms, explain, question: embedded, .. } = self.search(&limited).await?;
         let answering = Instant::now();
         let timer = Timer::start(Stage::Answer);
         let answer = match self.answer_model(question)? {

@@ -75,11 +75,7 @@ pub async fn doctor(config: Result<Config>, installation: &Installation) -> Doct
             let data_dir = config.data_dir.clone();
             let opened = App::open(config, installation.clone()).await;
             let (folder, store) = match &opened {
-                Ok(app) => {
-                    let collections = app.store.collections().await;
-                    let store = collections.map(|all| format!("opens, {} collections", all.len()));
-                    (Ok(format!("{} is writable and ours", data_dir.display())), store)
-                }
+                Ok(app) => (Ok(format!("{} is writable and ours", data_dir.display())), check_store(app).await),
                 Err(error) => {
                     (Err(error.duplicate()), Err(Error::configuration("not opened, for the data folder can't be used")))
                 }
@@ -109,6 +105,14 @@ async fn check_pdfium(config: &Config, installation: &Installation) -> Result<St
     let _ = std::fs::remove_file(&file);
     drawn.context("a page could not be drawn")?;
     Ok(format!("PDFium{} at {}", stamped_version(&library, "pypdfium2"), library.display()))
+}
+
+/// Which store it is, that it answers, and what to know of it.
+async fn check_store(app: &App) -> Result<String> {
+    let info = app.store.info().await?;
+    let collections = app.store.collections().await?.len();
+    let note = info.note.map(|note| format!("; {note}")).unwrap_or_default();
+    Ok(format!("{}, {collections} collections{note}", info.name))
 }
 
 /// What render workers are kept from. A kernel that lacks a part is no reason to refuse work, but people should know.

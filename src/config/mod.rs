@@ -38,5 +38,5 @@ pub use native::Library;
 pub use pipeline::{Pipeline, Source, json_schema};
 pub use places::Places;
 pub use service::Config;
-pub use store::Store;
+pub use store::{Server, Store};
 pub use vlm::{ApiKey, ImageBudget, TokensField, Vlm, VlmTimeouts};

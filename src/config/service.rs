@@ -161,6 +161,7 @@ impl Config {
         let wire = Wire::of_json(json.unwrap_or_default(), &mistakes)?;
         check_name(&wire.collection, "collection", root, &mut mistakes);
         wire.embed.check(root, &mut mistakes);
+        wire.store.check(root, &mut mistakes);
         wire.answer.check(root, environment, &mut mistakes);
         wire.log.check(root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {

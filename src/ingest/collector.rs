@@ -113,9 +113,20 @@ impl Collector {
         Ok(())
     }
 
+    /// Drops what no build uses any more. The names of collections lead away from it first, since whoever switched builds may
+    /// have died before they did: nobody who asks a server by such a name finds nothing.
     async fn drop_retired(&self) -> Result<()> {
+        let retired = self.ledger.retired().await?;
+        if retired.is_empty() {
+            return Ok(());
+        }
         let existing: BTreeSet<String> = self.store.collections().await?.into_iter().collect();
-        for physical in self.ledger.retired().await? {
+        for record in self.ledger.collections().await? {
+            if existing.contains(&record.active.physical) {
+                self.store.publish(&record.name, &record.active.physical).await?;
+            }
+        }
+        for physical in retired {
             if existing.contains(&physical) {
                 self.store.drop_collection(&physical).await?;
             }

@@ -159,12 +159,14 @@ async fn next_look(flow: &Flow, until: Until<'_>) -> Result<Option<Instant>> {
 async fn switch_complete(flow: &Flow, collection: Option<&str>) -> Result<bool> {
     let mut switched = false;
     for record in flow.parts.ledger.collections().await? {
-        if record.next.is_none() || collection.is_some_and(|name| name != record.name) {
-            continue;
-        }
+        let Some(next) = record.next.filter(|_| collection.is_none_or(|name| name == record.name)) else { continue };
         match flow.parts.ledger.switch(&record.name, false).await? {
             Switch::Switched => {
                 tracing::info!(collection = record.name, "questions are asked of the new build from now on");
+                // The collector does it again before it drops the old build.
+                if let Err(error) = flow.parts.store.publish(&record.name, &next.physical).await {
+                    tracing::warn!(collection = record.name, %error, "the collection's name leads to its old build for now");
+                }
                 switched = true;
             }
             Switch::WouldLose(documents) => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Hit, Retriever, Search, elapsed_ms, plan};
+use super::{Hit, Retriever, Search, elapsed_ms};
 use crate::error::Result;
 use crate::store::{QueryNode, Scoring, StoreQuery};
 use crate::types::{DocumentId, Fusion, PointId, SearchParams};
@@ -67,7 +67,7 @@ impl Retriever {
     /// # Errors
     /// As [`Retriever::search`].
     pub async fn explain(&self, search: &Search<'_>, hits: &[Hit]) -> Result<Explanation> {
-        let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), search.limit)?;
+        let query = search.query()?;
         // Once beforehand, unmeasured: whoever comes first also pays for what is read from disk.
         self.store.query(search.collection, query.clone()).await?;
         let mut stages = Vec::new();

@@ -23,7 +23,7 @@ pub use snippet::{Passage, passages, snippet};
 use crate::derive::terms::QuestionTerms;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::store::{ScoredPoint, VectorStore};
+use crate::store::{ScoredPoint, StoreQuery, VectorStore};
 use crate::types::{DocumentId, Generation, NamedVector, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
 
 /// How many times a query may be repeated with a larger limit because hits were hidden.
@@ -79,6 +79,16 @@ pub struct Search<'a> {
     pub plan: &'a Plan,
     pub filter: &'a PageFilter,
     pub limit: usize,
+}
+
+impl Search<'_> {
+    /// The query that the store is asked first.
+    ///
+    /// # Errors
+    /// Configuration, where the plan asks for a vector that the question could not be turned into.
+    pub fn query(&self) -> Result<StoreQuery> {
+        plan::translate(self.plan, self.derived, self.filter.to_store(self.tenant), self.limit)
+    }
 }
 
 /// Milliseconds of each stage.
