@@ -4,6 +4,7 @@
 //! Whatever is read or asked goes through a [`Scope`], what one tenant may see: `app.scope(tenant)`.
 
 mod ask;
+mod backends;
 mod collections;
 mod data_dir;
 mod definition;
@@ -36,24 +37,26 @@ pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
 
 use crate::answer::AnswerModel;
-use crate::blobs::{BlobStore, LocalBlobs};
+use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
 use crate::error::{Error, Result};
 use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
-use crate::ledger::{Ledger, SqliteLedger, Switch};
+use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
 use crate::store::{EdgeStore, VectorStore};
 use crate::types::{RenderLimits, Tenant};
 
-/// An opened installation. One process at a time may hold a data folder.
+/// An opened installation. One process at a time may hold a data folder; any number may share ledger, store and blobs.
 pub struct App {
     config: Config,
     installation: Installation,
     data: DataDir,
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
+    /// Nobody else keeps vectors of this ledger in a data folder.
+    _alone: Turn,
     blobs: Arc<dyn BlobStore>,
     models: Arc<Models>,
     collections: Arc<Collections>,
@@ -75,18 +78,14 @@ impl App {
 
     async fn open_all(config: Config, installation: Installation) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
-        let ledger = SqliteLedger::open(&data.ledger()).await?;
-        // The lock is ours, so whoever leased these jobs is gone.
-        let abandoned = ledger.free_abandoned().await?;
-        if abandoned > 0 {
-            tracing::info!(jobs = abandoned, "an earlier run was interrupted; its work is taken up again");
-        }
+        let ledger = backends::ledger(&config, &data).await?;
+        let alone = backends::alone_with_vectors(ledger.as_ref()).await?;
         let (vectors, settings) = (data.vectors(), config.store);
         let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
             .await
             .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
-        let (ledger, store): (Arc<dyn Ledger>, Arc<dyn VectorStore>) = (Arc::new(ledger), Arc::new(store));
-        let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
+        let store: Arc<dyn VectorStore> = Arc::new(store);
+        let blobs = backends::blobs(&config, &data)?;
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
             collections: Arc::new(Collections::new(store.clone(), ledger.clone(), models.clone())),
@@ -97,6 +96,7 @@ impl App {
             data,
             store,
             ledger,
+            _alone: alone,
             blobs,
             models,
             events: Events::default(),

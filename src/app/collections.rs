@@ -94,6 +94,8 @@ impl Collections {
     pub async fn define(&self, collection: &str, pipeline: Option<&Pipeline>, default: &Pipeline) -> Result<Defined> {
         let _defining = self.defining.lock().await;
         check_name(collection)?;
+        // Another process may define it at this moment.
+        let _turn = self.ledger.turn(&format!("define {collection}")).await?;
         let record = self.ledger.collection(collection).await?;
         let stored = record.as_ref().map(|record| self.defined(record.target())).transpose()?;
         let (wanted, manifest) = match (pipeline, &stored) {
@@ -174,6 +176,15 @@ impl Collections {
         if opened.contains(&build.physical) {
             return Ok(0);
         }
+        // Other processes open it too: one at a time, and each by what the one before wrote down.
+        let _turn = self.ledger.turn(&format!("open {}", build.physical)).await?;
+        let record = self.ledger.collection(collection).await?;
+        let Some(build) = record.iter().flat_map(CollectionRecord::builds).find(|now| now.physical == build.physical)
+        else {
+            return Err(Error::transient(format!(
+                "collection '{collection}' was given other vectors just now, by another process"
+            )));
+        };
         let found = self.store.incarnation(&build.physical).await?;
         let mut accepted = build.incarnations.clone();
         let mut resubmitted = 0;

@@ -24,7 +24,7 @@ pub struct Collector {
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
     blobs: Arc<dyn BlobStore>,
-    /// Held by whoever collects.
+    /// Held by whoever collects in this process.
     turn: Mutex<()>,
 }
 
@@ -33,13 +33,14 @@ impl Collector {
         Self { store, ledger, blobs, turn: Mutex::default() }
     }
 
-    /// Removes all garbage that there is and returns how many generations went. A collection that fails keeps its own garbage
+    /// Removes all garbage that there is and returns how many generations went; 0 while another process is at it. A collection that fails keeps its own garbage
     /// for the next time and nobody else's.
     ///
     /// # Errors
     /// The first failure, after everything else was removed.
     pub async fn collect(&self) -> Result<usize> {
         let _turn = self.turn.lock().await;
+        let Some(_among_processes) = self.ledger.try_turn("collect garbage").await? else { return Ok(0) };
         let mut removed = 0;
         let mut limit = BATCH;
         // They go as a whole, afterwards.

@@ -12,6 +12,7 @@ mod promises;
 mod stopping;
 mod tenants;
 mod whose_fault;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
