@@ -221,7 +221,7 @@ mod tests {
     use crate::faults::Fault;
 
     fn page(level: u8) -> PageImage {
-        PageImage { width: 3, height: 2, rgb: vec![level; 18].into() }
+        PageImage { width: 3, height: 2, rgb: vec![level; 18].into(), dpi: None }
     }
 
     async fn embed(model: &Embedder, level: u8) -> Result<PageEmbedding> {

@@ -100,7 +100,7 @@ mod tests {
 
     fn header(width: u32, height: u32) -> PageHeader {
         let text = TextLayer::default();
-        PageHeader { width, height, width_pt: 1.0, height_pt: 1.0, scaled_down: false, shared: false, text }
+        PageHeader { width, height, dpi: None, width_pt: 1.0, height_pt: 1.0, scaled_down: false, shared: false, text }
     }
 
     fn refused(header: &PageHeader, body: usize) -> String {

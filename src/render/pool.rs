@@ -120,7 +120,7 @@ impl Renderer {
         match pool.ask(document.id, &request, Some(&document.file)).await? {
             Ok(Answer::Page(header, rgb)) => Ok(RenderedPage {
                 number,
-                image: PageImage { width: header.width, height: header.height, rgb },
+                image: PageImage { width: header.width, height: header.height, rgb, dpi: header.dpi },
                 text: header.text,
                 width_pt: header.width_pt,
                 height_pt: header.height_pt,

@@ -161,6 +161,8 @@ impl From<DocumentInfo> for DocumentHeader {
 pub(super) struct PageHeader {
     pub width: u32,
     pub height: u32,
+    /// Pixels an inch that a page of a true size was drawn at.
+    pub dpi: Option<u32>,
     pub width_pt: f32,
     pub height_pt: f32,
     pub scaled_down: bool,

@@ -10,6 +10,9 @@ pub struct PageImage {
     pub height: u32,
     /// Cheap to clone.
     pub rgb: Bytes,
+    /// Pixels an inch, rounded, of pages that have a true size: those of PDF files. None: a picture, whose letters may have
+    /// any size.
+    pub dpi: Option<u32>,
 }
 
 impl std::fmt::Debug for PageImage {

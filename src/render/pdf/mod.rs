@@ -153,6 +153,7 @@ impl PdfDocument {
         let header = PageHeader {
             width: fitted.width,
             height: fitted.height,
+            dpi: Some(((f64::from(fitted.width) * 72.0 / f64::from(width_pt)) + 0.5) as u32),
             width_pt,
             height_pt,
             scaled_down: fitted.scaled_down,

@@ -158,6 +158,7 @@ fn finish(image: RgbImage, orientation: Orientation, settings: &RenderSettings) 
     let header = PageHeader {
         width: upright.width(),
         height: upright.height(),
+        dpi: None,
         width_pt: shown_width as f32,
         height_pt: shown_height as f32,
         scaled_down: fitted.scaled_down,
