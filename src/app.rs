@@ -29,7 +29,7 @@ pub use definition::Definition;
 pub use doctor::{Check, DoctorReport, doctor};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use evidence::EvidenceImage;
-pub use ingest::{DocumentCounts, DocumentFailure, FailedPage, IngestRequest, IngestSummary};
+pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};

@@ -11,6 +11,7 @@ use super::scope::Scope;
 use crate::derive::derive_question;
 use crate::error::{Error, Result};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
+use crate::source::prune;
 use crate::types::QuestionEmbedding;
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
@@ -108,11 +109,25 @@ impl Scope<'_> {
                 hit.image = path.display().to_string();
             }
         }
+        mark_gone(&mut hits).await?;
         let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
         Ok(SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain, question: embedded })
     }
+}
+
+/// Marks hits whose file is no longer there: the index still shows them, and whoever reads should know.
+async fn mark_gone(hits: &mut [Hit]) -> Result<()> {
+    let sources: Vec<String> = hits.iter().map(|hit| hit.source.clone()).collect();
+    let look = move || sources.iter().map(|source| prune::is_gone(source)).collect::<Vec<bool>>();
+    let gone = tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|error| Error::bug("looking for the files of hits panicked").with_source(error))?;
+    for (hit, gone) in hits.iter_mut().zip(gone) {
+        hit.source_gone = gone;
+    }
+    Ok(())
 }
 
 fn check_question(text: &str) -> Result<()> {

@@ -19,6 +19,7 @@ use crate::telemetry::visible_line;
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question, in quotes
+    #[arg(allow_negative_numbers = true)]
     question: String,
     /// Quote the pages, even where an answer model is configured
     #[arg(long)]

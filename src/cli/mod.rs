@@ -13,6 +13,7 @@ mod ingest;
 mod model;
 mod npz;
 mod output;
+mod questions;
 mod run;
 mod search;
 mod signals;
@@ -109,7 +110,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // SAFETY: the first thing that the program does, before any thread.
     unsafe { crate::embed::runtime::forbid_telemetry() };
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(questions::put_behind_options(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let wrong = Output::asked_for(std::env::args_os().skip(1)).usage(&error);

@@ -130,6 +130,7 @@ fn moment(text: &str, time: jiff::civil::Time) -> Result<String, String> {
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// What to look for, in words that stand on the page
+    #[arg(allow_negative_numbers = true)]
     query: String,
     /// Pages to show
     #[arg(long, default_value_t = 10, value_name = "N")]
@@ -203,7 +204,8 @@ pub fn write_hit(out: &mut dyn Write, marker: &str, hit: &Hit) -> io::Result<()>
     if !hit.snippet.is_empty() {
         writeln!(out, "   “{}”", visible_line(&hit.snippet))?;
     }
-    writeln!(out, "   {}{}", visible_line(&hit.source), hit.anchor)?;
+    let gone = if hit.source_gone { "   (the file is gone)" } else { "" };
+    writeln!(out, "   {}{}{gone}", visible_line(&hit.source), hit.anchor)?;
     writeln!(out, "   {}", visible_line(&hit.image))
 }
 

@@ -56,6 +56,12 @@ pub struct Hit {
     pub anchor: String,
     /// Where the page image lies: a path where blobs are local files, else the blob key.
     pub image: String,
+    /// The text layer is not what stands on the page: it is not shown, and not to be quoted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub text_unreadable: bool,
+    /// The file that the page is of is no longer there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub source_gone: bool,
     #[serde(skip)]
     pub detail: HitDetail,
 }
@@ -164,7 +170,10 @@ pub fn elapsed_ms(start: Instant) -> f64 {
 }
 
 fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
-    let ScoredPoint { id, score, payload } = point;
+    let ScoredPoint { id, score, mut payload } = point;
+    if payload.text_unreadable {
+        payload.text.clear();
+    }
     Hit {
         snippet: snippet(&payload.text, question, SNIPPET_CHARS),
         detail: HitDetail {
@@ -185,5 +194,7 @@ fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
         tags: payload.tags,
         anchor: payload.anchor,
         image: payload.image,
+        text_unreadable: payload.text_unreadable,
+        source_gone: false,
     }
 }

@@ -8,6 +8,7 @@ mod common;
 
 mod collections;
 mod garbage;
+mod notes;
 mod promises;
 mod stopping;
 mod tenants;

@@ -114,7 +114,7 @@ pub(crate) async fn a_switch_is_one_step(backend: &dyn Backend) {
     let old = index(&*ledger, &a).await;
     ledger.rebuild("documents", &build("next")).await.unwrap();
     let job = claim_one(&*ledger).await;
-    let indexed = Indexed { title: "New".into(), page_count: 2, failed_pages: Vec::new() };
+    let indexed = Indexed { title: "New".into(), page_count: 2, ..Indexed::default() };
     ledger.complete(&job, &indexed).await.unwrap();
     assert_eq!(record(&*ledger, &a).await.title, "");
     assert_eq!(ledger.switch("documents", false).await.unwrap(), Switch::Switched);

@@ -22,7 +22,7 @@ fn failure(limit: Option<Limit>, again: bool) -> PageFailure {
 async fn index_without(ledger: &dyn Ledger, page: &PageFailure) -> Submission {
     let v1 = submission("a", 1);
     let job = submit_and_claim(ledger, &v1).await;
-    let indexed = Indexed { title: "A".into(), page_count: 2, failed_pages: vec![page.clone()] };
+    let indexed = Indexed { title: "A".into(), page_count: 2, failed_pages: vec![page.clone()], ..Indexed::default() };
     assert!(ledger.complete(&job, &indexed).await.unwrap());
     v1
 }

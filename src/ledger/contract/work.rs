@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::super::testing::{LEASE, RETRY, build, ordinary, submission};
 use super::*;
 use crate::error::Kind;
+use crate::types::Note;
 
 pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
     let (ledger, clock) = open(backend).await;
@@ -19,7 +20,9 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
     assert_eq!(record(&*ledger, &v1).await.state, State::Processing);
     assert_eq!(seen(&*ledger, &v1).await, None);
     let failed_pages = vec![PageFailure { page: 2, reason: "too slow".into(), limit: None, again: false }];
-    let indexed = Indexed { title: "Title".into(), page_count: 3, failed_pages: failed_pages.clone() };
+    let notes = vec![Note::lost(Some(3), "blank"), Note::imperfect(None, "holds a film")];
+    let indexed =
+        Indexed { title: "Title".into(), page_count: 3, failed_pages: failed_pages.clone(), notes: notes.clone() };
     assert!(ledger.complete(&job, &indexed).await.unwrap());
     let expected = DocumentRecord {
         document_id: v1.document,
@@ -31,6 +34,7 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
         reason: None,
         page_count: 3,
         failed_pages,
+        notes,
         content_hash: v1.content_hash.clone(),
         recipe: build("documents").recipe,
         visible: Some(job.generation.clone()),
@@ -103,7 +107,7 @@ pub(crate) async fn tags_alone_are_written_anew(backend: &dyn Backend) {
     let (ledger, _) = open(backend).await;
     let v1 = submission("a", 1);
     let job = submit_and_claim(&*ledger, &v1).await;
-    let indexed = Indexed { title: "Title".into(), page_count: 3, failed_pages: Vec::new() };
+    let indexed = Indexed { title: "Title".into(), page_count: 3, ..Indexed::default() };
     ledger.complete(&job, &indexed).await.unwrap();
     let tagged = Submission { tags: BTreeMap::new(), ..v1.clone() };
     assert_eq!(ledger.submit(&tagged).await.unwrap(), Submitted::Queued);

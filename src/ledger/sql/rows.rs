@@ -125,6 +125,7 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
         reason: row.optional_text("reason")?,
         page_count: small(row, "page_count")?,
         failed_pages: from_json(&row.text("failed_pages")?)?,
+        notes: from_json(&row.text("notes")?)?,
         content_hash: ContentHash(row.text("content_hash")?),
         recipe: RecipeId(row.text("recipe")?),
         visible: row.optional_text("visible")?.map(Generation),

@@ -155,13 +155,14 @@ pub const DISCARD_EARLIER: &str = "
     ON CONFLICT (document_id, generation) DO NOTHING";
 /// The target stands indexed in its build.
 pub const STAND: &str = "
-    INSERT INTO indexed (document_id, physical, generation, content_hash, recipe, tags, title, page_count, failed_pages)
-    SELECT d.document_id, d.physical, d.generation, d.content_hash, d.recipe, d.tags, $2, $3, $4
+    INSERT INTO indexed (
+        document_id, physical, generation, content_hash, recipe, tags, title, page_count, failed_pages, notes)
+    SELECT d.document_id, d.physical, d.generation, d.content_hash, d.recipe, d.tags, $2, $3, $4, $5
     FROM documents d WHERE d.document_id = $1
     ON CONFLICT (document_id, physical) DO UPDATE SET
         generation = excluded.generation, content_hash = excluded.content_hash, recipe = excluded.recipe,
         tags = excluded.tags, title = excluded.title, page_count = excluded.page_count,
-        failed_pages = excluded.failed_pages";
+        failed_pages = excluded.failed_pages, notes = excluded.notes";
 /// What stands has the target's tags now.
 pub const RETAG: &str = "
     UPDATE indexed SET tags = (SELECT d.tags FROM documents d WHERE d.document_id = indexed.document_id)
@@ -208,7 +209,8 @@ macro_rules! documents {
             "
     SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
         d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
-        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages
+        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages,
+        COALESCE(v.notes, '[]') AS notes
     FROM documents d
         LEFT JOIN builds b ON b.collection = d.collection AND b.role = 'active'
         LEFT JOIN indexed v ON v.document_id = d.document_id AND v.physical = b.physical

@@ -104,7 +104,8 @@ impl<T: Transaction> Writing<T> {
                     .with(id.as_str())
                     .with(indexed.title.as_str())
                     .with(indexed.page_count)
-                    .with(to_json(&indexed.failed_pages)?);
+                    .with(to_json(&indexed.failed_pages)?)
+                    .with(to_json(&indexed.notes)?);
                 writing.run(stand).await?;
             }
             Task::Retag => {

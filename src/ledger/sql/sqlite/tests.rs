@@ -55,7 +55,7 @@ async fn commits_are_durable() {
     assert_eq!(pragma(&ledger, "PRAGMA journal_mode").await, "wal");
     assert_eq!(pragma(&ledger, "PRAGMA synchronous").await, "2", "2 is FULL");
     assert_eq!(pragma(&ledger, "PRAGMA foreign_keys").await, "1");
-    assert_eq!(pragma(&ledger, "PRAGMA user_version").await, "2");
+    assert_eq!(pragma(&ledger, "PRAGMA user_version").await, "3");
     assert_eq!(pragma(&ledger, "PRAGMA secure_delete").await, "1");
 }
 
@@ -171,7 +171,7 @@ async fn deleted_text_leaves_the_file_and_its_log() {
     for job in ledger.claim(&ordinary(1000)).await.unwrap() {
         let failed_pages = vec![PageFailure { page: 1, reason: "canary".into(), limit: None, again: false }];
         let indexed = if job.source.name.starts_with("canary") {
-            Indexed { title: "canary".into(), page_count: 2, failed_pages }
+            Indexed { title: "canary".into(), page_count: 2, failed_pages, ..Indexed::default() }
         } else {
             Indexed::default()
         };
