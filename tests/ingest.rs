@@ -224,7 +224,7 @@ fn filters_hold_in_every_plan_and_an_explanation_names_who_found_what() {
     let response = quire.json(&["search", "sail loft", "--plan", "hybrid", "--limit", "3", "--explain"]);
     let explain = &response["explain"];
     let stages: Vec<_> = explain["stages"].as_array().unwrap().iter().map(|stage| stage["using"].clone()).collect();
-    assert_eq!(stages, ["anchors", "text", "rrf", "patches"]);
+    assert_eq!(stages, ["anchors", "text", "patches", "text", "sum"]);
     for (hit, way) in response["hits"].as_array().unwrap().iter().zip(explain["hits"].as_array().unwrap()) {
         assert_eq!(hit["page"], way["page"]);
         let last = way["found_by"].as_array().unwrap().last().unwrap();

@@ -145,7 +145,9 @@ def write_manifest(out, revision, gate):
                       ngrams=dict(bag_prefix="g:", bag_sizes=[1, 2, 3, 4], frame=["^", "$"], framed_from_size=2, start_prefix="s", end_prefix="e",
                                   place_sizes=[1, 2], word_prefix="w:", hash="fnv1a-32", buckets=BUCKETS)),
         anchors=dict(file="anchors.f16", dtype="float16-le", entries=ANCHORS, dim=DIM, page_top=3, question_top=16, power=4),
-        pooled=dict(factor=3), default_plan="anchors")
+        pooled=dict(factor=3), default_plan="hybrid",
+        # measured by benches/answers/evaluate.py --calibrate: run it whenever the weights change
+        answer=dict(seen_from=0.77))
     with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as f:
         json.dump(manifest, f, indent=1, ensure_ascii=False)
         f.write("\n")

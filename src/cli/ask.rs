@@ -90,6 +90,13 @@ fn write_rest(out: &mut dyn Write, response: &AskResponse, has_model: bool) -> i
         writeln!(out)?;
         write_hit(out, &citation.marker, &citation.hit)?;
     }
+    if !answer.nearest.is_empty() {
+        writeln!(out, "\nNearest pages, which do not answer it:")?;
+    }
+    for hit in &answer.nearest {
+        writeln!(out)?;
+        write_hit(out, "-", hit)?;
+    }
     match &response.explain {
         Some(explanation) => write_explanation(out, &response.plan, explanation),
         None => Ok(()),

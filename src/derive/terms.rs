@@ -5,12 +5,16 @@
 //! them, marked by language. What people look up literally (part numbers, error codes, file names, versions) is a term
 //! as a whole, without its punctuation, and in parts.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use whatlang::Lang;
+
+pub use words::{AskedWord, AskedWords, WordKind};
 
 use super::murmur3::murmur3_32;
 use crate::types::{SparseVector, TextSettings};

@@ -48,6 +48,7 @@ impl ModelDouble {
             license: "Apache-2.0".into(),
             default_plan: None,
             pooled_factor: None,
+            seen_from: None,
             has_codebook: false,
             manifest_sha256: hex_of(b"double@1"),
             bytes: 0,

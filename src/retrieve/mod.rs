@@ -8,6 +8,7 @@ mod explain;
 mod filter;
 mod plan;
 mod snippet;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +20,9 @@ pub use evidence::{Evidence, similarity_map};
 pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
 pub use snippet::{Passage, passages, snippet};
+pub use words::{WordEvidence, WordSearch};
 
-use crate::derive::terms::QuestionTerms;
+use crate::derive::terms::AskedWords;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::store::{ScoredPoint, VectorStore};
@@ -112,13 +114,13 @@ impl Retriever {
         let mut fetch = search.limit;
         let mut round = 1;
         loop {
-            let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), fetch)?;
+            let query = plan::translate(search, fetch)?;
             let found = self.store.query(search.collection, query).await?;
             let exhausted = found.len() < fetch;
             let mut shown = self.visible(search.tenant, found).await?;
             if shown.len() >= search.limit || exhausted || round == MAX_ROUNDS {
                 shown.truncate(search.limit);
-                let question = QuestionTerms::new(search.question);
+                let question = AskedWords::new(search.question);
                 return Ok(shown.into_iter().map(|point| hit(point, &question)).collect());
             }
             tracing::debug!(fetch, shown = shown.len(), "hidden generations among the hits, asking for more");
@@ -163,7 +165,7 @@ pub fn elapsed_ms(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
+fn hit(point: ScoredPoint, question: &AskedWords) -> Hit {
     let ScoredPoint { id, score, payload } = point;
     Hit {
         snippet: snippet(&payload.text, question, SNIPPET_CHARS),

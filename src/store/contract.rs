@@ -291,6 +291,20 @@ pub async fn scores_are_fused(place: &dyn Place) {
     union.dedup();
     assert_eq!(found.len(), union.len());
     assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    // A weighted sum of the scores themselves; a branch that does not know the page adds nothing.
+    let weights = [0.7f32, 0.02];
+    let mut sums: BTreeMap<PointId, f32> = BTreeMap::new();
+    for (branch, weight) in branches.iter().zip(weights) {
+        for hit in run(&store, branch.clone()).await {
+            *sums.entry(hit.id).or_default() += weight * hit.score;
+        }
+    }
+    let found = run(&store, fused(Fusion::Sum { weights: weights.into() }, branches.clone(), 20)).await;
+    assert_eq!(found.len(), sums.len());
+    assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
+    for hit in found {
+        assert!((hit.score - sums[&hit.id]).abs() < 1e-4, "{} where {} is right", hit.score, sums[&hit.id]);
+    }
     // Fused candidates under a rerank: their order is the rerank's alone.
     let question = question(4, 2);
     let found = run(&store, over(vec![fused(Fusion::Dbsf, branches, 4)], by_patches(&question, 10))).await;
@@ -505,6 +519,7 @@ pub async fn broken_queries_are_refused(place: &dyn Place) {
         ("no rows", by_patches(&empty, 5)),
         ("not a number", nearest(VectorName::Fde, QueryVector::Dense(vec![f32::NAN; FDE_DIM]), 5)),
         ("fusion of nothing", fused(rrf(&[]), vec![], 5)),
+        ("one weight for a sum of two", fused(Fusion::Sum { weights: vec![1.0] }, vec![by_fde(1, 5), by_fde(2, 5)], 5)),
         ("one weight for two", fused(rrf(&[1.0]), vec![by_fde(1, 5), by_fde(2, 5)], 5)),
         ("no order", QueryNode { scoring: None, ..by_fde(1, 5) }),
         ("no order of two", QueryNode { scoring: None, prefetch: vec![by_fde(1, 5), by_fde(2, 5)], ..by_fde(1, 5) }),

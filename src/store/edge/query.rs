@@ -7,9 +7,9 @@
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Filter as EngineFilter, Fusion as EngineFusion, NamedQuery, Prefetch, QuantizationSearchParams, QueryEnum,
-    QueryRequest, ScoredPoint as EngineHit, ScoringQuery, SearchParams as EngineParams, TypedMultiDenseVector,
-    VectorInternal, WithPayloadInterface, WithVector,
+    Expression, Filter as EngineFilter, Formula, Fusion as EngineFusion, NamedQuery, OperationError, Prefetch,
+    QuantizationSearchParams, QueryEnum, QueryRequest, ScoredPoint as EngineHit, ScoringQuery,
+    SearchParams as EngineParams, TypedMultiDenseVector, VectorInternal, WithPayloadInterface, WithVector,
 };
 
 use super::filter::{engine_filter, narrowed};
@@ -73,6 +73,7 @@ fn stage(node: QueryNode, schema: &Schema, depth: usize) -> Result<Prefetch> {
         Some(Scoring::Fusion(_)) if branches == 0 => {
             return Err(Error::configuration("a fusion stands over no prefetch: it needs at least one"));
         }
+        Some(Scoring::Fusion(Fusion::Sum { weights })) => weighted_sum(&weights, branches)?,
         Some(Scoring::Fusion(fusion)) => ScoringQuery::Fusion(engine_fusion(fusion, branches)?),
         None => {
             let (Some(only), 1) = (prefetches.pop(), branches) else {
@@ -146,19 +147,43 @@ fn check_dim(using: VectorName, found: usize, expected: usize) -> Result<()> {
     )))
 }
 
+/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page.
+fn weighted_sum(weights: &[f32], branches: usize) -> Result<ScoringQuery> {
+    check_weights(weights, branches)?;
+    let variable = |branch: usize| format!("$score[{branch}]");
+    let part = |(branch, weight): (usize, &f32)| {
+        Expression::Mult(vec![Expression::Constant(*weight), Expression::Variable(variable(branch))])
+    };
+    let formula = Formula {
+        formula: Expression::Sum(weights.iter().enumerate().map(part).collect()),
+        defaults: (0..branches).map(|branch| (variable(branch), 0.0.into())).collect(),
+    };
+    let parsed =
+        formula.try_into().map_err(|error: OperationError| Error::bug("a sum is no formula").with_source(error))?;
+    Ok(ScoringQuery::Formula(parsed))
+}
+
+fn check_weights(weights: &[f32], branches: usize) -> Result<()> {
+    if weights.len() == branches {
+        return Ok(());
+    }
+    Err(Error::configuration(format!(
+        "the fusion has {} weights for {branches} prefetches: one a prefetch is expected, or none",
+        weights.len()
+    )))
+}
+
 fn engine_fusion(fusion: Fusion, branches: usize) -> Result<EngineFusion> {
     match fusion {
         Fusion::Dbsf => Ok(EngineFusion::Dbsf),
         Fusion::Rrf { k, weights } => {
-            if !weights.is_empty() && weights.len() != branches {
-                return Err(Error::configuration(format!(
-                    "the fusion has {} weights for {branches} prefetches: one a prefetch is expected, or none",
-                    weights.len()
-                )));
+            if !weights.is_empty() {
+                check_weights(&weights, branches)?;
             }
             let weights = weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
             Ok(EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) })
         }
+        Fusion::Sum { .. } => Err(Error::bug("a weighted sum is a formula of the engine, not one of its fusions")),
     }
 }
 
