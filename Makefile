@@ -11,13 +11,14 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup build demo test quick lint deny bench bench-engine mutants eval-builtin clean
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
 	@echo "make test    run every test"
 	@echo "make quick   run some tests after an edit, compiled in a hurry: make quick T='--lib -- ledger'"
 	@echo "make setup   fetch ONNX Runtime and PDFium into native/"
+	@echo "make postgres    install PostgreSQL from Debian's package, for the tests that need one"
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
@@ -28,6 +29,13 @@ help:
 
 setup:
 	@$(PYTHON) scripts/native.py
+
+# Tests start it by themselves, in a folder of their own. Debian's package starts a cluster of its own too, which they leave alone.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install PostgreSQL's server (Debian: postgresql)"; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; \
+	}
 
 # The binary also lies in this clone, beside native/ and models/, whichever folder cargo builds in.
 build: setup

@@ -4,6 +4,7 @@
 //! Whatever is read or asked goes through a [`Scope`], what one tenant may see: `app.scope(tenant)`.
 
 mod ask;
+mod backends;
 mod collections;
 mod data_dir;
 mod definition;
@@ -15,6 +16,8 @@ mod installation;
 mod scope;
 mod search;
 mod status;
+mod store;
+mod store_check;
 mod stored_page;
 
 use std::sync::{Arc, OnceLock};
@@ -29,31 +32,35 @@ pub use definition::Definition;
 pub use doctor::{Check, DoctorReport, doctor};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use evidence::EvidenceImage;
-pub use ingest::{DocumentCounts, DocumentFailure, FailedPage, IngestRequest, IngestSummary};
+pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
+pub use store::{BuildReport, StoreReport, collection_requests};
+pub use store_check::{Incomplete, Orphan, Repaired, StoreCheck};
 
 use crate::answer::AnswerModel;
-use crate::blobs::{BlobStore, LocalBlobs};
+use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
-use crate::ledger::{Ledger, SqliteLedger, Switch};
+use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
-use crate::store::{EdgeStore, VectorStore};
+use crate::store::VectorStore;
 use crate::types::{RenderLimits, Tenant};
 
-/// An opened installation. One process at a time may hold a data folder.
+/// An opened installation. One process at a time may hold a data folder; any number may share ledger, store and blobs.
 pub struct App {
     config: Config,
     installation: Installation,
     data: DataDir,
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
+    /// Nobody else keeps vectors of this ledger in a data folder; None if the store is one that processes share.
+    _alone: Option<Turn>,
     blobs: Arc<dyn BlobStore>,
     models: Arc<Models>,
     collections: Arc<Collections>,
@@ -75,18 +82,10 @@ impl App {
 
     async fn open_all(config: Config, installation: Installation) -> Result<Self> {
         let data = DataDir::open(&config.data_dir)?;
-        let ledger = SqliteLedger::open(&data.ledger()).await?;
-        // The lock is ours, so whoever leased these jobs is gone.
-        let abandoned = ledger.free_abandoned().await?;
-        if abandoned > 0 {
-            tracing::info!(jobs = abandoned, "an earlier run was interrupted; its work is taken up again");
-        }
-        let (vectors, settings) = (data.vectors(), config.store);
-        let store = tokio::task::spawn_blocking(move || EdgeStore::open(&vectors, settings))
-            .await
-            .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
-        let (ledger, store): (Arc<dyn Ledger>, Arc<dyn VectorStore>) = (Arc::new(ledger), Arc::new(store));
-        let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::open(&data.blobs())?);
+        let ledger = backends::ledger(&config, &data).await?;
+        let store = backends::vectors(&config, &data).await?;
+        let alone = if store.is_shared() { None } else { Some(backends::alone_with_vectors(ledger.as_ref()).await?) };
+        let blobs = backends::blobs(&config, &data)?;
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
             collections: Arc::new(Collections::new(store.clone(), ledger.clone(), models.clone())),
@@ -97,6 +96,7 @@ impl App {
             data,
             store,
             ledger,
+            _alone: alone,
             blobs,
             models,
             events: Events::default(),

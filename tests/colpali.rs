@@ -157,7 +157,12 @@ fn embed_works_with_the_built_in_model_too() {
     let image = repository().join("tests/fixtures/glyph/slide.png");
     quire.json(&["embed", image.to_str().unwrap(), "--out", page.to_str().unwrap()]);
     let shapes_of_page = shapes(&page);
-    assert_eq!(shapes_of_page["canvas"], [1, 1, 832, 1152]);
+    // The look at full scale, and the smaller ones.
+    assert_eq!(shapes_of_page["canvas"], [1, 1, 656, 1152]);
+    assert_eq!(
+        (&shapes_of_page["canvas_1"][2..], &shapes_of_page["canvas_2"][2..]),
+        (&[240, 416][..], &[112, 176][..])
+    );
     assert_eq!(shapes_of_page["embeddings"][1], 128);
     quire.json(&["embed", "--query", "office chairs", "--out", question.to_str().unwrap()]);
     assert_eq!(meta(&question)["labels"], json!(["office", "chairs"]));

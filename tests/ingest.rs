@@ -224,7 +224,7 @@ fn filters_hold_in_every_plan_and_an_explanation_names_who_found_what() {
     let response = quire.json(&["search", "sail loft", "--plan", "hybrid", "--limit", "3", "--explain"]);
     let explain = &response["explain"];
     let stages: Vec<_> = explain["stages"].as_array().unwrap().iter().map(|stage| stage["using"].clone()).collect();
-    assert_eq!(stages, ["anchors", "text", "rrf", "patches"]);
+    assert_eq!(stages, ["anchors", "text", "patches", "text", "sum"]);
     for (hit, way) in response["hits"].as_array().unwrap().iter().zip(explain["hits"].as_array().unwrap()) {
         assert_eq!(hit["page"], way["page"]);
         let last = way["found_by"].as_array().unwrap().last().unwrap();
@@ -251,8 +251,10 @@ fn the_stored_vectors_of_a_page_come_out_as_arrays() {
     let (rows, dim) = (patches.shape()[0] as usize, patches.shape()[1] as usize);
     let patches = patches.into_vec::<f32>().unwrap();
     assert_eq!(written["arrays"]["patches"], serde_json::json!([rows, 128]));
-    let scale = &meta["token_layout"]["scales"][0];
-    assert_eq!((&scale["rows"], &scale["cols"]), (&72.into(), &52.into()));
+    // As large as the page at full scale, at .35 and at .15 of it, in whole cells of 16 pixels.
+    let scales = meta["token_layout"]["scales"].as_array().unwrap();
+    let grids: Vec<_> = scales.iter().map(|scale| [scale["rows"].as_u64(), scale["cols"].as_u64()]).collect();
+    assert_eq!(grids, [[72, 51], [26, 18], [11, 8]].map(|grid| grid.map(Some)));
     let rects = archive.by_name("patch_rects").unwrap().unwrap();
     assert_eq!(rects.shape(), [rows as u64, 4]);
     for rect in rects.into_vec::<f32>().unwrap().chunks(4) {

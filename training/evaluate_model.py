@@ -8,26 +8,33 @@ from multiprocessing import Pool
 import numpy as np
 import pypdfium2 as pdfium
 from PIL import Image
-from canvas import canvas_of
+from canvas import looks, smaller_looks
 from evaluate import maxsim_scores, ranks
 from glyph import Glyph
 from words import words as split
 
 
 def page_image(folder, document, scans):
+    """(image, its resolution if it is a PDF page's), as Quire's renderer gives it."""
     if scans:
-        return Image.open(os.path.join(folder, "scans", document[:-4] + ".jpg"))
-    doc = pdfium.PdfDocument(os.path.join(folder, "documents", document))
-    return doc[0].render(scale=150 / 72).to_pil()
+        return Image.open(os.path.join(folder, "scans", document[:-4] + ".jpg")), None
+    path = os.path.join(folder, "documents", document)
+    if not document.endswith(".pdf"):
+        return Image.open(path).convert("RGB"), None
+    page = pdfium.PdfDocument(path)[0]
+    scale = min(150 / 72, math.sqrt(25_000_000 / math.prod(page.get_size())))
+    return page.render(scale=scale).to_pil(), round(scale * 72)
 
 
-def page_canvas(folder, document, scans):
-    """The page's canvas, kept in the set's folder: the same for every model that is tried on it."""
-    kept = os.path.join(folder, "canvases", f"{document}.{'scan' if scans else 'clean'}.png")
+def page_looks(folder, document, scans, page):
+    """The looks at a page. The full one is kept in the set's folder: it is the same for every model that is tried on it."""
+    kept = os.path.join(folder, "looks", f"{document}.{'scan' if scans else 'clean'}.png")
     if not os.path.exists(kept):
         os.makedirs(os.path.dirname(kept), exist_ok=True)
-        Image.fromarray(canvas_of(page_image(folder, document, scans))[0]).save(kept, compress_level=1)
-    return np.asarray(Image.open(kept))
+        image, dpi = page_image(folder, document, scans)
+        Image.fromarray(looks(image, page, dpi)[0]).save(kept, compress_level=1)
+    first = np.asarray(Image.open(kept))
+    return [first] + smaller_looks(first, page["passes"])
 
 
 def recall(rs):
@@ -120,7 +127,7 @@ def start(folder, page_graph, threshold):
 
 def embedded(job):
     """(vectors as the store keeps them: float16 precision, sparse vector) of one page."""
-    v = glyph.canvas_vectors(page_canvas(*job))[0].astype(np.float16).astype(np.float32)
+    v = glyph.looks_vectors(page_looks(*job, glyph.manifest["page"]))[0].astype(np.float16).astype(np.float32)
     return v, glyph.page_sparse(v)
 
 

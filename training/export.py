@@ -1,8 +1,8 @@
 """Trained weights -> the model folder: page.onnx (int8), question.onnx, anchors.f16, stopwords.txt, manifest.json.
 
-    python export.py --run RUN/last.pt --shards SHARDS --out models/quire-glyph
+    python export.py --run RUN/weights.pt --pdfs PDFS --fonts FONTS --vocabulary WORDS.gz --out models/quire-glyph
 """
-import argparse, collections, datetime, hashlib, json, os, random, tempfile
+import argparse, datetime, hashlib, json, os, random, tempfile
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"      # before it is loaded, or it reports to its maker
 import numpy as np
 import onnx
@@ -10,55 +10,83 @@ import torch
 from onnx import TensorProto as T, helper as h, numpy_helper as nh
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from canvas import CELL, LONG, SHORT
-from dataset import Shards, scan
+from hashing import code_points, ngram_ids
 from model import DIM, PageNet, WordNet
-from train import word_embedder
-from words import BUCKETS, FOLD, MAX_CHARS
+from sources import document_jobs, read, reduced
+from vocabulary import load
+from words import BUCKETS
 
 ANCHORS = 8192
-
-
-class PageGraph(torch.nn.Module):
-    """uint8 canvas [B, 1, H, W] -> patches [B, cells, 128] (normalised), gate [B, cells] in 0..1."""
-
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-
-    def forward(self, canvas):
-        v, g, _ = self.net((255 - canvas.float()) * (1 / 255))
-        return v, torch.sigmoid(g)
+FILES = ("page.onnx", "question.onnx", "anchors.f16", "stopwords.txt")
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def float_graph(net, path):
-    torch.onnx.export(PageGraph(net), torch.zeros(1, 1, LONG, SHORT, dtype=torch.uint8), path, input_names=["canvas"],
-                      output_names=["patches", "gate"], opset_version=17, dynamo=False,
-                      dynamic_axes={"canvas": {0: "batch", 2: "height", 3: "width"}, "patches": {0: "batch", 1: "cells"},
-                                    "gate": {0: "batch", 1: "cells"}})
+    """PageNet -> ONNX: uint8 canvas [B, 1, H, W] -> patches [B, cells, 128] (normalised), gate [B, cells] in 0..1."""
+    n, init, nodes = h.make_node, {}, []
+
+    def constant(name, value, dtype):
+        init[name] = np.array(value, dtype)
+        return name
+
+    def conv(x, layer, out, relu=True):
+        init[out + ".weight"], init[out + ".bias"] = (t.detach().float().cpu().numpy() for t in (layer.weight, layer.bias))
+        (kh, kw), stride = layer.kernel_size, list(layer.stride)
+        name = out + "/conv" if relu else out
+        nodes.append(n("Conv", [x, out + ".weight", out + ".bias"], [name], kernel_shape=[kh, kw], strides=stride,
+                       pads=[kh // 2, kw // 2, kh // 2, kw // 2]))
+        if relu:
+            nodes.append(n("Relu", [name], [out]))
+        return out
+
+    nodes += [n("Cast", ["canvas"], ["light"], to=T.FLOAT), n("Sub", [constant("white", 255, np.float32), "light"], ["dark"]),
+              n("Mul", ["dark", constant("unit", 1 / 255, np.float32)], ["ink"]), n("SpaceToDepth", ["ink"], ["patches4"], blocksize=4)]
+    x = conv("patches4", net.strokes[0], "strokes")
+    for stage, blocks in (("characters", net.characters), ("words", net.words)):
+        x = conv(x, blocks[0][0], f"{stage}.0")
+        for i, block in enumerate(list(blocks)[1:], 1):
+            branch = conv(x, block.block[0], f"{stage}.{i}.branch")
+            nodes.append(n("Add", [x, branch], [f"{stage}.{i}"]))
+            x = f"{stage}.{i}"
+    conv(x, net.gate, "gate_map", relu=False), conv(x, net.head, "head_map", relu=False)
+    nodes += [n("Reshape", ["gate_map", constant("cells", [0, -1], np.int64)], ["gate_row"]), n("Sigmoid", ["gate_row"], ["gate"]),
+              n("Reshape", ["head_map", constant("columns", [0, DIM, -1], np.int64)], ["head_columns"]),
+              n("Transpose", ["head_columns"], ["head_rows"], perm=[0, 2, 1]), n("ReduceL2", ["head_rows"], ["norm"], axes=[-1], keepdims=1),
+              n("Max", ["norm", constant("least", 1e-6, np.float32)], ["safe"]), n("Div", ["head_rows", "safe"], ["patches"])]
+    info = h.make_tensor_value_info
+    graph = h.make_graph(nodes, "page", [info("canvas", T.UINT8, ["batch", 1, "height", "width"])],
+                         [info("patches", T.FLOAT, ["batch", "cells", DIM]), info("gate", T.FLOAT, ["batch", "cells"])],
+                         [nh.from_array(v, k) for k, v in init.items()])
+    m = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(m)
+    onnx.save(m, path)
 
 
 class Calibration(CalibrationDataReader):
-    def __init__(self, shards, n):
-        rng, npr = random.Random(3), np.random.default_rng(3)
-        self.items = []
-        for i in rng.sample(range(len(shards)), n):
-            canvas, _, _ = shards.get(i)
-            if rng.random() < 0.3:
-                canvas = scan(canvas, rng, npr)
-            self.items.append({"canvas": np.ascontiguousarray(canvas)[None, None]})
+    """Pages of documents at all three scales, and drawn ones: the ranges of activations that int8 must hold."""
+
+    def __init__(self, pdfs, fonts, vocabulary, pages=40, seed=3):
+        from synthetic import Fonts, Painter
+        rng, self.items = random.Random(seed), []
+        for path, number in document_jobs(pdfs, 2 * pages, seed):
+            got = read(path, number, rng)
+            if got is not None and len(self.items) < pages:
+                self.items.append(got[0])
+        self.items += [reduced(v, part) for v, part in zip(self.items[:16], [0.35] * 10 + [0.15] * 6)]
+        painter = Painter(Fonts(fonts), load(vocabulary), seed)
+        self.items += [painter.page(w, height, kind)[0] for w, height, kind in [(832, 576, "text"), (832, 576, "large")] * 6 + [(304, 416, "cover")] * 8]
 
     def get_next(self):
-        return self.items.pop() if self.items else None
+        return {"canvas": np.ascontiguousarray(self.items.pop())[None, None]} if self.items else None
 
 
-def int8_graph(source, target, shards, pages=48):
+def int8_graph(source, target, calibration):
     """Static, per channel. Activations u8, weights s8 kept to 7 bits (reduce_range): the pair sums of u8 x s7 products fit
     16 bits, so CPUs without VNNI do not saturate and give the same result."""
     with tempfile.TemporaryDirectory() as d:
         pre = os.path.join(d, "pre.onnx")
         quant_pre_process(source, pre, skip_symbolic_shape=True)
-        quantize_static(pre, target, Calibration(shards, pages), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
+        quantize_static(pre, target, calibration, quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=["Conv", "Add", "Relu"],
                         extra_options=dict(ActivationSymmetric=False, CalibMovingAverage=True))
 
@@ -66,7 +94,7 @@ def int8_graph(source, target, shards, pages=48):
 def question_graph(word, path):
     """ids int64 [W, N], mask float [W, N] -> vectors [W, 128]. The table is int8 with one scale a row."""
     w = {k: v.detach().numpy().astype(np.float32) for k, v in word.state_dict().items()}
-    table = w["table.weight"]
+    table = w["table.weight"][:BUCKETS]                      # without the row of the padding
     scale = np.maximum(np.abs(table).max(1), 1e-8) / 127
     init = dict(table=np.round(table / scale[:, None]).astype(np.int8), scale=scale.astype(np.float32),
                 a1=w["a1.weight"].T.copy(), a1b=w["a1.bias"], b1=w["b1.weight"].T.copy(), b1b=w["b1.bias"],
@@ -90,62 +118,52 @@ def question_graph(word, path):
     onnx.save(m, path)
 
 
-def anchors(word, shards, path):
+def anchors(embed, vocabulary, path):
     """Text vectors of the commonest training words (by number of pages, then by word), float16 little-endian [8192, 128]."""
-    df = collections.Counter(w for *_, m in shards.pages for w in set(m["words"]) if len(w) > 1)
-    chosen = [w for w, _ in sorted(df.items(), key=lambda t: (-t[1], t[0]))[:ANCHORS]]
-    v = word_embedder(word)(chosen)
-    v.astype("<f2").tofile(path)
-    return chosen
+    chosen = [w for w, _ in sorted(vocabulary["pages"].items(), key=lambda t: (-t[1], t[0])) if len(w) > 1][:ANCHORS]
+    if len(chosen) < ANCHORS:
+        raise ValueError(f"the vocabulary has {len(chosen)} words on pages, {ANCHORS} are needed")
+    embed(chosen).astype("<f2").tofile(path)
 
 
 def main():
     ap = argparse.ArgumentParser()
-    ap.add_argument("--run", required=True), ap.add_argument("--shards", required=True), ap.add_argument("--out", required=True)
-    ap.add_argument("--gate", type=float, default=0.1), ap.add_argument("--revision", default=datetime.date.today().isoformat())
-    ap.add_argument("--float-out", help="also write the float graph here (for comparison; not shipped)")
+    for name in ("--run", "--pdfs", "--fonts", "--vocabulary", "--out"):
+        ap.add_argument(name, required=True)
+    ap.add_argument("--contract", default=os.path.join(HERE, "..", "models", "quire-glyph", "manifest.json"), help="manifest to go on from")
+    ap.add_argument("--revision", default=datetime.date.today().isoformat())
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
     c = torch.load(a.run)
     page, word = PageNet().eval(), WordNet().eval()
-    page.load_state_dict(c["page"]), word.load_state_dict(c["word"])
-    shards = Shards([os.path.join(a.shards, "train")])
-    f = a.float_out or os.path.join(tempfile.mkdtemp(), "float.onnx")
-    float_graph(page, f)
+    page.load_state_dict({k: v.float() for k, v in c["page"].items()}), word.load_state_dict({k: v.float() for k, v in c["word"].items()})
     p = lambda n: os.path.join(a.out, n)
-    int8_graph(f, p("page.onnx"), shards)
+    with tempfile.TemporaryDirectory() as d:
+        f = os.path.join(d, "float.onnx")
+        float_graph(page, f)
+        int8_graph(f, p("page.onnx"), Calibration(a.pdfs, a.fonts, a.vocabulary))
     question_graph(word, p("question.onnx"))
-    anchors(word, shards, p("anchors.f16"))
-    here = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(here, "stopwords.txt"), encoding="utf-8") as s, open(p("stopwords.txt"), "w", encoding="utf-8") as t:
+
+    @torch.no_grad()
+    def embed(words):
+        return word(ngram_ids(torch.from_numpy(code_points(words)))).numpy()
+
+    anchors(embed, load(a.vocabulary), p("anchors.f16"))
+    with open(os.path.join(HERE, "stopwords.txt"), encoding="utf-8") as s, open(p("stopwords.txt"), "w", encoding="utf-8") as t:
         t.write(s.read())
-    write_manifest(a.out, a.revision, a.gate)
+    write_manifest(a.contract, a.out, a.revision)
 
 
-def write_manifest(out, revision, gate):
-    files = {}
-    for n in ("page.onnx", "question.onnx", "anchors.f16", "stopwords.txt"):
+def write_manifest(contract, out, revision):
+    """The manifest of another model folder (or of the same) with the new files in it. What Quire does with a page is not for the training
+    to say: only numbers that belong to the weights change."""
+    with open(contract, encoding="utf-8") as f:
+        manifest = json.load(f)
+    manifest["revision"] = revision
+    for n in FILES:
         with open(os.path.join(out, n), "rb") as f:
             b = f.read()
-        files[n] = dict(sha256=hashlib.sha256(b).hexdigest(), bytes=len(b))
-    manifest = dict(
-        manifest_version=1, id="quire-glyph", revision=revision, family="glyph", dim=DIM, license="Apache-2.0", files=files,
-        page=dict(graph="page.onnx", input=dict(name="canvas", dtype="uint8", shape=["batch", 1, "height", "width"]),
-                  outputs=dict(patches=dict(name="patches", dtype="float32", shape=["batch", "rows*cols", DIM]),
-                               gate=dict(name="gate", dtype="float32", shape=["batch", "rows*cols"])),
-                  portrait=[SHORT, LONG], landscape=[LONG, SHORT], landscape_if="width > height", luma="pillow-L", resize="pillow-bicubic",
-                  fit="scale = min(cw / w, ch / h); side = clamp(floor(side * scale + 0.5), 1, canvas side)", place="top-left",
-                  background=255, invert_if_mean_luma_below=110, cell=[CELL, CELL],
-                  keep=dict(rule="gate >= threshold", threshold=gate, if_none="cell 0")),
-        question=dict(graph="question.onnx", inputs=dict(ids=dict(name="ids", dtype="int64"), mask=dict(name="mask", dtype="float32")),
-                      output=dict(name="vectors", dtype="float32", shape=["words", DIM]),
-                      fold=dict(normalize="NFKD", lowercase=True, drop_category="Mn", replace=FOLD),
-                      words=dict(characters=["L", "N"], joiners=".,", joiners_between="Nd", joiner_written_as=".", max_chars=MAX_CHARS,
-                                 deduplicate=True, drop_single_letters=True, stop_words="stopwords.txt"),
-                      ngrams=dict(bag_prefix="g:", bag_sizes=[1, 2, 3, 4], frame=["^", "$"], framed_from_size=2, start_prefix="s", end_prefix="e",
-                                  place_sizes=[1, 2], word_prefix="w:", hash="fnv1a-32", buckets=BUCKETS)),
-        anchors=dict(file="anchors.f16", dtype="float16-le", entries=ANCHORS, dim=DIM, page_top=3, question_top=16, power=4),
-        pooled=dict(factor=3), default_plan="anchors")
+        manifest["files"][n] = dict(sha256=hashlib.sha256(b).hexdigest(), bytes=len(b))
     with open(os.path.join(out, "manifest.json"), "w", encoding="utf-8") as f:
         json.dump(manifest, f, indent=1, ensure_ascii=False)
         f.write("\n")

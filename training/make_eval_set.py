@@ -5,15 +5,17 @@
 Writes EVAL/documents/*.pdf (one page each; with --scans also EVAL/scans/*.jpg: the same pages as simulated 300-dpi scans),
 EVAL/questions.jsonl with {"question", "kind", "document", "page", "relevant"} and EVAL/pages.json. `document` is the page the
 question was made from, `relevant` every document on which all its words (or the phrase) stand: a hit on any of them counts.
-kinds: words3to6, phrase9, single, short (three letters, numbers, codes), accent (3 to 6 rare words with accents), hand.
+kinds: words3to6, phrase9, single, short (three letters, numbers, codes), accent (3 to 6 rare words with accents), hand, and those of pages
+that eval_pages.py draws: large (titles, covers, slides, cards, labels, snips), long (receipts, chats, timelines, drawings), turned (scans and tables
+on their side or head).
 
 Without Chromium the `html` packages are left out (the set then has fewer worlds; the figures say so)."""
 import argparse, glob, json, os, random, re, shutil, subprocess, sys, unicodedata
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 import numpy as np
-from PIL import Image
 import pypdfium2 as pdfium
+import eval_pages
 from evaluate import questions, whole
 from fetch_packages import collect, names
 from pages import read_page
@@ -23,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CAP = {"texlive-publishers-doc": 170, "texlive-humanities-doc": 110, "texlive-science-doc": 170, "texlive-lang-polish": 60,
        "texlive-lang-other": 70}
 PER_PACKAGE, PER_HTML = 45, 26      # pages a package, HTML files a package (two pages of each at most)
+DRAWN = (240, 40, 60)               # pages with large letters, long pages, turned pages
 HTML = (".html", ".html.fr.utf8", ".html.de", ".html.es", ".html.fr", ".html.tr.utf8")
 
 
@@ -97,8 +100,6 @@ def main():
         one = pdfium.PdfDocument.new()
         one.import_pages(doc, [p])
         one.save(os.path.join(a.out, "documents", name))
-        os.makedirs(os.path.join(a.out, "canvases"), exist_ok=True)      # what evaluate_model.py would render: saves it the time
-        Image.fromarray(canvas).save(os.path.join(a.out, "canvases", name + ".clean.png"), compress_level=1)
         pages.append(dict(document=name, package=package, world=world, words=[w[0] for w in ws], whole=[bool(w[5]) for w in ws],
                           accents=sorted(accented(text))))
         doc.close()
@@ -110,14 +111,27 @@ def main():
         os.remove(os.path.join(a.out, "documents", d))
     pages = good
     rows = asked(pages, a.each)
+    drawn = draw(pages, os.path.join(a.out, "documents"))
+    rows += [dict(question=" ".join(m.words), kind=m.kind, document=m.name, page=1, relevant=[m.name]) for m in drawn]
     with open(os.path.join(a.out, "questions.jsonl"), "w", encoding="utf-8") as f:
         f.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
     with open(os.path.join(a.out, "pages.json"), "w", encoding="utf-8") as f:
-        json.dump(pages, f, ensure_ascii=False)
+        json.dump(pages + [dict(document=m.name, package="drawn", world=m.world, words=m.text, whole=[True] * len(m.text), accents=[]) for m in drawn],
+                  f, ensure_ascii=False)
     if a.scans:
+        for m in drawn:             # they stand among the scans as they are
+            shutil.copy(os.path.join(a.out, "documents", m.name), os.path.join(a.out, "scans", m.name))
         with ProcessPoolExecutor() as workers:
             list(workers.map(write_scan, [a.out] * len(pages), [m["document"] for m in pages]))
     print(len(pages), "pages", dict(Counter(m["world"] for m in pages)), dict(Counter(r["kind"] for r in rows)))
+
+
+def draw(pages, folder):
+    """Pages with words that stand nowhere else, among words that stand on many."""
+    df = Counter(w for m in pages for w in set(m["words"]) if w.isascii() and w.isalpha())
+    vocabulary = sorted(w for w in df if 6 <= len(w) <= 12)
+    common = sorted(w for w, n in df.items() if n > max(3, len(pages) // 100) and len(w) >= 3)
+    return eval_pages.make(vocabulary, common, folder, DRAWN)
 
 
 def write_scan(out, document):

@@ -1,4 +1,4 @@
-"""PDF page -> canvas, words with boxes, character label map. Boxes come from PDFium's character boxes.
+"""PDF page -> canvas, words with boxes. Boxes come from PDFium's character boxes.
 
 Traps handled here: a ligature is reported as several characters with one box (its width is shared out evenly); PDFium inserts
 generated spaces and line breaks; hyphenated line ends; pages whose text layer has no usable Unicode are refused.
@@ -13,9 +13,8 @@ from canvas import canvas_of, SHORT, LONG
 from words import fold, spans, MAX_CHARS
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789.,:;-_/()'\"=+*%&@#<>[]{}!?$\\|~^`" + "αβγδεζηθικλμνξοπρστυφχψω" + "абвгдежзийклмнопрстуфхцчшщъыьэюя"
-CHAR_ID = {c: i + 2 for i, c in enumerate(ALPHABET)}       # 0 = nothing, 1 = any other character
 KNOWN = set(ALPHABET)
-MAP_Y, MAP_X = 8, 4                                         # pixels a label of the character map stands for
+LOOSE = 1.2                                                 # height of a loose box (ascent and descent) over the size of the letters
 
 
 def characters(page, matrix):
@@ -69,7 +68,7 @@ def split_ligatures(chars):
 
 
 def words_of(chars, width, height):
-    """Words of a character list: (folded word, x0, y0, x1, y1, whole). `whole` is False where a reader may see another word: beside
+    """Words of a character list: (folded word, x0, y0, x1, y1, whole, size of the letters). `whole` is False where a reader may see another word: beside
     a line-end hyphen or a character without Unicode, with a gap inside (the layer forgot a space) or a character of another size (a
     footnote mark), or where one font follows another."""
     runs, cur = [], []
@@ -106,7 +105,8 @@ def words_of(chars, width, height):
             if x1 - x0 < 1 or y1 - y0 < 1 or x1 < 0 or y1 < 0 or x0 > width or y0 > height or y1 - y0 > 140:
                 continue
             whole = uncut and even(bs) and not detached and not (k == 0 and broken) and not (k == len(found) - 1 and hyphen)
-            out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole))
+            loose = sorted(q[5] - q[4] for q in bs)[len(bs) // 2]
+            out.append((text[a:b].replace(",", ".")[:MAX_CHARS], x0, y0, x1, y1, whole, loose / LOOSE))
         broken = hyphen
     return out
 
@@ -131,27 +131,6 @@ def even(boxes):
     middle = sorted((b[4] + b[5]) / 2 for b in boxes)[len(boxes) // 2]
     return all(abs((b[5] - b[4]) - size) <= 0.15 * size and abs((b[4] + b[5]) / 2 - middle) <= 0.15 * size for b in boxes) \
         and all(b[6] - a[7] <= 0.15 * size for a, b in zip(boxes, boxes[1:]))
-
-
-def label_map(chars, shape):
-    """u8 [H / 8, W / 4]: which character covers the centre of each 4 x 8 pixel patch (0 = none)."""
-    h, w = shape
-    m = np.zeros((h // MAP_Y, w // MAP_X), np.uint8)
-    for c, box in chars:
-        if box is None:
-            continue
-        f = fold(c)
-        if not f:
-            continue
-        k = CHAR_ID.get(f[0], 1)
-        x0, y0, x1, y1, ly0, ly1 = box[:6]
-        ya, yb = min(y0, ly0 + 0.15 * (ly1 - ly0)), max(y1, ly1 - 0.15 * (ly1 - ly0))
-        c0, c1 = int(np.ceil((x0 - 1.9) / MAP_X)), int(np.floor((x1 - 2.0) / MAP_X))
-        r0, r1 = int(np.ceil((ya - 4.0) / MAP_Y)), int(np.floor((yb - 4.0) / MAP_Y))
-        if r1 < r0 and yb - ya > 2:
-            r0 = r1 = int((ya + yb) / 2 / MAP_Y)
-        m[max(r0, 0):max(r1 + 1, 0), max(c0, 0):max(c1 + 1, 0)] = k
-    return m
 
 
 def device_matrix(page, width, height):

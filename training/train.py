@@ -1,64 +1,51 @@
-"""Trains the page and word nets from cached shards.
+"""Trains the page and word nets further, from a model folder's weights: minutes on a GPU, a night on two cores.
 
-    python train.py --shards SHARDS --out RUN --minutes 50
+    python train.py --model MODEL --pdfs PDFS --fonts FONTS --vocabulary WORDS.gz --out RUN --minutes 9
 
-Curriculum: first only which character stands where (cheap: the word layers are not run), then words and cells, with the
-character loss kept. Learning rate: warm-up, then cosine to
-the planned end, measured in wall-clock minutes, so that a busy machine still ends its schedule. Writes RUN/last.pt (averaged
-weights) every few minutes and figures to RUN/log.txt.
+Processes draw and read pages (sources.py) while the device learns from the latest ones (dataset.py). Learning rate: warm-up, then cosine to
+the planned end in wall-clock minutes, so that a busy machine still ends its schedule. Writes RUN/weights.pt (averaged, half precision)
+every minute and figures to RUN/log.txt.
 """
-import argparse, copy, json, math, os, random, time
-import numpy as np
+import argparse, copy, math, os, time
 import torch
 import torch.nn.functional as F
 from canvas import CELL
-from dataset import Batches, Shards, keys_of, tensors_of, word_tensors
-from evaluate import questions, table
-from model import DIM, CharacterHead, PageNet, WordNet
-from words import ids
-
-
-def ink_of(b):
-    return ((255 - b["canvas"].float()) / 255).contiguous(memory_format=torch.channels_last)
-
-
-def character_loss(chars, features, b, sample):
-    """Cross entropy of the two 4-pixel halves of `sample` patches that hold text."""
-    m = b["map"].long()
-    n, mh, mw = m.shape
-    m = m.view(n * mh * (mw // 2), 2)
-    at = torch.nonzero(m.amax(-1))[:, 0]
-    if len(at) == 0:
-        return features.sum() * 0
-    at = at[torch.randint(len(at), (sample,))]
-    f = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])[at].float()
-    return F.cross_entropy(chars(f).flatten(0, 1), m[at].flatten())
-
+from dataset import Batches
+from hashing import check, code_points, keys, ngram_ids
+from model import DIM, shipped
+from sources import Sources, document_jobs
+from vocabulary import load
 
 SPREAD = 4.0            # sharpness of the mean over pairs of words that keeps them apart
+MIX = {"page": 0.66, "third": 0.19, "sixth": 0.15}
+MOST_ROWS = 3000        # words of a step that look for their cells
 
 
 class Memory:
-    """Negatives that a batch has no room for: the cells that the words of the last steps chose, and words of the shards' whole
-    vocabulary. An index holds hundreds of thousands of either, and single words are lost to the nearest of them. Both are
-    constants to the loss. The words are embedded anew at every step: from vectors kept for longer the cells would only drift
-    away, all together (seen with 400 steps: the loss rose by a fifth at every renewal)."""
+    """Negatives that a batch has no room for: cells that the words of the last steps chose, and words seen or known. An index holds
+    hundreds of thousands of either, and single words are lost to the nearest of them. Both are constants to the loss. The words are
+    embedded anew at every step: from vectors kept for longer the cells would only drift away, all together."""
 
-    def __init__(self, vocabulary, cells=16384, words=6144):
-        self.ids = [np.asarray(ids(w), np.int64) for w in vocabulary]
-        self.word_keys, self.words = keys_of(vocabulary), words
-        self.cells, self.keys = torch.zeros(cells, DIM, dtype=torch.bfloat16), torch.full((cells,), -1, dtype=torch.int32)
-        self.at = 0
+    def __init__(self, vocabulary, device, cells, words):
+        self.cells = torch.zeros(cells, DIM, dtype=torch.bfloat16, device=device)
+        self.keys = torch.zeros(cells, dtype=torch.long, device=device)
+        self.chars = torch.from_numpy(code_points(vocabulary).astype("int16")).to(device)
+        self.seen = self.chars[torch.randint(len(self.chars), (200_000 if device.type == "cuda" else 20_000,), device=device)]
+        self.words, self.at, self.seen_at = words, 0, 0
 
-    @torch.no_grad()
-    def some_words(self, word):
-        at = torch.randint(len(self.ids), (self.words,))
-        return word(**tensors_of([self.ids[i] for i in at.tolist()])), self.word_keys[at]
+    def some_words(self, n):
+        """Half of the vocabulary, half of what pages held: numbers, codes, made-up words."""
+        pick = lambda t: t[torch.randint(len(t), (n // 2,), device=t.device)]
+        return torch.cat([pick(self.chars), pick(self.seen)])
 
-    def remember(self, cells, keys):
-        at = (self.at + torch.arange(len(keys))) % len(self.keys)
-        self.cells[at], self.keys[at] = cells.bfloat16(), keys
-        self.at = (self.at + len(keys)) % len(self.keys)
+    def remember(self, cells, cell_keys, chars):
+        d = cells.device
+        at = (self.at + torch.arange(len(cells), device=d)) % len(self.keys)
+        self.cells[at], self.keys[at] = cells.bfloat16(), cell_keys
+        self.at = (self.at + len(cells)) % len(self.keys)
+        at = (self.seen_at + torch.arange(len(chars), device=d)) % len(self.seen)
+        self.seen[at] = chars
+        self.seen_at = (self.seen_at + len(chars)) % len(self.seen)
 
 
 def mass(cosine, same, s):
@@ -72,148 +59,98 @@ def margin_loss(own, others, s, margin):
     return (torch.log(others + own + 1e-30) - torch.log(own + 1e-30)).mean()
 
 
-def one_each(cells, instance, keys):
-    """The cell of one instance of each word, and the words' keys."""
-    at = torch.full((len(keys),), -1).scatter_(0, instance, torch.arange(len(instance)))
-    return cells[at[at >= 0]], keys[at >= 0]
-
-
-def losses(page, word, chars, scale, b, memory, margin, spread):
-    x = ink_of(b)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        vectors, gate, features = page(x)
-    p, g = vectors.flatten(0, 1), gate.flatten()
-    q = word(b["ids"], b["offsets"], b["counts"])
-    s, u = scale, b["unique"]
-    ink = F.avg_pool2d(x, CELL).flatten()
-    # word -> cells: the cells at its centre against inked cells of the batch that do not touch the word. Half of the plain
-    # cells are drawn at random: this part costs as much as the network otherwise.
+def losses(page, word, b, memory, a):
+    """-> loss, its parts, what the memory keeps."""
+    ink, d, s = b["ink"].contiguous(memory_format=torch.channels_last), b["ink"].device, a.scale
+    with torch.autocast(d.type, dtype=torch.bfloat16):
+        vectors, gate = page(ink)
+    p, g, u = vectors.flatten(0, 1), gate.flatten(), len(b["keys"])
+    bank = torch.cat([b["chars"], b["mutants"], memory.some_words(a.bank)])
+    q = word(ngram_ids(bank))
     with torch.no_grad():
-        pos = torch.zeros(u, len(p))
-        pos[b["positive"][:, 0], b["positive"][:, 1]] = 1
-        allowed = torch.ones(u, len(p))
-        allowed[b["near"][:, 0], b["near"][:, 1]] = 0
-        use = ((ink > 0.004) & (torch.rand(len(p)) < 0.5)) | (pos.amax(0) > 0)
-        pos = pos[:, use]
-        allowed = torch.maximum(allowed[:, use], pos)
-    chosen = p[use]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        cosine = q[:u] @ chosen.T
-        past = q[:u] @ memory.cells.T
-    e = torch.exp(s * (cosine.float() - 1))                 # cosines are at most 1: no maximum to look for
-    others = (e * (allowed - pos)).sum(1) + mass(past, memory.keys == b["keys"][:, None], s)
-    to_cells = margin_loss((e * pos).sum(1), others, s, margin)
+        more = memory.some_words(memory.words)
+        beyond_words, beyond_keys, bank_keys = word(ngram_ids(more)), keys(more), keys(bank)
+        inked = F.avg_pool2d(b["clean"], CELL).flatten() > 0.004
+        rows = torch.randperm(u, device=d)[:MOST_ROWS]
+        row_of = torch.full((u,), -1, device=d)
+        row_of[rows] = torch.arange(len(rows), device=d)
+        # cells: those at a row's centre are its own, others that touch it are left out, half of the plain inked ones are drawn
+        own = torch.zeros(len(rows), len(p), dtype=torch.bool, device=d)
+        out = torch.zeros_like(own)
+        cand, r = b["candidates"], row_of[b["instance"]]
+        ok = (cand >= 0) & (r >= 0)[:, None]
+        own[r[:, None].expand_as(cand)[ok], cand[ok]] = True
+        r = row_of[b["touched"][0]]
+        out[r[r >= 0], b["touched"][1][r >= 0]] = True
+        used = (inked & (torch.rand(len(p), device=d) < 0.5)) | own.any(0)
+        own, out = own[:, used], out[:, used] | own[:, used]
+    # word -> cells
+    with torch.autocast(d.type, dtype=torch.bfloat16):
+        cosine, past = q[rows] @ p[used].T, q[rows] @ memory.cells.T
+    e = torch.exp(s * (cosine.float() - 1))                     # cosines are at most 1: no maximum to look for
+    others = e.masked_fill(out, 0).sum(1) + mass(past, memory.keys == b["keys"][rows][:, None], s)
+    to_cells = margin_loss(e.masked_fill(~own, 0).sum(1), others, s, a.margin)
     # instance -> words: its best cell against the whole bank
     with torch.no_grad():
-        back = torch.cumsum(use.long(), 0) - 1
-        cand = b["candidates"]
-        cs = cosine.detach().float()[b["instance"][:, None], back[cand.clamp(min=0)]].masked_fill(cand < 0, -9)
-        best = cand.gather(1, cs.argmax(1, keepdim=True))[:, 0]
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        more, keys = memory.some_words(word)
-        against, beyond = p[best] @ q.T, p[best] @ more.T
-    e = torch.exp(s * (against.float() - 1))
-    own = e.gather(1, b["instance"][:, None])[:, 0]
-    others = (e.sum(1) - own).clamp(min=0) + mass(beyond, keys == b["keys"][b["instance"]][:, None], s)
-    to_words = margin_loss(own, others, s, margin)
-    # words apart from each other, all directions used alike: only differences count above, so that nothing there keeps the vectors
-    # out of a narrow cone. Both sides are of this step: from constants the words would only drift away, all together.
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        apart = q[:u] @ q[u:].T
+        near = torch.einsum("ikd,id->ik", p[cand.clamp(min=0)].detach(), q[b["instance"]].detach()).masked_fill(cand < 0, -9)
+        best = cand.gather(1, near.argmax(1, keepdim=True))[:, 0]
+        mine = b["keys"][b["instance"]][:, None]
+    chosen = p[best]
+    with torch.autocast(d.type, dtype=torch.bfloat16):
+        against, beyond = chosen @ q.T, chosen @ beyond_words.T
+    right = torch.exp(s * ((chosen * q[b["instance"]]).sum(1) - 1))
+    to_words = margin_loss(right, mass(against, bank_keys == mine, s) + mass(beyond, beyond_keys == mine, s), s, a.margin)
+    # words apart from each other, all directions used alike: only differences count above
+    with torch.autocast(d.type, dtype=torch.bfloat16):
+        apart = q[rows] @ q[u:].T
     narrow = torch.log(torch.exp(SPREAD * apart.float()).mean())
     # gate: cells that some word chose
     target = torch.zeros_like(g)
     target[best] = 1
-    inked = (ink > 0.004) | (target > 0)
-    gate_loss = F.binary_cross_entropy_with_logits(g[inked], target[inked])
-    char_loss = character_loss(chars, features, b, 2500)
-    total = to_cells + to_words + spread * narrow + 0.3 * gate_loss + 0.2 * char_loss
-    return total, dict(cells=to_cells, words=to_words, narrow=narrow, gate=gate_loss, char=char_loss), one_each(p.detach()[best], b["instance"], b["keys"])
+    sure = (inked & ~b["doubtful"]) | (target > 0)
+    gate_loss = F.binary_cross_entropy_with_logits(g[sure], target[sure])
+    total = to_cells + to_words + a.spread * narrow + 0.3 * gate_loss
+    right_word = (torch.log(right) > s * (against.detach().float().masked_fill(bank_keys == mine, -1).amax(1) - 1)).float().mean()
+    parts = dict(cells=to_cells, words=to_words, narrow=narrow, gate=gate_loss, right=right_word)
+    one = torch.full((u,), 0, device=d).scatter_(0, b["instance"], torch.arange(len(best), device=d))
+    return total, {k: v.detach() for k, v in parts.items()}, (chosen.detach()[one], b["keys"], b["chars"])
 
 
 class Average:
-    """Exponential moving average of a module's weights and buffers."""
+    """Exponential moving average of a module's weights."""
 
     def __init__(self, module):
         self.module, self.mean = module, copy.deepcopy(module).eval()
 
     @torch.no_grad()
     def update(self, decay):
-        for a, b in zip(self.mean.state_dict().values(), self.module.state_dict().values()):
-            if a.dtype.is_floating_point:
-                a.lerp_(b, 1 - decay)
-            else:
-                a.copy_(b)
+        torch._foreach_lerp_(list(self.mean.parameters()), list(self.module.parameters()), 1 - decay)
 
 
-def word_embedder(word):
-    @torch.no_grad()
-    def embed(ws):
-        return word(**word_tensors(ws)).numpy()
-    return embed
-
-
-@torch.no_grad()
-def development(page, word, shards, threshold=0.3, each=300):
-    vectors, starts, kept, recall = [], [], 0, []
-    for i in range(len(shards)):
-        canvas, _, m = shards.get(i)
-        x = torch.from_numpy((255 - canvas).astype(np.float32) / 255)[None, None].contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            v, g, _ = page(x)
-        keep = torch.sigmoid(g[0]) > threshold
-        keep[0] |= ~keep.any()
-        starts.append(kept)
-        vectors.append(v[0][keep].numpy())
-        kept += int(keep.sum())
-    out = table(questions([m for *_, m in shards.pages], each=each), word_embedder(word), np.concatenate(vectors), starts)
-    out["kept"] = kept / len(shards)
-    return out
+def arguments():
+    ap = argparse.ArgumentParser()
+    for name in ("--model", "--pdfs", "--fonts", "--vocabulary", "--out"):
+        ap.add_argument(name, required=True)
+    ap.add_argument("--minutes", type=float, default=9)
+    ap.add_argument("--pages", type=int, default=3600, help="of documents")
+    ap.add_argument("--workers", type=int, default=os.cpu_count())
+    ap.add_argument("--crops", type=int, default=12, help="of documents, and as many of drawn pages, a step")
+    ap.add_argument("--bank", type=int, default=2000, help="words of the vocabulary that learn at a step, beside those of the pages")
+    ap.add_argument("--cells", type=int, default=32768, help="remembered")
+    ap.add_argument("--words", type=int, default=12288, help="constant ones, a step")
+    ap.add_argument("--lr", type=float, default=4e-4), ap.add_argument("--warm-up", type=int, default=300, help="steps")
+    ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
+    ap.add_argument("--spread", type=float, default=3, help="weight of keeping words apart")
+    ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
+    ap.add_argument("--strength", type=float, default=0.9, help="how often crops are moved, 0..1")
+    ap.add_argument("--store", type=float, default=1.0, help="share of the room for pages on the device")
+    ap.add_argument("--seed", type=int, default=1)
+    return ap.parse_args()
 
 
 def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument("--shards", required=True), ap.add_argument("--out", required=True)
-    ap.add_argument("--minutes", type=float, default=50)
-    ap.add_argument("--crops", type=int, default=4)
-    ap.add_argument("--character-part", type=float, default=0.1, help="share of the time for characters alone")
-    ap.add_argument("--seed", type=int, default=1)
-    ap.add_argument("--resume"), ap.add_argument("--warm-up", type=int, default=60, help="steps")
-    ap.add_argument("--strength", type=float, default=0.85, help="augmentation at its fullest, 0..1")
-    ap.add_argument("--threads", type=int, default=2, help="1 is faster on a machine that others use too")
-    ap.add_argument("--start-progress", type=float, default=0.0, help="where in the schedule a resumed run begins")
-    ap.add_argument("--lr", type=float, default=2.5e-3)
-    ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
-    ap.add_argument("--spread", type=float, default=0.6, help="weight of keeping words apart")
-    ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
-    ap.add_argument("--eval-minutes", type=float, default=12)
-    ap.add_argument("--dev-pages", type=int, default=200)
-    a = ap.parse_args()
+    a = arguments()
     os.makedirs(a.out, exist_ok=True)
-    torch.set_num_threads(a.threads)
-    torch.manual_seed(a.seed)
-    page, word, chars = PageNet().to(memory_format=torch.channels_last), WordNet(), CharacterHead()
-    if a.resume:
-        c = torch.load(a.resume)
-        page.load_state_dict(c["page"]), word.load_state_dict(c["word"]), chars.load_state_dict(c["chars"])
-    nets = [Average(page), Average(word)]
-    table_params = [word.table.weight]
-    rest = [p for n in (page, chars) for p in n.parameters()] + [p for k, p in word.named_parameters() if "table" not in k]
-    groups = [dict(params=[p for p in rest if p.dim() > 1], weight_decay=0.02, base=a.lr),
-              dict(params=[p for p in rest if p.dim() <= 1], weight_decay=0.0, base=a.lr),
-              dict(params=table_params, weight_decay=0.0, base=a.lr * 2)]
-    opt = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.98), eps=1e-7)
-    strength = torch.multiprocessing.Value("d", 0.0)
-    if a.resume and [len(g["params"]) for g in c["opt"]["param_groups"]] == [len(g["params"]) for g in groups]:
-        opt.load_state_dict(c["opt"])
-        for g, asked in zip(opt.param_groups, groups):
-            g["base"] = asked["base"]
-    loader = iter(torch.utils.data.DataLoader(Batches([os.path.join(a.shards, "train")], a.crops, a.seed, strength=strength), batch_size=None,
-                                              num_workers=1, prefetch_factor=3))
-    memory = Memory(Batches.vocabulary(Shards([os.path.join(a.shards, "train")]))[0])
-    dev = Shards([os.path.join(a.shards, "dev")])
-    random.Random(0).shuffle(dev.pages)
-    dev.pages = dev.pages[:a.dev_pages]
     log = open(os.path.join(a.out, "log.txt"), "a")
 
     def say(*xs):
@@ -221,54 +158,70 @@ def main():
         print(line, flush=True)
         log.write(line + "\n"), log.flush()
 
-    def save(name):
-        torch.save(dict(page=nets[0].mean.state_dict(), word=nets[1].mean.state_dict(), chars=chars.state_dict(),
-                        args=vars(a), step=step, opt=opt.state_dict()), os.path.join(a.out, name))
+    start = time.time()
+    known = load(a.vocabulary)
+    check(sorted(known["pages"])[::100])
+    jobs = document_jobs(a.pdfs, a.pages)
+    from synthetic import Fonts
+    sources = Sources(jobs, Fonts(a.fonts), known, a.workers, a.seed)           # before the device is touched: it forks
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(a.seed)
+    torch.backends.cudnn.benchmark = True
+    page, word = shipped(a.model)
+    page, word = page.to(device, memory_format=torch.channels_last), word.to(device)
+    averages = [Average(page), Average(word)]
+    table, rest = [word.table.weight], [*page.parameters(), *(p for n, p in word.named_parameters() if "table" not in n)]
+    groups = [dict(params=[p for p in rest if p.dim() > 1], weight_decay=0.01, base=a.lr),
+              dict(params=[p for p in rest if p.dim() <= 1], weight_decay=0.0, base=a.lr), dict(params=table, weight_decay=0.0, base=a.lr)]
+    opt = torch.optim.AdamW(groups, lr=a.lr, betas=(0.9, 0.98), eps=1e-8)
+    memory = Memory(sorted(known["pages"]), device, a.cells, a.words)
+    batches = Batches(sources, device, a.crops, a.store)
+    say(f"{len(jobs)} pages, {len(memory.chars)} words, {device}, ready in {time.time() - start:.0f} s")
+    while min(len(batches.stores[n]) for n in ("document", "drawn", "third", "sixth")) < 2 * a.crops:
+        batches.take(64)
+        time.sleep(0.01)
+    say(f"first pages at {time.time() - start:.0f} s")
 
-    start, last_eval, last_save, step, sums, waits = time.time(), time.time(), time.time(), 0, {}, 0.0
-    while True:
-        t0 = time.time()
-        progress = a.start_progress + (1 - a.start_progress) * (t0 - start) / 60 / a.minutes
-        if progress >= 1:
-            break
-        strength.value = min(a.strength, max(0.0, (progress - a.character_part) / 0.4))
-        b = next(loader)
-        waits += time.time() - t0
+    def save():
+        path = os.path.join(a.out, "weights.pt")
+        half = lambda net: {k: v.half().cpu() for k, v in net.mean.state_dict().items()}
+        torch.save(dict(page=half(averages[0]), word=half(averages[1]), step=step, args=vars(a)), path + ".part")
+        os.replace(path + ".part", path)
+
+    step, sums, last, kinds, shares = 0, {}, time.time(), list(MIX), torch.tensor(list(MIX.values()))
+    saved = said = time.time()
+    while (progress := (time.time() - start) / 60 / a.minutes) < 1:
+        batches.take(32)
+        kind = kinds[int(torch.multinomial(shares, 1))]
         rate = min(1, (step + 1) / a.warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
         for g in opt.param_groups:
             g["lr"] = g["base"] * rate
-        if progress < a.character_part:
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                features = page.features(ink_of(b))
-            loss = character_loss(chars, features, b, 8000)
-            parts, chosen = dict(char=loss), None
-        else:
-            loss, parts, chosen = losses(page, word, chars, a.scale, b, memory, a.margin, a.spread)
+        b = batches.next(kind, a.strength)
+        if len(b["keys"]) < 2:
+            continue
+        loss, some, kept = losses(page, word, b, memory, a)
         opt.zero_grad(set_to_none=True)
         loss.backward()
-        if chosen:
-            memory.remember(*chosen)
+        memory.remember(*kept)
         torch.nn.utils.clip_grad_norm_(rest, 2.0)
         opt.step()
         step += 1
-        for n in nets:
-            n.update(min(0.995, 1 - 1 / (1 + step * 0.1)))
-        for k, v in parts.items():
-            sums[k] = sums.get(k, 0) + v.item()
-        if step % 25 == 0:
-            say(f"{(time.time() - start) / 60:.1f} min step {step}", {k: round(v / 25, 3) for k, v in sums.items()},
-                f"lr {opt.param_groups[0]['lr']:.2e} wait {waits / 25:.2f}s step {(time.time() - t0):.2f}s")
-            sums, waits = {}, 0.0
-        if time.time() - last_save > 180:
-            save("last.pt")
-            last_save = time.time()
-        if time.time() - last_eval > a.eval_minutes * 60:
-            save("last.pt")
-            r = development(nets[0].mean, nets[1].mean, dev)
-            say(f"dev at {(time.time() - start) / 60:.1f} min:", json.dumps({k: v if isinstance(v, float) else {x: round(y, 3) for x, y in v.items()} for k, v in r.items()}))
-            last_eval = time.time()
-    save("last.pt")
-    say("end of schedule, step", step, json.dumps(development(nets[0].mean, nets[1].mean, dev)))
+        for n in averages:
+            n.update(min(0.998, 1 - 1 / (1 + step * 0.1)))
+        for k, v in some.items():
+            sums.setdefault(f"{kind} {k}", []).append(v)
+        if step % 100 == 0 or step in (1, 5, 20):
+            means = {k: round(torch.stack(v).mean().item(), 3) for k, v in sorted(sums.items())}
+            say(f"{(time.time() - start) / 60:.2f} min step {step} lr {rate * a.lr:.1e} {(time.time() - said) / max(1, step % 100 or 100):.3f} s a step; pages made",
+                {n: s.made for n, s in batches.stores.items()}, means)
+            sums, said = {}, time.time()
+        if time.time() - saved > 60:
+            save()
+            saved = time.time()
+    save()
+    say(f"end of schedule, step {step}, {time.time() - start:.0f} s", f"{torch.cuda.max_memory_allocated() / 1e9:.1f} GB" if device.type == "cuda" else "")
+    for p in sources.processes:
+        p.terminate()
 
 
 if __name__ == "__main__":

@@ -311,6 +311,7 @@ fn page(number: usize) -> PagePoint {
         page_label: None,
         anchor: format!("#page={page}"),
         tags: BTreeMap::new(),
+        text_unreadable: false,
         text: "Two kilobytes of words that say nothing. ".repeat(50),
         language: None,
         content_hash: ContentHash::of(&document.to_le_bytes()),

@@ -2,8 +2,8 @@
 //!
 //! With an answer model (`answer.vlm`) the answer is *composed*: a vision language model sees the best pages as images, and
 //! every marker in what it writes is held against the pages that it was sent. Without one the answer is *extractive*:
-//! sentences of the retrieved pages' text layers, word for word, each with the marker of its page; it never says anything
-//! that does not stand on a page.
+//! passages of the retrieved pages' text layers, word for word, each with the marker of its page, if those pages hold what the
+//! question asks about (`matching`); else it says that nothing was found. It never says anything that does not stand on a page.
 //!
 //! What documents say is data on the way to the model. Nothing in them is executed, and nothing they point to is fetched.
 
@@ -11,6 +11,8 @@ mod characters;
 mod citations;
 mod extractive;
 mod images;
+mod legible;
+mod matching;
 mod prompt;
 #[cfg(test)]
 mod testing;
@@ -19,6 +21,7 @@ mod vlm;
 use serde::Serialize;
 
 pub use extractive::extract;
+pub use matching::{Basis, Matching, PageMatch};
 pub use vlm::{AnswerModel, Composed, SentPage, Usage};
 
 use crate::retrieve::Hit;
@@ -51,12 +54,16 @@ pub struct Answer {
     /// What the server calls the model that composed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Whether it cites any page that it was made from. Without one, nothing of it can be checked.
+    /// Whether it cites any page that it was made from: one that holds what is asked about, where it is extractive. Without one,
+    /// nothing of it can be checked.
     pub supported: bool,
     /// False where it broke off or was cut.
     pub complete: bool,
     /// Pages whose marker stands in the answer, in order of the markers.
     pub citations: Vec<Citation>,
+    /// Where nothing was found: the pages that come nearest. They support nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<Hit>,
     /// What a reader must know beside it: pages left out, markers removed, why it is only quoted.
     pub notes: Vec<String>,
     /// Tokens, where the server says.
@@ -67,7 +74,17 @@ impl Answer {
     /// A complete answer without notes; supported where it cites anything.
     fn new(mode: Mode, answer: String, citations: Vec<Citation>) -> Self {
         let supported = !citations.is_empty();
-        Self { answer, mode, model: None, supported, complete: true, citations, notes: Vec::new(), usage: None }
+        Self {
+            answer,
+            mode,
+            model: None,
+            supported,
+            complete: true,
+            citations,
+            nearest: Vec::new(),
+            notes: Vec::new(),
+            usage: None,
+        }
     }
 
     /// The answer that `model` composed from `pages`, with everything in it that a reader must be told.

@@ -21,6 +21,8 @@ pub fn hit(source: &str, page: u32, text: &str) -> Hit {
         tags: Default::default(),
         anchor: format!("#page={page}"),
         image: "k".into(),
+        text_unreadable: false,
+        source_gone: false,
         detail: HitDetail {
             point: PointId::new(document_id, &generation, page),
             generation,

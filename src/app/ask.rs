@@ -7,11 +7,13 @@ use futures::{FutureExt, Stream, StreamExt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::collections::DefinedBuild;
 use super::scope::Scope;
 use super::search::{Question, SearchResponse};
-use crate::answer::{Answer, AnswerModel, SentPage, extract};
+use crate::answer::{Answer, AnswerModel, Matching, SentPage, extract};
+use crate::derive::terms::AskedWords;
 use crate::error::{Error, Kind, Result};
-use crate::retrieve::{Explanation, Hit, elapsed_ms};
+use crate::retrieve::{Explanation, Hit, WordSearch, elapsed_ms};
 use crate::telemetry::{Stage, Timer};
 use crate::types::QuestionEmbedding;
 
@@ -36,6 +38,9 @@ pub struct AskResponse {
     pub timings_ms: AskTimings,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explain: Option<Explanation>,
+    /// What each page that was looked at holds of the question, where the pages were quoted and the question is explained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Matching>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
     pub question: QuestionEmbedding,
@@ -92,13 +97,17 @@ impl Scope<'_> {
     async fn answer(&self, question: &Question, shown: mpsc::Sender<String>) -> Result<AskResponse> {
         let start = Instant::now();
         let limited = Question { limit: self.app.config.answer.pages, ..question.clone() };
-        let SearchResponse { hits, plan, timings_ms, explain, question: embedded } = self.search(&limited).await?;
+        let SearchResponse { hits, plan, timings_ms, explain, question: embedded, .. } = self.search(&limited).await?;
         let answering = Instant::now();
         let timer = Timer::start(Stage::Answer);
-        let answer = match self.answer_model(question)? {
-            Some(model) if !hits.is_empty() => self.compose(model, question, hits, &shown).await?,
-            _ => self.quote(question, hits, &shown).await,
+        let (answer, matching) = match self.answer_model(question)? {
+            Some(model) if !hits.is_empty() => self.compose(model, question, &embedded, hits, &shown).await?,
+            _ => self
+                .quote(question, &embedded, hits, &shown)
+                .await
+                .map(|(answer, matching)| (answer, Some(matching)))?,
         };
+        let matching = matching.filter(|_| question.explain);
         drop(timer);
         let timings_ms = AskTimings {
             embed: timings_ms.embed,
@@ -106,7 +115,7 @@ impl Scope<'_> {
             answer: elapsed_ms(answering),
             total: elapsed_ms(start),
         };
-        Ok(AskResponse { answer, plan, timings_ms, explain, question: embedded })
+        Ok(AskResponse { answer, plan, timings_ms, explain, matching, question: embedded })
     }
 
     /// The configured model, set up at the first question that needs it.
@@ -119,11 +128,30 @@ impl Scope<'_> {
         Ok(Some(self.app.answer_model.get_or_init(|| model)))
     }
 
-    /// Sentences of the pages, shown at once.
-    async fn quote(&self, question: &Question, hits: Vec<Hit>, shown: &mpsc::Sender<String>) -> Answer {
-        let answer = extract(&question.text, hits, self.app.config.answer.sentences);
+    /// Passages of the pages that hold what is asked about, shown at once.
+    async fn quote(
+        &self,
+        question: &Question,
+        embedded: &QuestionEmbedding,
+        hits: Vec<Hit>,
+        shown: &mpsc::Sender<String>,
+    ) -> Result<(Answer, Matching)> {
+        let DefinedBuild { physical, definition } = self.app.collections.active(&question.collection).await?;
+        let model = self.app.models.get(&definition.model).await?;
+        let asked = AskedWords::new(&question.text);
+        let search = WordSearch {
+            collection: &physical,
+            tenant: &self.tenant,
+            schema: &definition.schema,
+            asked: &asked,
+            question: embedded,
+            seen_from: model.info().seen_from,
+        };
+        let evidence = self.app.retriever.word_evidence(&search, &hits).await?;
+        let matching = Matching::new(&asked, &hits, &evidence);
+        let answer = extract(&question.text, hits, &matching, self.app.config.answer.sentences);
         let _ = shown.send(answer.answer.clone()).await;
-        answer
+        Ok((answer, matching))
     }
 
     /// The model's answer. Where it can't be reached the pages are quoted; where it is misconfigured, that is an error: a
@@ -132,9 +160,10 @@ impl Scope<'_> {
         &self,
         model: &AnswerModel,
         question: &Question,
+        embedded: &QuestionEmbedding,
         hits: Vec<Hit>,
         shown: &mpsc::Sender<String>,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, Option<Matching>)> {
         let mut missing = Vec::new();
         let mut pages: Vec<SentPage> = Vec::new();
         for hit in hits.iter().take(model.max_pages()) {
@@ -148,17 +177,17 @@ impl Scope<'_> {
         } else {
             model.answer(question.text.trim(), &pages, shown).await
         };
-        let mut answer = match composed {
-            Ok(composed) => Answer::composed(model, composed, pages),
+        let (mut answer, matching) = match composed {
+            Ok(composed) => (Answer::composed(model, composed, pages), None),
             Err(error) if matches!(error.kind(), Kind::Transient { .. }) => {
                 tracing::warn!(%error, "the answer model gave no answer, quoting the pages");
-                let mut answer = self.quote(question, hits, shown).await;
+                let (mut answer, matching) = self.quote(question, embedded, hits, shown).await?;
                 answer.notes.push(format!("quoted from the pages, for the answer model gave no answer: {error}"));
-                answer
+                (answer, Some(matching))
             }
             Err(error) => return Err(error),
         };
         answer.notes.splice(0..0, missing);
-        Ok(answer)
+        Ok((answer, matching))
     }
 }

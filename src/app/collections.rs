@@ -14,6 +14,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::ingest::{CollectionPlan, CollectionPlans};
 use crate::ledger::{Build, CollectionRecord, Job, Ledger};
 use crate::store::VectorStore;
+use crate::types::RecipeId;
 
 /// Between a collection's name and what tells its builds apart. No collection's own name holds it.
 const BUILD_MARK: &str = "--";
@@ -94,6 +95,8 @@ impl Collections {
     pub async fn define(&self, collection: &str, pipeline: Option<&Pipeline>, default: &Pipeline) -> Result<Defined> {
         let _defining = self.defining.lock().await;
         check_name(collection)?;
+        // Another process may define it at this moment.
+        let _turn = self.ledger.turn(&format!("define {collection}")).await?;
         let record = self.ledger.collection(collection).await?;
         let stored = record.as_ref().map(|record| self.defined(record.target())).transpose()?;
         let (wanted, manifest) = match (pipeline, &stored) {
@@ -119,8 +122,8 @@ impl Collections {
     async fn put(&self, collection: &str, record: Option<CollectionRecord>, wanted: &Definition) -> Result<Defined> {
         let Some(record) = record else {
             self.drop_undefined(collection).await?;
-            let build = wanted.to_build(collection.to_owned())?;
-            self.store.ensure_collection(collection, &wanted.schema).await?;
+            let build = wanted.to_build(fresh_name(collection, &wanted.recipe))?;
+            self.store.ensure_collection(&build.physical, &wanted.schema).await?;
             self.ledger.define(collection, &build).await?;
             return Ok(Defined { resubmitted: self.open(collection, &build).await?, build: self.defined(&build)? });
         };
@@ -142,8 +145,7 @@ impl Collections {
             }
             return Ok(Defined { build: self.defined(&build)?, resubmitted });
         }
-        let mark = &Uuid::new_v4().simple().to_string()[..8];
-        let build = wanted.to_build(format!("{collection}{BUILD_MARK}{mark}"))?;
+        let build = wanted.to_build(fresh_name(collection, &wanted.recipe))?;
         self.store.ensure_collection(&build.physical, &wanted.schema).await?;
         let resubmitted = self.ledger.rebuild(collection, &build).await?;
         self.open(collection, &build).await?;
@@ -155,11 +157,14 @@ impl Collections {
         Ok(Defined { build: self.defined(&build)?, resubmitted })
     }
 
-    /// Removes an empty collection that an earlier run made and never wrote down, because its model could not be loaded or
-    /// it was killed: it must not keep this run from making another.
-    async fn drop_undefined(&self, physical: &str) -> Result<()> {
-        if self.store.is_empty(physical).await? {
-            self.store.drop_collection(physical).await?;
+    /// Removes what an earlier run made for the collection and never wrote down, because its model could not be loaded or it was
+    /// killed: empty, and without an identity, which is given after it was written down.
+    async fn drop_undefined(&self, collection: &str) -> Result<()> {
+        let mark = format!("{collection}{BUILD_MARK}");
+        for physical in self.store.collections().await?.iter().filter(|name| name.starts_with(&mark)) {
+            if self.store.incarnation(physical).await?.is_none() && self.store.is_empty(physical).await? {
+                self.store.drop_collection(physical).await?;
+            }
         }
         Ok(())
     }
@@ -168,12 +173,25 @@ impl Collections {
     /// of today is told from the collection of tomorrow. Where it is gone, was restored from elsewhere or is somebody else's,
     /// an empty one takes its place and its documents are submitted anew; returns how many.
     ///
-    /// While the identity changes both are accepted: a process that dies in between leaves nothing that looks foreign.
+    /// While the identity changes both are accepted: a process that dies in between leaves nothing that looks foreign. A store
+    /// that other processes have open too keeps the identity that it was given first: two that change it at once would each
+    /// take the other's for foreign.
+    ///
+    /// Last, the collection's own name leads to its active build, wherever it led before.
     async fn open(&self, collection: &str, build: &Build) -> Result<u64> {
         let mut opened = self.opened.lock().await;
         if opened.contains(&build.physical) {
             return Ok(0);
         }
+        // Other processes open it too: one at a time, and each by what the one before wrote down.
+        let _turn = self.ledger.turn(&format!("open {}", build.physical)).await?;
+        let record = self.ledger.collection(collection).await?;
+        let Some(build) = record.iter().flat_map(CollectionRecord::builds).find(|now| now.physical == build.physical)
+        else {
+            return Err(Error::transient(format!(
+                "collection '{collection}' was given other vectors just now, by another process"
+            )));
+        };
         let found = self.store.incarnation(&build.physical).await?;
         let mut accepted = build.incarnations.clone();
         let mut resubmitted = 0;
@@ -187,11 +205,17 @@ impl Collections {
             accepted.clear();
         }
         self.store.ensure_collection(&build.physical, &self.defined(build)?.definition.schema).await?;
-        let identity = Uuid::new_v4().simple().to_string();
-        accepted.push(identity.clone());
-        self.ledger.put_incarnations(&build.physical, &accepted).await?;
-        self.store.set_incarnation(&build.physical, &identity).await?;
-        self.ledger.put_incarnations(&build.physical, std::slice::from_ref(&identity)).await?;
+        if accepted.is_empty() || !self.store.is_shared() {
+            let identity = Uuid::new_v4().simple().to_string();
+            accepted.push(identity.clone());
+            self.ledger.put_incarnations(&build.physical, &accepted).await?;
+            self.store.set_incarnation(&build.physical, &identity).await?;
+            self.ledger.put_incarnations(&build.physical, std::slice::from_ref(&identity)).await?;
+        }
+        let record = self.ledger.collection(collection).await?;
+        if record.is_some_and(|record| record.active.physical == build.physical) {
+            self.store.publish(collection, &build.physical).await?;
+        }
         opened.insert(build.physical.clone());
         Ok(resubmitted)
     }
@@ -210,6 +234,14 @@ impl Collections {
              restored?): `quire ingest` puts its documents in again"
         )))
     }
+}
+
+/// A name for a build that no collection of the store ever had: `documents--RECIPE-MARK`. The collection's own name stays free,
+/// so that on a server it can be an alias; and on a server that others use too, nothing of theirs is ever met. (Older data folders
+/// have first builds of the collection's own name.)
+fn fresh_name(collection: &str, recipe: &RecipeId) -> String {
+    let mark = Uuid::new_v4().simple().to_string();
+    format!("{collection}{BUILD_MARK}{:.8}-{:.8}", recipe.0, mark)
 }
 
 /// An older data folder knows no identities: what lies there is taken as it is.

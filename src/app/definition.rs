@@ -126,7 +126,7 @@ fn default_plan(pipeline: &Pipeline, models_choice: Option<&str>) -> Result<Stri
     if let Some(chosen) = &pipeline.default_plan {
         return Ok(chosen.clone());
     }
-    let fallbacks = ["hybrid", "pooled", "exact"];
+    let fallbacks = ["hybrid", "anchors", "pooled", "exact"];
     models_choice.into_iter().chain(fallbacks).find(|name| has(name)).map(str::to_owned).ok_or_else(|| {
         Error::configuration(format!("pipeline '{}' stores no vectors that any plan could search", pipeline.name))
     })

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{App, Installation};
+use super::{App, Installation, backends};
 use crate::answer::AnswerModel;
-use crate::config::Config;
+use crate::blobs::BucketBlobs;
+use crate::config::{Blobs, Config};
 use crate::embed;
 use crate::error::{Error, Result, ResultExt, io_error};
+use crate::ledger::PostgresLedger;
 use crate::render::{Renderer, WorkerCommand};
 use crate::types::RenderSettings;
 
@@ -72,14 +74,12 @@ pub async fn doctor(config: Result<Config>, installation: &Installation) -> Doct
             checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
             checks.push(Check::new("answer model", check_answer_model(&config).await));
             checks.push(Check::new("disk", free_disk(&config.data_dir)));
+            checks.push(Check::new("ledger", check_ledger(&config).await));
+            checks.push(Check::new("page images", check_blobs(&config).await));
             let data_dir = config.data_dir.clone();
             let opened = App::open(config, installation.clone()).await;
             let (folder, store) = match &opened {
-                Ok(app) => {
-                    let collections = app.store.collections().await;
-                    let store = collections.map(|all| format!("opens, {} collections", all.len()));
-                    (Ok(format!("{} is writable and ours", data_dir.display())), store)
-                }
+                Ok(app) => (Ok(format!("{} is writable and ours", data_dir.display())), check_store(app).await),
                 Err(error) => {
                     (Err(error.duplicate()), Err(Error::configuration("not opened, for the data folder can't be used")))
                 }
@@ -109,6 +109,14 @@ async fn check_pdfium(config: &Config, installation: &Installation) -> Result<St
     let _ = std::fs::remove_file(&file);
     drawn.context("a page could not be drawn")?;
     Ok(format!("PDFium{} at {}", stamped_version(&library, "pypdfium2"), library.display()))
+}
+
+/// Which store it is, that it answers, and what to know of it.
+async fn check_store(app: &App) -> Result<String> {
+    let info = app.store.info().await?;
+    let collections = app.store.collections().await?.len();
+    let note = info.note.map(|note| format!("; {note}")).unwrap_or_default();
+    Ok(format!("{}, {collections} collections{note}", info.name))
 }
 
 /// What render workers are kept from. A kernel that lacks a part is no reason to refuse work, but people should know.
@@ -157,6 +165,22 @@ async fn check_answer_model(config: &Config) -> Result<String> {
     match &config.answer.vlm {
         None => Ok("none is configured (answer.vlm): answers are quoted from the pages".into()),
         Some(vlm) => AnswerModel::new(vlm)?.probe().await,
+    }
+}
+
+/// Whether the PostgreSQL that is configured lets us in, and its tables are ours.
+async fn check_ledger(config: &Config) -> Result<String> {
+    let Some(settings) = backends::postgres(config)? else { return Ok("a file of the data folder".into()) };
+    PostgresLedger::open(&settings).await?;
+    Ok(format!("{}, its tables are ours", settings.place()))
+}
+
+/// Whether the bucket that is configured takes and gives.
+async fn check_blobs(config: &Config) -> Result<String> {
+    match &config.blobs {
+        Blobs::DataFolder => Ok("in the data folder".into()),
+        Blobs::Folder(folder) => Ok(format!("in {}", folder.display())),
+        Blobs::Bucket(bucket) => BucketBlobs::open(bucket)?.probe().await,
     }
 }
 

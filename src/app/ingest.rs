@@ -1,6 +1,6 @@
 //! A one-shot ingest: find files, write down what is owed, drain the queue, say what happened.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
 use crate::source::prune::{self, KnownDocument, Roots};
-use crate::source::{Discover, Discovery, discover};
-use crate::types::DocumentId;
+use crate::source::{self, Discover, Discovery, discover};
+use crate::types::{DocumentId, Note};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -48,6 +48,12 @@ pub struct IngestSummary {
     pub failures: Vec<DocumentFailure>,
     /// Pages that are missing, of documents that are indexed.
     pub failed_pages: Vec<FailedPage>,
+    /// What is known to be wrong with documents that are indexed.
+    pub document_notes: Vec<DocumentNote>,
+    /// How many files, links and folders the walk passed over, by kind.
+    pub passed_over: BTreeMap<String, u64>,
+    /// Documents of the given folders whose files are gone and that are still in the index.
+    pub gone: Vec<String>,
     /// What else is to be known.
     pub notes: Vec<String>,
     /// The run was told to stop before everything was done; the next one goes on.
@@ -57,7 +63,8 @@ pub struct IngestSummary {
 impl IngestSummary {
     /// Whether everything that was asked for is in the index.
     pub fn is_complete(&self) -> bool {
-        self.failures.is_empty() && self.failed_pages.is_empty() && !self.stopped
+        let lost = self.document_notes.iter().any(|noted| noted.note.lost);
+        self.failures.is_empty() && self.failed_pages.is_empty() && !lost && !self.stopped
     }
 }
 
@@ -83,6 +90,14 @@ pub struct FailedPage {
     pub source: String,
     pub page: u32,
     pub reason: String,
+}
+
+/// A note about a document, or about a page of it.
+#[derive(Debug, Serialize)]
+pub struct DocumentNote {
+    pub source: String,
+    #[serde(flatten)]
+    pub note: Note,
 }
 
 impl FailedPage {
@@ -111,7 +126,8 @@ impl Scope<'_> {
         // First of all: a misspelt path must not leave an empty collection behind.
         let mut discovery = self.discover(&request).await?;
         let found = discovery.files.len();
-        let gone = self.gone(&request, &discovery).await?;
+        let (known, missing) = self.missing(&request, &discovery).await?;
+        let gone = self.gone(&request, &discovery, known, missing.clone()).await?;
         let default = self.app.default_pipeline();
         let limits = request.pipeline.as_ref().map_or(&self.app.config.limits, |pipeline| &pipeline.limits);
         let engine = self.app.engine(limits)?;
@@ -132,6 +148,7 @@ impl Scope<'_> {
 
         let notes = notes(&defined, &report);
         let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone).await? };
+        let gone = if request.prune { Vec::new() } else { missing.into_iter().collect() };
         self.app.store.optimize(&defined.build.physical).await?;
         let summary = summary(request.collection, discovery, found, comparison, report);
         Ok(IngestSummary {
@@ -139,6 +156,7 @@ impl Scope<'_> {
             seconds: started.elapsed().as_secs_f64(),
             pages_per_second: summary.pages as f64 / started.elapsed().as_secs_f64().max(1e-9),
             notes,
+            gone,
             ..summary
         })
     }
@@ -157,21 +175,19 @@ impl Scope<'_> {
     ///
     /// # Errors
     /// Configuration: it looks like an accident.
-    async fn gone(&self, request: &IngestRequest, discovery: &Discovery) -> Result<Vec<DocumentId>> {
-        let mut known = Vec::new();
-        if request.prune {
-            let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
-            let documents = self.all_documents(&filter).await?.into_iter();
-            let there = documents.filter(|record| record.state != State::Deleting);
-            known.extend(there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }));
-        }
+    async fn gone(
+        &self,
+        request: &IngestRequest,
+        discovery: &Discovery,
+        known: Vec<KnownDocument>,
+        missing: BTreeSet<String>,
+    ) -> Result<Vec<DocumentId>> {
         let (file, collection, anyway) = (self.app.data.roots(), request.collection.clone(), request.prune_anyway);
-        let present: HashSet<String> = discovery.files.iter().map(|file| file.source.uri.clone()).collect();
         let roots = discovery.roots.clone();
+        let known = if request.prune { known } else { Vec::new() };
         let decide = move || {
             let mut before = Roots::load(&file)?;
-            let gone = |uri: &str| !present.contains(uri) && prune::is_gone(uri);
-            let gone = prune::decide(&collection, &roots, &known, gone, &before, anyway)?;
+            let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
             if before.remember(&collection, &roots) {
                 before.save(&file)?;
             }
@@ -180,6 +196,31 @@ impl Scope<'_> {
         tokio::task::spawn_blocking(decide)
             .await
             .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))?
+    }
+
+    /// The documents that the collection holds, and the sources of those below the given folders whose files are gone.
+    async fn missing(
+        &self,
+        request: &IngestRequest,
+        discovery: &Discovery,
+    ) -> Result<(Vec<KnownDocument>, BTreeSet<String>)> {
+        let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
+        let documents = self.all_documents(&filter).await?.into_iter();
+        let there = documents.filter(|record| record.state != State::Deleting);
+        let known: Vec<KnownDocument> =
+            there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
+        let present: HashSet<String> = discovery.files.iter().map(|file| source::same_name(&file.source.uri)).collect();
+        let roots = discovery.roots.clone();
+        let look = move || {
+            let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
+            let is_missing =
+                |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && prune::is_gone(uri);
+            let missing = known.iter().map(|known| &known.uri).filter(|uri| is_missing(uri)).cloned().collect();
+            (known, missing)
+        };
+        tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))
     }
 
     async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
@@ -240,6 +281,11 @@ fn summary(
     let now = report.failed_pages.into_iter().map(|(document, page)| FailedPage::of(document.source.uri, page));
     let mut failed_pages: Vec<FailedPage> = before.chain(now).collect();
     failed_pages.sort_by(|a, b| (&a.source, a.page).cmp(&(&b.source, b.page)));
+    let known = comparison.notes.into_iter().map(|(file, note)| (file.source.uri, note));
+    let noted = report.notes.into_iter().map(|(document, note)| (document.source.uri, note));
+    let mut document_notes: Vec<DocumentNote> =
+        known.chain(noted).map(|(source, note)| DocumentNote { source, note }).collect();
+    document_notes.sort_by(|a, b| (&a.source, a.note.page).cmp(&(&b.source, b.note.page)));
     IngestSummary {
         collection,
         documents: DocumentCounts {
@@ -253,6 +299,8 @@ fn summary(
         pages: report.pages,
         failures,
         failed_pages,
+        document_notes,
+        passed_over: discovery.passed_over,
         stopped: report.stopped,
         ..IngestSummary::default()
     }
@@ -269,6 +317,11 @@ mod tests {
         assert!(!IngestSummary { failed_pages: vec![page], ..IngestSummary::default() }.is_complete());
         let failure = DocumentFailure { source: "/a.pdf".into(), reason: "no PDF".into() };
         assert!(!IngestSummary { failures: vec![failure], ..IngestSummary::default() }.is_complete());
+        let noted = |note| vec![DocumentNote { source: "/a.pdf".into(), note }];
+        let lost = noted(Note::lost(Some(3), "its image is damaged"));
+        assert!(!IngestSummary { document_notes: lost, ..IngestSummary::default() }.is_complete());
+        let imperfect = noted(Note::imperfect(Some(3), "a font is not there"));
+        assert!(IngestSummary { document_notes: imperfect, ..IngestSummary::default() }.is_complete());
         assert!(!IngestSummary { stopped: true, ..IngestSummary::default() }.is_complete());
     }
 }

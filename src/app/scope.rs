@@ -5,6 +5,7 @@ use std::path::Path;
 use super::App;
 use crate::error::{Error, Result};
 use crate::ledger::{DocumentFilter, DocumentRecord, Listing};
+use crate::source;
 use crate::types::{DocumentId, Tenant};
 
 /// A tenant's view of an installation: search, ask, documents, pages, ingest.
@@ -56,8 +57,9 @@ impl<'a> Scope<'a> {
             return found.ok_or_else(|| Error::permanent(format!("there is no document {id}")));
         }
         let all = self.all_documents(&DocumentFilter::default()).await?;
-        let exact = |record: &&DocumentRecord| record.source.uri == name;
-        let ending = |record: &&DocumentRecord| Path::new(&record.source.uri).ends_with(name);
+        let same = source::same_name(name);
+        let exact = |record: &&DocumentRecord| source::same_name(&record.source.uri) == same;
+        let ending = |record: &&DocumentRecord| Path::new(&source::same_name(&record.source.uri)).ends_with(&same);
         let mut found: Vec<_> = all.iter().filter(exact).collect();
         if found.is_empty() {
             found = all.iter().filter(ending).collect();

@@ -8,9 +8,12 @@ use serde::Serialize;
 
 use super::collections::DefinedBuild;
 use super::scope::Scope;
+use super::store::name_on_server;
 use crate::derive::derive_question;
 use crate::error::{Error, Result};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
+use crate::source::prune;
+use crate::store::{ConsoleRequest, query_request};
 use crate::types::QuestionEmbedding;
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
@@ -26,6 +29,8 @@ pub struct Question {
     pub filter: PageFilter,
     /// Take the query apart as well: every stage runs once more on its own.
     pub explain: bool,
+    /// Return the query as well, as Qdrant's console takes it.
+    pub show_query: bool,
     /// Quote the pages even if an answer model is configured.
     pub extractive: bool,
 }
@@ -40,6 +45,7 @@ impl Question {
             plan: None,
             filter: PageFilter::default(),
             explain: false,
+            show_query: false,
             extractive: false,
         }
     }
@@ -53,6 +59,9 @@ pub struct SearchResponse {
     pub timings_ms: SearchTimings,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explain: Option<Explanation>,
+    /// The query, as Qdrant's console takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<ConsoleRequest>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
     pub question: QuestionEmbedding,
@@ -108,11 +117,27 @@ impl Scope<'_> {
                 hit.image = path.display().to_string();
             }
         }
+        mark_gone(&mut hits).await?;
         let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
-        Ok(SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain, question: embedded })
+        let name = name_on_server(&self.app.config, &question.collection);
+        let request = question.show_query.then(|| query_request(&name, search.query()?)).transpose()?;
+        Ok(SearchResponse { hits, plan: plan.name.clone(), timings_ms, explain, request, question: embedded })
     }
+}
+
+/// Marks hits whose file is no longer there: the index still shows them, and whoever reads should know.
+async fn mark_gone(hits: &mut [Hit]) -> Result<()> {
+    let sources: Vec<String> = hits.iter().map(|hit| hit.source.clone()).collect();
+    let look = move || sources.iter().map(|source| prune::is_gone(source)).collect::<Vec<bool>>();
+    let gone = tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|error| Error::bug("looking for the files of hits panicked").with_source(error))?;
+    for (hit, gone) in hits.iter_mut().zip(gone) {
+        hit.source_gone = gone;
+    }
+    Ok(())
 }
 
 fn check_question(text: &str) -> Result<()> {

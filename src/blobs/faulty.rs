@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,6 +39,11 @@ impl BlobStore for FaultyBlobs {
     /// Asks nobody, so that nothing can fail.
     fn local_path(&self, tenant: &Tenant, key: &str) -> Option<PathBuf> {
         self.inner.local_path(tenant, key)
+    }
+
+    async fn link(&self, tenant: &Tenant, key: &str, valid: Duration) -> Result<Option<String>> {
+        self.faults.meet("blobs.link").await?;
+        self.inner.link(tenant, key, valid).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>> {

@@ -3,13 +3,16 @@
 //! A key is written by one attempt at one generation, so writing twice is harmless. A blob must be on disk before anything
 //! that points to it is acknowledged: [`BlobStore::put`] returns when it is. Who reads says for which tenant.
 
+mod bucket;
 #[cfg(test)]
 mod contract;
 mod faulty;
 mod key;
 mod local;
+mod objects;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +20,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::types::Tenant;
 
+pub use bucket::BucketBlobs;
 #[doc(hidden)]
 pub use faulty::FaultyBlobs;
 pub use key::{generation_prefix, generation_prefixes, page_key};
@@ -40,6 +44,12 @@ pub trait BlobStore: Send + Sync {
 
     /// The file in which the blob lies (or would lie); None when blobs are no local files, or it is not this tenant's.
     fn local_path(&self, tenant: &Tenant, key: &str) -> Option<PathBuf>;
+
+    /// An address at which anybody can read the blob for so long; None when the backend has no such thing, or it is not this
+    /// tenant's.
+    async fn link(&self, _tenant: &Tenant, _key: &str, _valid: Duration) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Keys in the folder `prefix` (the empty one: all) and the folders in it, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<String>>;

@@ -19,6 +19,7 @@ use crate::telemetry::visible_line;
 #[derive(Debug, Args)]
 pub struct AskArgs {
     /// The question, in quotes
+    #[arg(allow_negative_numbers = true)]
     question: String,
     /// Quote the pages, even where an answer model is configured
     #[arg(long)]
@@ -89,6 +90,13 @@ fn write_rest(out: &mut dyn Write, response: &AskResponse, has_model: bool) -> i
     for citation in &answer.citations {
         writeln!(out)?;
         write_hit(out, &citation.marker, &citation.hit)?;
+    }
+    if !answer.nearest.is_empty() {
+        writeln!(out, "\nNearest pages, which do not answer it:")?;
+    }
+    for hit in &answer.nearest {
+        writeln!(out)?;
+        write_hit(out, "-", hit)?;
     }
     match &response.explain {
         Some(explanation) => write_explanation(out, &response.plan, explanation),

@@ -12,7 +12,7 @@ use crate::app::Scope;
 use crate::error::Result;
 use crate::ledger::{self, DocumentFilter, DocumentRecord, PageFailure, State};
 use crate::telemetry::visible_line;
-use crate::types::{ContentHash, DocumentId};
+use crate::types::{ContentHash, DocumentId, Note};
 
 #[derive(Debug, Subcommand)]
 pub enum DocsCommand {
@@ -58,6 +58,7 @@ struct DocumentView {
     reason: Option<String>,
     page_count: u32,
     failed_pages: Vec<PageFailure>,
+    notes: Vec<Note>,
     content_hash: ContentHash,
     tags: BTreeMap<String, String>,
     attempts: u32,
@@ -76,6 +77,7 @@ impl From<DocumentRecord> for DocumentView {
             reason: record.reason,
             page_count: record.page_count,
             failed_pages: record.failed_pages,
+            notes: record.notes,
             content_hash: record.content_hash,
             tags: record.tags,
             attempts: record.attempts,
@@ -141,7 +143,7 @@ fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
     }
     for view in &listing.documents {
         let reason = view.reason.as_ref().map(|reason| format!("   {}", visible_line(reason))).unwrap_or_default();
-        let missing = missing_pages(&view.failed_pages);
+        let missing = missing_pages(&view.failed_pages) + &lost_pages(&view.notes);
         writeln!(
             out,
             "{}  {:<10}  {:>10}  {}{missing}{reason}",
@@ -166,6 +168,18 @@ fn missing_pages(failed: &[PageFailure]) -> String {
     format!("   without page {}", pages.join(", "))
 }
 
+/// Which pages of an indexed document are known to lack what stands on them.
+fn lost_pages(notes: &[Note]) -> String {
+    let mut pages: Vec<String> =
+        notes.iter().filter(|note| note.lost).filter_map(|note| note.page).map(|page| page.to_string()).collect();
+    pages.dedup();
+    match (pages.is_empty(), notes.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => "   with notes".to_owned(),
+        (false, _) => format!("   lost: page {}", pages.join(", ")),
+    }
+}
+
 fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
     writeln!(out, "{}", visible_line(&view.title))?;
     let tags: Vec<_> = view.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -185,6 +199,11 @@ fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
     }
     for failure in &view.failed_pages {
         writeln!(out, "  page {} is missing: {}", failure.page, visible_line(&failure.reason))?;
+    }
+    for note in &view.notes {
+        let about = note.page.map_or_else(String::new, |page| format!("page {page}: "));
+        let kind = if note.lost { "lost" } else { "note" };
+        writeln!(out, "  {kind}: {about}{}", visible_line(&note.reason))?;
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAME", default_value = "eval")]
     collection: String,
     /// Plans to measure, best given in the order of interest
-    #[arg(long = "plan", value_name = "NAME", default_values_t = ["anchors".to_owned(), "exact".to_owned(), "text".to_owned()])]
+    #[arg(long = "plan", value_name = "NAME", default_values_t = ["hybrid", "anchors", "exact", "text"].map(str::to_owned))]
     plans: Vec<String>,
     /// Sub-folder of the set that holds the documents
     #[arg(long, value_name = "FOLDER", default_value = "documents")]

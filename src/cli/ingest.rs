@@ -1,5 +1,6 @@
 //! `quire ingest`: files and folders into a collection.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,11 +11,15 @@ use super::bars::Bars;
 use super::output::{Output, count, stderr_is_terminal};
 use super::signals::stop_on_signal;
 use super::{parse_tag, tags};
-use crate::app::{DocumentCounts, IngestRequest, IngestSummary, Scope};
+use crate::app::{DocumentCounts, DocumentNote, IngestRequest, IngestSummary, Scope};
 use crate::config::Source;
 use crate::error::Result;
-use crate::source::Discover;
+use crate::source::{Discover, LINKS};
 use crate::telemetry::visible_line;
+use crate::types::Note;
+
+/// Files that are gone and are named; more are counted.
+const NAMED: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
@@ -126,6 +131,20 @@ fn write_text(out: &mut dyn Write, summary: &IngestSummary) -> io::Result<()> {
         let (source, reason) = (visible_line(&page.source), visible_line(&page.reason));
         writeln!(out, "  page {} of {source} is missing: {reason}", page.page)?;
     }
+    for DocumentNote { source, note } in &summary.document_notes {
+        writeln!(out, "  {} of {}: {}", about(note), visible_line(source), visible_line(&note.reason))?;
+    }
+    if !summary.passed_over.is_empty() {
+        writeln!(out, "  passed over: {}", passed_over(&summary.passed_over))?;
+    }
+    for source in summary.gone.iter().take(NAMED) {
+        writeln!(out, "  gone: {}", visible_line(source))?;
+    }
+    if !summary.gone.is_empty() {
+        let more = summary.gone.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("{more} more, and ") } else { String::new() };
+        writeln!(out, "  {more}still in the index: --prune takes documents out whose files are gone")?;
+    }
     for note in &summary.notes {
         writeln!(out, "  note: {}", visible_line(note))?;
     }
@@ -133,6 +152,25 @@ fn write_text(out: &mut dyn Write, summary: &IngestSummary) -> io::Result<()> {
         writeln!(out, "  stopped before everything was done: the next run goes on")?;
     }
     Ok(())
+}
+
+/// What a walk passed over, and how to have the links taken.
+fn passed_over(kinds: &BTreeMap<String, u64>) -> String {
+    let kinds = kinds.iter().map(|(kind, number)| match kind.as_str() {
+        LINKS => format!("{number} {kind} (--follow-symlinks takes them)"),
+        kind => format!("{number} {}", visible_line(kind)),
+    });
+    kinds.collect::<Vec<_>>().join(", ")
+}
+
+/// What a note is about, before the document's name.
+fn about(note: &Note) -> String {
+    match (note.page, note.lost) {
+        (Some(page), true) => format!("lost: page {page}"),
+        (Some(page), false) => format!("note: page {page}"),
+        (None, true) => "lost: content".to_owned(),
+        (None, false) => "note: content".to_owned(),
+    }
 }
 
 /// What happens seldom.

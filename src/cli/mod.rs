@@ -13,10 +13,12 @@ mod ingest;
 mod model;
 mod npz;
 mod output;
+mod questions;
 mod run;
 mod search;
 mod signals;
 mod status;
+mod store;
 mod validate;
 mod vectors;
 
@@ -85,6 +87,9 @@ enum Command {
     /// Manage collections
     #[command(subcommand)]
     Collections(collections::CollectionsCommand),
+    /// Show where vectors are kept, and compare them with the ledger
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Write the stored vectors of a page as numpy arrays
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
@@ -109,7 +114,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // SAFETY: the first thing that the program does, before any thread.
     unsafe { crate::embed::runtime::forbid_telemetry() };
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(questions::put_behind_options(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let wrong = Output::asked_for(std::env::args_os().skip(1)).usage(&error);
@@ -157,7 +162,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args, &config, &installation, output),
         Command::Model(command) => model::model(command, &config, &installation, output),
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
-        Command::Run(args) if args.dry_run => run::dry_run(&args, &config, &installation, output),
+        Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
         command => runtime()?.block_on(async move {
             let app = App::open(config, installation).await?;
             let code = with_app(&app, command, output, quiet).await;
@@ -179,6 +184,7 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Ask(args) => ask::ask(&scope, args, output).await,
         Command::Docs(command) => docs::docs(&scope, command, output).await,
         Command::Collections(command) => collections::collections(&scope, command, output).await,
+        Command::Store(command) => store::store(&scope, command, output).await,
         Command::Vectors(args) => vectors::vectors(&scope, args, output).await,
         Command::Eval(args) => eval::eval(&scope, args, output, quiet).await,
         Command::Status => status::status(&scope, output).await,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::ingest::{discover_options, perform};
 use super::output::{Output, bytes, count};
-use crate::app::{IngestRequest, Installation, Scope};
+use crate::app::{IngestRequest, Installation, Scope, collection_requests};
 use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
 use crate::source::discover;
@@ -22,6 +22,9 @@ pub struct RunArgs {
     /// Show what would be read and made, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// With --dry-run: print the collection that would be made, as the requests that Qdrant's console takes
+    #[arg(long, requires = "dry_run")]
+    show_collection: bool,
     /// Let `prune: true` delete documents even if it looks like an accident
     #[arg(long)]
     prune_anyway: bool,
@@ -57,8 +60,13 @@ pub async fn run(scope: &Scope<'_>, args: &RunArgs, output: Output, quiet: bool)
 }
 
 /// What [`run`] would read; opens no data folder.
-pub fn dry_run(args: &RunArgs, config: &Config, installation: &Installation, output: Output) -> Result<ExitCode> {
+pub async fn dry_run(args: &RunArgs, config: &Config, installation: &Installation, output: Output) -> Result<ExitCode> {
     let pipeline = installation.pipeline(&args.file, config)?;
+    if args.show_collection {
+        let requests = collection_requests(&pipeline, config, installation).await?;
+        output.result(&requests, |out| requests.iter().try_for_each(|request| writeln!(out, "{request}\n")))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let source = source_of(&pipeline, args)?;
     let discovery = discover(&source.paths, &discover_options(source))?;
     let plan = DryRun {

@@ -130,10 +130,14 @@ fn moment(text: &str, time: jiff::civil::Time) -> Result<String, String> {
 #[derive(Debug, Args)]
 pub struct SearchArgs {
     /// What to look for, in words that stand on the page
+    #[arg(allow_negative_numbers = true)]
     query: String,
     /// Pages to show
     #[arg(long, default_value_t = 10, value_name = "N")]
     limit: usize,
+    /// Print the query too, as the request that Qdrant's console takes
+    #[arg(long)]
+    show_query: bool,
     #[command(flatten)]
     question: QuestionArgs,
 }
@@ -141,6 +145,7 @@ pub struct SearchArgs {
 pub async fn search(scope: &Scope<'_>, args: SearchArgs, output: Output) -> Result<ExitCode> {
     let folder = args.question.evidence.clone();
     let question = args.question.question(scope, args.query, args.limit).await?;
+    let question = Question { show_query: args.show_query, ..question };
     let mut response = scope.search(&question).await?;
     if let Some(folder) = folder {
         let hits = response.hits.iter_mut();
@@ -160,10 +165,13 @@ fn write_text(out: &mut dyn Write, response: &SearchResponse) -> io::Result<()> 
         }
         write_hit(out, &format!("{}.", index + 1), hit)?;
     }
-    match &response.explain {
-        Some(explanation) => write_explanation(out, &response.plan, explanation),
-        None => Ok(()),
+    if let Some(explanation) = &response.explain {
+        write_explanation(out, &response.plan, explanation)?;
     }
+    if let Some(request) = &response.request {
+        writeln!(out, "\n{request}")?;
+    }
+    Ok(())
 }
 
 /// The stages as a table, then the way of each hit through them.
@@ -203,7 +211,8 @@ pub fn write_hit(out: &mut dyn Write, marker: &str, hit: &Hit) -> io::Result<()>
     if !hit.snippet.is_empty() {
         writeln!(out, "   “{}”", visible_line(&hit.snippet))?;
     }
-    writeln!(out, "   {}{}", visible_line(&hit.source), hit.anchor)?;
+    let gone = if hit.source_gone { "   (the file is gone)" } else { "" };
+    writeln!(out, "   {}{}{gone}", visible_line(&hit.source), hit.anchor)?;
     writeln!(out, "   {}", visible_line(&hit.image))
 }
 

@@ -46,6 +46,12 @@ impl Environment {
         self.variables.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from)
     }
 
+    /// Every variable whose name begins with this, and its value.
+    pub fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        texts.filter(move |(name, _)| name.starts_with(prefix))
+    }
+
     /// Every `QUIRE__A__B=value`, as the variable's name, its keys in lower case (`a`, `b`), and the value.
     pub fn settings(&self) -> impl Iterator<Item = (&str, Vec<String>, &str)> {
         self.variables.iter().filter_map(|(name, value)| {

@@ -7,6 +7,7 @@
 //! for the service configuration, how far, and in which order.
 
 mod answer;
+mod blobs;
 mod check;
 mod embed;
 pub mod env;
@@ -15,6 +16,7 @@ mod flags;
 mod ingest;
 mod interpolate;
 mod layers;
+mod ledger;
 mod log;
 mod native;
 mod pipeline;
@@ -29,14 +31,16 @@ mod values;
 mod vlm;
 
 pub use answer::Answer;
+pub use blobs::{Blobs, Bucket};
 pub use embed::Embed;
 pub use env::Environment;
 pub use flags::{Flag, Flags};
 pub use ingest::Ingest;
+pub use ledger::{Ledger, LedgerUrl};
 pub use log::{Log, LogFormat};
 pub use native::Library;
 pub use pipeline::{Pipeline, Source, json_schema};
 pub use places::Places;
 pub use service::Config;
-pub use store::Store;
+pub use store::{Server, Store};
 pub use vlm::{ApiKey, ImageBudget, TokensField, Vlm, VlmTimeouts};

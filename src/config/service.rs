@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::answer::{Answer, AnswerWire};
+use super::blobs::{Blobs, BlobsWire};
 use super::check::{check, schema_of};
 use super::embed::{Embed, EmbedWire};
 use super::env::{self, Environment};
@@ -15,6 +16,7 @@ use super::files::ConfigFile;
 use super::flags::Flags;
 use super::ingest::{Ingest, IngestWire};
 use super::layers;
+use super::ledger::{Ledger, LedgerWire};
 use super::log::{Log, LogWire};
 use super::native::NativeWire;
 use super::render::RenderWire;
@@ -47,6 +49,8 @@ pub struct Config {
     pub embed: Embed,
     pub ingest: Ingest,
     pub store: Store,
+    pub ledger: Ledger,
+    pub blobs: Blobs,
     pub answer: Answer,
     pub log: Log,
 }
@@ -76,6 +80,8 @@ struct Wire {
     embed: EmbedWire,
     ingest: IngestWire,
     store: StoreWire,
+    ledger: LedgerWire,
+    blobs: BlobsWire,
     answer: AnswerWire,
     log: LogWire,
 }
@@ -93,6 +99,8 @@ impl Default for Wire {
             embed: EmbedWire::default(),
             ingest: IngestWire::default(),
             store: StoreWire::default(),
+            ledger: LedgerWire::default(),
+            blobs: BlobsWire::default(),
             answer: AnswerWire::default(),
             log: LogWire::default(),
         }
@@ -161,6 +169,9 @@ impl Config {
         let wire = Wire::of_json(json.unwrap_or_default(), &mistakes)?;
         check_name(&wire.collection, "collection", root, &mut mistakes);
         wire.embed.check(root, &mut mistakes);
+        wire.ledger.check(root, &mut mistakes);
+        wire.blobs.check(root, &mut mistakes);
+        wire.store.check(root, &mut mistakes);
         wire.answer.check(root, environment, &mut mistakes);
         wire.log.check(root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {
@@ -198,6 +209,8 @@ impl Config {
             ingest: wire.ingest.into_ingest(workers, embed.threads),
             embed,
             store: wire.store.into_store(),
+            ledger: wire.ledger.into_ledger(),
+            blobs: wire.blobs.into_blobs(environment, &path),
             answer: wire.answer.into_answer(environment, &path),
             log: wire.log.into_log(),
         }

@@ -7,8 +7,13 @@ use super::tree::{Node, Value};
 
 /// Keys that count, with all below them, only from a file that the user chose, from a variable or from a flag; and what
 /// they do. Whoever adds a section, or a key to one, that names code or a place that anything is sent to adds it here.
-const TRUSTED_ONLY: &[(&str, &str)] =
-    &[("native", "names code that is run"), ("answer.vlm", "says where pages, questions and keys are sent")];
+const TRUSTED_ONLY: &[(&str, &str)] = &[
+    ("native", "names code that is run"),
+    ("ledger", "says where the names of documents are sent"),
+    ("blobs", "says where pages are sent"),
+    ("answer.vlm", "says where pages, questions and keys are sent"),
+    ("store.url", "says where pages, questions and keys are sent"),
+];
 
 /// Reports what `root` says and may not. `remedy` tells where it may stand.
 pub(super) fn check(root: &Node, remedy: &str, mistakes: &mut Mistakes) {

@@ -103,6 +103,8 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+impl Eq for ApiKey {}
+
 impl PartialEq for ApiKey {
     fn eq(&self, other: &Self) -> bool {
         self.expose() == other.expose()

@@ -4,7 +4,7 @@
 use crate::types::{DeriveSettings, FdeSettings, RecipeId, TextSettings, VectorName, length_prefixed};
 
 /// Raised when code changes what it makes of the same input (resizing, pooling, terms and so on).
-const CODE_VERSION: u32 = 1;
+const CODE_VERSION: u32 = 2;
 
 /// Everything that shapes vectors, and nothing else.
 #[derive(Debug, Clone, PartialEq)]
@@ -164,6 +164,6 @@ mod tests {
             derive: DeriveSettings::default(),
         };
         assert_eq!(recipe.id().0.len(), 32);
-        insta::assert_snapshot!(recipe.id().0, @"9274d322e64b5b9b0a4b097417c42cfb");
+        insta::assert_snapshot!(recipe.id().0, @"7cff7e2f425cacd39ef41ed199a43bb1");
     }
 }

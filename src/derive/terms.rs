@@ -3,7 +3,11 @@
 //!
 //! Nothing is known about a question's language, so surface forms are always terms; stems are terms of their own beside
 //! them, marked by language. What people look up literally (part numbers, error codes, file names, versions) is a term
-//! as a whole, without its punctuation, and in parts.
+//! as a whole, without its punctuation, and in parts. Numbers and dates are terms in their plain forms too.
+
+mod dates;
+mod numbers;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,10 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use whatlang::Lang;
 
+pub use self::words::{AskedWord, AskedWords, WordKind};
+
+use self::dates::Dates;
+use self::numbers::Groups;
 use super::murmur3::murmur3_32;
 use crate::types::{SparseVector, TextSettings};
 
@@ -159,6 +167,14 @@ struct Word {
     text: String,
     /// Its letters before accents were folded, which stemmers want.
     accented: String,
+    /// It is the plain form of words that are visited too: a term as a whole, and nothing else.
+    plain: bool,
+}
+
+impl Word {
+    fn plain(text: String) -> Self {
+        Self { accented: text.clone(), text, plain: true }
+    }
 }
 
 /// Lower case, compatibility forms resolved (ligatures, full-width letters), all dashes and apostrophes alike.
@@ -210,6 +226,7 @@ fn fold_letter(c: char) -> impl Iterator<Item = char> {
 /// visited joined, as well as in its two parts.
 fn each_word(text: &str, visit: &mut impl FnMut(Word)) {
     let mut carried: Option<String> = None;
+    let (mut dates, mut groups) = (Dates::default(), Groups::default());
     for (number, line) in text.lines().enumerate() {
         for (at, raw) in line.split_whitespace().enumerate() {
             let word = normalized(raw);
@@ -221,12 +238,20 @@ fn each_word(text: &str, visit: &mut impl FnMut(Word)) {
                 visit_trimmed(&format!("{head}{word}"), visit);
             }
             visit_trimmed(&word, visit);
+            let trimmed = word.trim_matches(|c| !is_word_char(c));
+            let plain_dates = dates.push(&fold_accents(trimmed));
+            let number = groups.push(trimmed, !word.ends_with(trimmed));
+            let plain = plain_dates.into_iter().filter(|date| date != trimmed).chain(number);
+            plain.for_each(|plain| visit(Word::plain(plain)));
         }
         let last = line.split_whitespace().next_back();
         carried = last.and_then(|last| {
             let head = last.strip_suffix(['-', '\u{ad}', '\u{2}', '\u{2010}'])?;
             head.ends_with(char::is_alphabetic).then(|| normalized(head))
         });
+    }
+    if let Some(number) = groups.finish() {
+        visit(Word::plain(number));
     }
 }
 
@@ -241,11 +266,14 @@ fn visit_trimmed(word: &str, visit: &mut impl FnMut(Word)) {
     let short_name = trimmed.chars().count() == 1 && (tail.starts_with("++") || tail.starts_with('#'));
     let suffix = if short_name { tail.trim_end_matches(|c| !matches!(c, '+' | '#')) } else { "" };
     let accented = format!("{trimmed}{suffix}");
-    visit(Word { text: fold_accents(&accented), accented });
+    visit(Word { text: fold_accents(&accented), accented, plain: false });
 }
 
 /// Calls `visit` with the hash of each term of a word.
 fn each_term(word: &Word, stems: &Stems, visit: &mut impl FnMut(u32)) {
+    if word.plain {
+        return visit(term_hash(&word.text));
+    }
     let parts: Vec<&str> = word.text.split(|c| !is_word_char(c)).filter(|part| !part.is_empty()).collect();
     if parts.len() > 1 {
         visit_identifier(&word.text, visit);
@@ -283,7 +311,13 @@ fn each_term(word: &Word, stems: &Stems, visit: &mut impl FnMut(u32)) {
 
 /// An identifier as it stands, and without its punctuation where letters and digits mix: `AB-1234.5` is also `AB12345`.
 fn visit_identifier(text: &str, visit: &mut impl FnMut(u32)) {
-    if text.contains('\'') || text.chars().count() > MAX_TERM_CHARS {
+    if text.chars().count() > MAX_TERM_CHARS {
+        return;
+    }
+    if let Some(plain) = numbers::plain(text) {
+        visit(term_hash(&plain));
+    }
+    if text.contains('\'') {
         return;
     }
     if !text.chars().all(|c| is_word_char(c) || JOINERS.contains(&c)) {
@@ -294,27 +328,12 @@ fn visit_identifier(text: &str, visit: &mut impl FnMut(u32)) {
     let mixed = compact.chars().any(char::is_numeric) && compact.chars().any(char::is_alphabetic);
     if mixed {
         visit(term_hash(&compact));
-    } else if has_thousands_separators(text) {
-        visit(term_hash(&text.replace(',', "")));
     }
 }
 
 /// `3.14`, `1.2.3`, `1,234.56`: the digits between the points are nothing by themselves.
 fn number_without_parts(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ','))
-}
-
-/// `1,234` or `1,234,567.8`.
-fn has_thousands_separators(text: &str) -> bool {
-    let whole = text.split('.').next().unwrap_or_default();
-    let mut groups = whole.split(',');
-    let digits = |group: &str| group.chars().all(|c| c.is_ascii_digit());
-    let first = groups.next().unwrap_or_default();
-    (1..=3).contains(&first.len())
-        && digits(first)
-        && whole.contains(',')
-        && groups.all(|group| group.len() == 3 && digits(group))
-        && text.matches('.').count() <= 1
 }
 
 /// Scripts that set no spaces between words, or glue particles to them.
@@ -361,6 +380,16 @@ mod tests {
             assert!(common(text, asked) > 0, "{asked}");
         }
         assert_eq!(common(text, "AB-1234.6 xyz"), 3, "the parts of another number: ab, its stem, 1234");
+    }
+
+    #[test]
+    fn numbers_and_dates_are_found_by_their_plain_forms() {
+        let text = "A total of 1.234.567 units, 7,654,321 in stock, 9 876 543 sold on 5 March 2024 for 18,6 kEUR; see 03.02.2023.";
+        for asked in ["1234567", "7654321", "9876543", "2024-03-05", "18.6", "2023-02-03", "1,234,567", "March 5, 2024"]
+        {
+            assert!(common(text, asked) > 0, "{asked}");
+        }
+        assert!(common(text, "2024-03-05") > common(text, "2024-03-06"), "the parts of a date are in other dates too");
     }
 
     #[test]

@@ -112,7 +112,7 @@ fn stripes() -> PageImage {
     let (width, height) = (620u32, 877u32);
     let ink = |x: u32, y: u32| y % 24 < 12 && (60..560).contains(&x) && (x * 7 + y * 3) % 29 < 8;
     let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [if ink(x, y) { 20 } else { 255 }; 3])).collect();
-    PageImage { width, height, rgb }
+    PageImage { width, height, rgb, dpi: None }
 }
 
 /// Whether two runs gave the same rows, but for rounding.

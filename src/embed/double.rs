@@ -48,6 +48,7 @@ impl ModelDouble {
             license: "Apache-2.0".into(),
             default_plan: None,
             pooled_factor: None,
+            seen_from: None,
             has_codebook: false,
             manifest_sha256: hex_of(b"double@1"),
             bytes: 0,
@@ -221,7 +222,7 @@ mod tests {
     use crate::faults::Fault;
 
     fn page(level: u8) -> PageImage {
-        PageImage { width: 3, height: 2, rgb: vec![level; 18].into() }
+        PageImage { width: 3, height: 2, rgb: vec![level; 18].into(), dpi: None }
     }
 
     async fn embed(model: &Embedder, level: u8) -> Result<PageEmbedding> {

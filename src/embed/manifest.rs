@@ -16,7 +16,7 @@ use crate::types::{Codebook, Multivector};
 const MANIFEST_VERSION: u64 = 1;
 
 /// What others need to know of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
     pub id: String,
     pub revision: String,
@@ -29,6 +29,9 @@ pub struct ModelInfo {
     pub default_plan: Option<String>,
     /// The hierarchical pooling that costs it little.
     pub pooled_factor: Option<usize>,
+    /// Cosine of a question's word with a page's nearest patch from which on the page shows the word; None for models whose
+    /// tokens are no words.
+    pub seen_from: Option<f32>,
     /// Whether `anchors` can be derived.
     pub has_codebook: bool,
     /// SHA-256 of manifest.json, 64 hexadecimal digits: part of the recipe.
@@ -65,6 +68,13 @@ struct Wire {
     anchors: Option<AnchorsWire>,
     pooled: Option<PooledWire>,
     default_plan: Option<String>,
+    answer: Option<AnswerWire>,
+}
+
+/// How answers read the model's cosines; `benches/answers/calibrate.py` finds the numbers.
+#[derive(Deserialize)]
+struct AnswerWire {
+    seen_from: f32,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +130,7 @@ impl Manifest {
             license: wire.license,
             default_plan: wire.default_plan,
             pooled_factor: wire.pooled.map(|pooled| pooled.factor),
+            seen_from: wire.answer.map(|answer| answer.seen_from),
             has_codebook: wire.anchors.is_some(),
             manifest_sha256: hex::encode(Sha256::digest(&bytes)),
             bytes: wire.files.values().map(|file| file.bytes).sum(),

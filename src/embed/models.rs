@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn page() -> PageImage {
-        PageImage { width: 30, height: 40, rgb: vec![200; 30 * 40 * 3].into() }
+        PageImage { width: 30, height: 40, rgb: vec![200; 30 * 40 * 3].into(), dpi: None }
     }
 
     #[tokio::test]

@@ -35,7 +35,7 @@ pub fn read_picture(path: &Path) -> Result<PageImage> {
     let rgb = rgb(image, deep_grey).ok_or_else(|| {
         Error::permanent(format!("{} holds pixels of a kind that models don't see: save it as PNG", path.display()))
     })?;
-    Ok(PageImage { width, height, rgb: rgb.into() })
+    Ok(PageImage { width, height, rgb: rgb.into(), dpi: None })
 }
 
 /// Whether the header of a PNG says 16-bit grey. If it declares one value transparent, the decoder makes an alpha

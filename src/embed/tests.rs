@@ -61,11 +61,11 @@ fn page(width: u32, height: u32, kind: u32) -> PageImage {
     let ink =
         |x: u32, y: u32| (y + kind) % 24 < 12 && (40..width - 40).contains(&x) && (x * 7 + y * (3 + kind)) % 29 < 8;
     let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [if ink(x, y) { 20 } else { 255 }; 3])).collect();
-    PageImage { width, height, rgb }
+    PageImage { width, height, rgb, dpi: None }
 }
 
 fn blank() -> PageImage {
-    PageImage { width: 300, height: 400, rgb: vec![255; 300 * 400 * 3].into() }
+    PageImage { width: 300, height: 400, rgb: vec![255; 300 * 400 * 3].into(), dpi: None }
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn pages_of_a_batch_are_what_they_are_alone() {
         }
     }
     let grid = |page: usize| alone[page].layout.scales()[0].grid;
-    assert_eq!((grid(0), grid(1)), (Grid { rows: 72, cols: 52 }, Grid { rows: 52, cols: 72 }));
+    assert_eq!((grid(0), grid(1)), (Grid { rows: 55, cols: 39 }, Grid { rows: 39, cols: 55 }));
     assert!(!alone[3].patches.is_empty(), "a blank page has one patch, so that it can be stored");
 }
 
@@ -110,9 +110,9 @@ async fn results_are_the_same_for_every_number_of_threads() {
 #[tokio::test]
 async fn layout_says_where_the_page_ends() {
     let embedder = embedder(1);
-    let page = embedder.embed_page(embedder.prepare(&page(400, 400, 0)).unwrap()).await.unwrap();
+    let page = embedder.embed_page(embedder.prepare(&page(400, 410, 0)).unwrap()).await.unwrap();
     let extent = page.layout.scales()[0].extent;
-    assert_eq!((extent.right, extent.bottom), (1.0, 1.0 / (832.0 / 1152.0)));
+    assert_eq!((extent.right, extent.bottom), (1.0, 1.0 / (410.0 / 416.0)));
     assert_eq!(page.layout.len(), page.patches.len());
 }
 

@@ -20,6 +20,7 @@ use crate::config;
 use crate::error::{Blame, Error, Kind, Result};
 use crate::ledger::{Fate, Indexed, Job, Ledger, PageFailure, Rejection, Task};
 use crate::telemetry;
+use crate::types::Note;
 
 /// How long a claimed job is ours without a sign of life.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -33,6 +34,7 @@ enum Ended {
     Indexed {
         pages: u32,
         failed_pages: Vec<PageFailure>,
+        notes: Vec<Note>,
         seconds: f64,
     },
     Retagged,
@@ -63,8 +65,8 @@ pub async fn run(flow: &Flow, job: Job, slot: DocumentSlot) -> Result<()> {
         return flow.insist(|| flow.parts.ledger.release(&job, Duration::ZERO, None)).await;
     }
     match ended {
-        Ended::Indexed { pages, failed_pages, seconds } => {
-            indexed(flow, &job, pages, failed_pages, seconds);
+        Ended::Indexed { pages, failed_pages, notes, seconds } => {
+            indexed(flow, &job, pages, failed_pages, notes, seconds);
             Ok(())
         }
         Ended::Retagged => {
@@ -99,12 +101,12 @@ async fn attempt(flow: &Flow, job: &Job, slot: DocumentSlot, halt: &Cancellation
         Outcome::Changed => return Ok(Ended::Replaced),
         Outcome::Halted => return Ok(Ended::Halted),
     };
-    let (pages, failed_pages) = (stored.page_count, stored.failed_pages.clone());
+    let (pages, failed_pages, notes) = (stored.page_count, stored.failed_pages.clone(), stored.notes.clone());
     drop(slot);
     // Returns when the store has confirmed and the ledger has committed.
     let ours = flow.acknowledger.acknowledge(&plan.physical, job.clone(), stored).await?;
     let seconds = started.elapsed().as_secs_f64();
-    Ok(if ours { Ended::Indexed { pages, failed_pages, seconds } } else { Ended::Replaced })
+    Ok(if ours { Ended::Indexed { pages, failed_pages, notes, seconds } } else { Ended::Replaced })
 }
 
 /// Other tags on the pages that people see: their payloads are rewritten, their vectors stay.
@@ -114,12 +116,13 @@ async fn retag(flow: &Flow, job: &Job, plan: &Arc<CollectionPlan>) -> Result<End
     Ok(if ours { Ended::Retagged } else { Ended::Replaced })
 }
 
-fn indexed(flow: &Flow, job: &Job, pages: u32, failed_pages: Vec<PageFailure>, seconds: f64) {
+fn indexed(flow: &Flow, job: &Job, pages: u32, failed_pages: Vec<PageFailure>, notes: Vec<Note>, seconds: f64) {
     flow.working_again(&job.collection);
     telemetry::document(telemetry::Outcome::Indexed);
     flow.tally.add(|report| {
         report.indexed += 1;
         report.pages += u64::from(pages).saturating_sub(failed_pages.len() as u64);
+        report.notes.extend(notes.into_iter().map(|note| (DocumentRef::of(job), note)));
         report.failed_pages.extend(failed_pages.iter().map(|page| (DocumentRef::of(job), page.clone())));
     });
     flow.parts.events.of_job(job, Happening::Indexed { pages, failed_pages, seconds });

@@ -24,7 +24,7 @@ pub struct Collector {
     store: Arc<dyn VectorStore>,
     ledger: Arc<dyn Ledger>,
     blobs: Arc<dyn BlobStore>,
-    /// Held by whoever collects.
+    /// Held by whoever collects in this process.
     turn: Mutex<()>,
 }
 
@@ -33,13 +33,14 @@ impl Collector {
         Self { store, ledger, blobs, turn: Mutex::default() }
     }
 
-    /// Removes all garbage that there is and returns how many generations went. A collection that fails keeps its own garbage
+    /// Removes all garbage that there is and returns how many generations went; 0 while another process is at it. A collection that fails keeps its own garbage
     /// for the next time and nobody else's.
     ///
     /// # Errors
     /// The first failure, after everything else was removed.
     pub async fn collect(&self) -> Result<usize> {
         let _turn = self.turn.lock().await;
+        let Some(_among_processes) = self.ledger.try_turn("collect garbage").await? else { return Ok(0) };
         let mut removed = 0;
         let mut limit = BATCH;
         // They go as a whole, afterwards.
@@ -113,9 +114,20 @@ impl Collector {
         Ok(())
     }
 
+    /// Drops what no build uses any more. The names of collections lead away from it first, since whoever switched builds may
+    /// have died before they did: nobody who asks a server by such a name finds nothing.
     async fn drop_retired(&self) -> Result<()> {
+        let retired = self.ledger.retired().await?;
+        if retired.is_empty() {
+            return Ok(());
+        }
         let existing: BTreeSet<String> = self.store.collections().await?.into_iter().collect();
-        for physical in self.ledger.retired().await? {
+        for record in self.ledger.collections().await? {
+            if existing.contains(&record.active.physical) {
+                self.store.publish(&record.name, &record.active.physical).await?;
+            }
+        }
+        for physical in retired {
             if existing.contains(&physical) {
                 self.store.drop_collection(&physical).await?;
             }

@@ -14,7 +14,7 @@ use super::{Until, attempt};
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, Job, Switch};
 
-/// Without news, an engine that waits for jobs looks again after so long: another process may have written some.
+/// Without news, an engine that waits for jobs looks again after so long: leases run out, pauses end, and news may be lost.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Documents under way.
@@ -56,12 +56,15 @@ async fn claim_all(
     submitted: &Notify,
     running: &mut Running,
 ) -> Result<()> {
+    let mut news = flow.parts.ledger.news();
     while !stop.is_cancelled() && !flow.halt.is_cancelled() {
         if let Until::Drained(_) = until
             && let Some(error) = flow.pauses.out_of_patience(flow.parts.settings.patience, Instant::now())
         {
             return Err(error);
         }
+        // What is submitted from here on is news, also while the claim is under way.
+        news.mark_unchanged();
         let free = flow.documents.free();
         let claimed = match claim_next(flow, until, stop, free, running.is_empty()).await {
             Ok(claimed) => claimed,
@@ -89,10 +92,17 @@ async fn claim_all(
         }
         // A job may come free when one ends (its document has a newer version), and there is room when one needs no more work.
         tokio::select! {
-            Some(ended) = running.join_next() => of_task(ended)?,
+            Some(ended) = running.join_next() => match (of_task(ended), until) {
+                // What became of a document could not be written down: when its lease ends, it is done again.
+                (Err(error), Until::Stopped) if error.is_transient() => {
+                    flow.pause(None, &error);
+                }
+                (ended, _) => ended?,
+            },
             slot = flow.documents.take(), if free == 0 => drop(slot?),
             () = sleep_until(look_again), if free > 0 => {}
             () = submitted.notified() => {}
+            Ok(()) = news.changed(), if free > 0 => {}
             () = stop.cancelled() => {}
             () = flow.halt.cancelled() => {}
         }
@@ -159,12 +169,14 @@ async fn next_look(flow: &Flow, until: Until<'_>) -> Result<Option<Instant>> {
 async fn switch_complete(flow: &Flow, collection: Option<&str>) -> Result<bool> {
     let mut switched = false;
     for record in flow.parts.ledger.collections().await? {
-        if record.next.is_none() || collection.is_some_and(|name| name != record.name) {
-            continue;
-        }
+        let Some(next) = record.next.filter(|_| collection.is_none_or(|name| name == record.name)) else { continue };
         match flow.parts.ledger.switch(&record.name, false).await? {
             Switch::Switched => {
                 tracing::info!(collection = record.name, "questions are asked of the new build from now on");
+                // The collector does it again before it drops the old build.
+                if let Err(error) = flow.parts.store.publish(&record.name, &next.physical).await {
+                    tracing::warn!(collection = record.name, %error, "the collection's name leads to its old build for now");
+                }
                 switched = true;
             }
             Switch::WouldLose(documents) => {

@@ -5,12 +5,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Happening;
 use super::flow::Flow;
+use super::inside::{self, Place};
 use super::page::{self, Reading};
 use super::plan::CollectionPlan;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::{Indexed, Job, PageFailure, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Roots, Snapshot};
+use crate::types::Note;
 
 /// How reading a document ended well.
 pub enum Outcome {
@@ -28,7 +30,8 @@ pub enum Outcome {
 /// Blaming the document, which can't be indexed as it is (permanent) or may be the next time; else a dependency is away.
 pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &CancellationToken) -> Result<Outcome> {
     let parts = &flow.parts;
-    let path = source::source_path(&job.source.uri);
+    let place = Place::of(&job.source.uri).await;
+    let path = source::source_path(&place.file);
     let limit = parts.renderer.limits().max_document_bytes;
     let Some(room) = halt.run_until_cancelled(parts.spool_budget.reserve(job.size_bytes)).await else {
         return Ok(Outcome::Halted);
@@ -42,19 +45,32 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         resubmit(flow, job, &snapshot).await?;
         return Ok(Outcome::Changed);
     }
-    let opening = parts.renderer.open(&snapshot.path, &job.source.name, &plan.render);
+    let name = if place.inward.is_empty() { &job.source.name } else { &place.file };
+    let opening = parts.renderer.open(&snapshot.path, name, &plan.render);
     let Some(document) = halt.run_until_cancelled(opening).await else { return Ok(Outcome::Halted) };
-    let document = document?;
+    let mut document = document?;
+    let mut copies = Vec::new();
+    for name in &place.inward {
+        let Some(opened) = halt.run_until_cancelled(inside::open(flow, &document, name)).await else {
+            return Ok(Outcome::Halted);
+        };
+        let (copy, inner) = opened?;
+        copies.push(copy);
+        document = inner;
+    }
     let page_count = document.info.page_count;
     parts.events.of_job(job, Happening::Opened { pages: page_count });
 
     let title = title_of(&document, job);
     let reading = Reading { job, plan, document: &document, title };
-    let Some(failed_pages) = store_pages(flow, &reading, halt).await? else { return Ok(Outcome::Halted) };
+    let Some(pages) = store_pages(flow, &reading, halt).await? else { return Ok(Outcome::Halted) };
+    let Pages { failed: failed_pages, notes: page_notes, .. } = pages;
     if failed_pages.len() == page_count as usize {
         return Err(none_left(page_count, failed_pages));
     }
-    Ok(Outcome::Stored(Indexed { title: reading.title, page_count, failed_pages }))
+    let inside_notes = inside::submit(flow, job, &document, place.inward.len()).await?;
+    let notes = document.info.notes.iter().cloned().chain(inside_notes).chain(page_notes).collect();
+    Ok(Outcome::Stored(Indexed { title: reading.title, page_count, failed_pages, notes }))
 }
 
 /// A file that can't be read is not to blame if the folder that was ingested is away: a mount point without its share is a
@@ -71,34 +87,41 @@ async fn blame_source(flow: &Flow, job: &Job, error: Error) -> Error {
     }
 }
 
-/// Every page; returns those that are missing, in order, or None where the attempt was halted. Pages that have begun are
-/// waited for in any case.
-async fn store_pages(flow: &Flow, reading: &Reading<'_>, halt: &CancellationToken) -> Result<Option<Vec<PageFailure>>> {
+/// Every page; returns what became of them, in order, or None if the attempt was halted. Pages that have begun are waited for
+/// in any case.
+async fn store_pages(flow: &Flow, reading: &Reading<'_>, halt: &CancellationToken) -> Result<Option<Pages>> {
     // One page that ends the attempt must not leave others behind half written.
     let halt = &halt.child_token();
     let all = 1..=reading.document.info.page_count;
     // As many pages of one document at once as all documents may have together: a single large file uses every worker.
-    let first_round = Round::run(flow, reading, halt, all, flow.parts.settings.pages_in_flight).await?;
+    let first_round = Pages::store(flow, reading, halt, all, flow.parts.settings.pages_in_flight).await?;
     // Lost, not refused: the machine may have been too busy. Each gets another chance, alone.
     let (lost, mut failed_pages): (Vec<_>, Vec<_>) = first_round.failed.into_iter().partition(|failed| failed.again);
-    let second_round = Round::run(flow, reading, halt, lost.into_iter().map(|failed| failed.page), 1).await?;
+    let second_round = Pages::store(flow, reading, halt, lost.into_iter().map(|failed| failed.page), 1).await?;
     failed_pages.extend(second_round.failed);
+    let mut notes = first_round.notes;
+    notes.extend(second_round.notes);
+    notes.sort_by_key(|note| note.page);
     failed_pages.sort_by_key(|failed| failed.page);
     for failed in &failed_pages {
         flow.parts.events.of_job(reading.job, Happening::PageFailed(failed.clone()));
     }
-    Ok((!first_round.halted && !second_round.halted).then_some(failed_pages))
+    let halted = first_round.halted || second_round.halted;
+    Ok((!halted).then_some(Pages { failed: failed_pages, notes, halted }))
 }
 
-/// Some pages of a document, several at a time.
+/// What became of some pages of a document.
 #[derive(Default)]
-struct Round {
+struct Pages {
     failed: Vec<PageFailure>,
+    /// About pages that are stored.
+    notes: Vec<Note>,
     halted: bool,
 }
 
-impl Round {
-    async fn run(
+impl Pages {
+    /// Stores pages, so many at a time.
+    async fn store(
         flow: &Flow,
         reading: &Reading<'_>,
         halt: &CancellationToken,
@@ -112,7 +135,10 @@ impl Round {
             .buffer_unordered(at_once);
         while let Some((number, outcome)) = pages.next().await {
             match outcome {
-                Ok(Some(())) => flow.parts.events.of_job(reading.job, Happening::Page { page: number }),
+                Ok(Some(notes)) => {
+                    round.notes.extend(notes);
+                    flow.parts.events.of_job(reading.job, Happening::Page { page: number });
+                }
                 Ok(None) => round.halted = true,
                 Err(error) if error.blame() == Blame::Document => round.failed.push(PageFailure {
                     page: number,

@@ -48,7 +48,7 @@ mod tests {
             }
         };
         let rgb: Vec<u8> = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
-        PageImage { width, height, rgb: rgb.into() }
+        PageImage { width, height, rgb: rgb.into(), dpi: None }
     }
 
     fn decoded(bytes: &[u8]) -> image::RgbImage {
@@ -78,7 +78,7 @@ mod tests {
         // Red and white pixels in turns: what a person sees is pink, whatever the quality.
         let rgb: Vec<u8> =
             (0..64 * 64).flat_map(|at| if (at + at / 64) % 2 == 0 { [255, 0, 0] } else { [255; 3] }).collect();
-        let made = decoded(&encode(&PageImage { width: 64, height: 64, rgb: rgb.into() }, 85).unwrap());
+        let made = decoded(&encode(&PageImage { width: 64, height: 64, rgb: rgb.into(), dpi: None }, 85).unwrap());
         let mean = |channel: usize| made.pixels().map(|pixel| f64::from(pixel.0[channel])).sum::<f64>() / 4096.0;
         let (green, blue) = (mean(1), mean(2));
         assert!((100.0..155.0).contains(&green) && (100.0..155.0).contains(&blue), "{green} {blue}");
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_side_that_jpeg_cannot_hold_is_refused() {
-        let strip = PageImage { width: 65_536, height: 1, rgb: vec![0; 65_536 * 3].into() };
+        let strip = PageImage { width: 65_536, height: 1, rgb: vec![0; 65_536 * 3].into(), dpi: None };
         let error = encode(&strip, 85).unwrap_err();
         assert_eq!(error.kind(), Kind::Permanent);
         assert!(error.message().contains("65536x1"), "{error}");

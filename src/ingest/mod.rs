@@ -16,6 +16,7 @@ mod dispatch;
 mod document;
 mod events;
 mod flow;
+mod inside;
 mod jpeg;
 mod page;
 mod pause;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ledger::Job;
 use crate::render::OpenDocument;
 use crate::telemetry::{self, Metric, Stage, Timer};
-use crate::types::{PagePayload, PagePoint, PointId, RenderedPage};
+use crate::types::{Note, PagePayload, PagePoint, PointId, RenderedPage};
 
 /// What the pages of one attempt share.
 pub struct Reading<'a> {
@@ -21,14 +21,20 @@ pub struct Reading<'a> {
     pub title: String,
 }
 
-/// Stores one page of the document. None where the attempt was halted before anything of the page could stay.
+/// Stores one page of the document. None if the attempt was halted before anything of the page could stay;
+/// else what is to be noted about it.
 ///
 /// What has begun to be written is always written to its end: only so is everything that an attempt leaves behind there when
 /// it is given up.
 ///
 /// # Errors
 /// Blaming the document: the page can't be had. Else what the page needs is away.
-pub async fn store(flow: &Flow, reading: &Reading<'_>, number: u32, halt: &CancellationToken) -> Result<Option<()>> {
+pub async fn store(
+    flow: &Flow,
+    reading: &Reading<'_>,
+    number: u32,
+    halt: &CancellationToken,
+) -> Result<Option<Vec<Note>>> {
     // Held until the page is in the store: this is what bounds memory.
     let Some(permit) = halt.run_until_cancelled(flow.pages.acquire()).await else { return Ok(None) };
     let _permit = permit.map_err(|_| Error::transient("the ingest is stopping"))?;
@@ -44,7 +50,7 @@ pub async fn store(flow: &Flow, reading: &Reading<'_>, number: u32, halt: &Cance
     });
     let Some(prepared) = halt.run_until_cancelled(prepared).await else { return Ok(None) };
     let (rendered, input, image) = prepared?;
-    let RenderedPage { image: pixels, text, width_pt, height_pt, .. } = rendered;
+    let RenderedPage { image: pixels, text, width_pt, height_pt, notes, .. } = rendered;
     let image_size = [pixels.width, pixels.height];
     drop(pixels);
 
@@ -64,9 +70,11 @@ pub async fn store(flow: &Flow, reading: &Reading<'_>, number: u32, halt: &Cance
 
     let settings = reading.plan.derive.clone();
     let codebook = reading.plan.model.codebook().cloned();
+    let unreadable = text.unreadable;
     let (vectors, layout, text, language) = on_cpu(move || {
         let _timer = Timer::start(Stage::Derive);
-        let read = terms::Text::new(&text.text);
+        // Garbled text finds nothing that stands on the page, and other things by accident.
+        let read = terms::Text::new(if unreadable { "" } else { &text.text });
         let vectors = derive_page(&settings, &embedding, &read, codebook.as_deref())?;
         let language = read.language();
         Ok((vectors, embedding.layout, text.text, language))
@@ -92,6 +100,7 @@ pub async fn store(flow: &Flow, reading: &Reading<'_>, number: u32, halt: &Cance
         anchor: format!("#page={number}"),
         tags: job.tags.clone(),
         language: language.map(str::to_owned),
+        text_unreadable: unreadable,
         text: trimmed(&text, flow.parts.settings.text_chars),
         content_hash: job.content_hash.clone(),
         recipe: job.recipe.clone(),
@@ -103,7 +112,7 @@ pub async fn store(flow: &Flow, reading: &Reading<'_>, number: u32, halt: &Cance
         ingested_at: jiff::Timestamp::now().to_string(),
     };
     let id = PointId::new(job.document, &job.generation, number);
-    flow.writer.write(&reading.plan.physical, PagePoint { id, vectors, payload }).await.map(Some)
+    flow.writer.write(&reading.plan.physical, PagePoint { id, vectors, payload }).await.map(|()| Some(notes))
 }
 
 async fn render(flow: &Flow, reading: &Reading<'_>, number: u32) -> Result<RenderedPage> {

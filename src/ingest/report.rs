@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::{Job, PageFailure};
-use crate::types::{DocumentId, SourceRef};
+use crate::types::{DocumentId, Note, SourceRef};
 
 /// The outcome of a run.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub struct Report {
     pub failures: Vec<(DocumentRef, String)>,
     /// Pages that are missing, of documents that were indexed.
     pub failed_pages: Vec<(DocumentRef, PageFailure)>,
+    /// What is known to be wrong with documents that were indexed.
+    pub notes: Vec<(DocumentRef, Note)>,
     /// Documents that were given back unused and wait.
     pub given_back: u64,
     /// Documents that people find now and that the new build of the collection lacks, with the reason: so it did not take the

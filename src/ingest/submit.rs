@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::events::{DocumentEvent, Event, Events, Happening};
 use crate::error::Result;
 use crate::ledger::{Ledger, PageFailure, Submission, Submitted};
-use crate::source::{SourceFile, hash_file};
-use crate::types::{DocumentId, Tenant};
+use crate::source::{self, SourceFile, hash_file};
+use crate::types::{DocumentId, Note, Tenant};
 
 /// Files hashed at the same time: enough to keep a disk busy.
 const HASHING: usize = 4;
@@ -37,6 +37,8 @@ pub struct Comparison {
     pub unchanged: usize,
     /// Pages that unchanged documents lack.
     pub missing_pages: Vec<(SourceFile, PageFailure)>,
+    /// What is known to be wrong with unchanged documents.
+    pub notes: Vec<(SourceFile, Note)>,
     /// Source and reason of files that were rejected before, or can't be read now.
     pub failed: Vec<(SourceFile, String)>,
 }
@@ -85,6 +87,9 @@ impl Submitter {
                 Submitted::Queued => comparison.queued += 1,
                 Submitted::Unchanged(missing) => {
                     comparison.unchanged += 1;
+                    let known = self.ledger.document(&self.tenant, submission.document).await?;
+                    let notes = known.map(|known| known.notes).unwrap_or_default();
+                    comparison.notes.extend(notes.into_iter().map(|note| (file.clone(), note)));
                     comparison.missing_pages.extend(missing.into_iter().map(|page| (file.clone(), page)));
                 }
                 Submitted::RejectedBefore(reason) => comparison.failed.push((file, reason)),
@@ -94,6 +99,6 @@ impl Submitter {
     }
 
     pub fn document_id(&self, file: &SourceFile) -> DocumentId {
-        DocumentId::new(&self.tenant, &self.collection, &file.source.uri)
+        DocumentId::new(&self.tenant, &self.collection, &source::same_name(&file.source.uri))
     }
 }

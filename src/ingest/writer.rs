@@ -1,10 +1,12 @@
-//! The last stage before acknowledgement: pages of all documents on their way into the store, in batches, one write at a time.
+//! The last stage before acknowledgement: pages of all documents on their way into the store, in batches, as many at once as the
+//! store takes.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -36,7 +38,8 @@ pub struct Writer(mpsc::Sender<Page>);
 impl Writer {
     pub fn start(store: Arc<dyn VectorStore>) -> (Self, JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), tokio::spawn(write_all(store, receiver)))
+        let at_once = store.writes_at_once();
+        (Self(sender), tokio::spawn(write_all(store, receiver, at_once)))
     }
 
     /// Returns when the store has taken the page (not yet durable: the acknowledgement sees to that). Once begun it is not to
@@ -52,21 +55,42 @@ fn stopped() -> Error {
     Error::transient("the writing stage has stopped")
 }
 
-async fn write_all(store: Arc<dyn VectorStore>, mut receiver: mpsc::Receiver<Page>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while receiver.recv_many(&mut batch, BATCH).await > 0 {
-        let mut by_collection: BTreeMap<String, (Vec<PagePoint>, Vec<Written>)> = BTreeMap::new();
-        for Page { physical, point, written } in batch.drain(..) {
-            let (points, waiting) = by_collection.entry(physical).or_default();
-            points.push(point);
-            waiting.push(written);
-        }
-        for (physical, (points, waiting)) in by_collection {
-            for (outcome, written) in write(store.as_ref(), &physical, points).await.into_iter().zip(waiting) {
-                // A document that no longer waits has failed for another reason, which it reports itself.
-                let _ = written.send(outcome);
+/// A batch of one collection, and who waits for each of its pages.
+type Batch = (Vec<PagePoint>, Vec<Written>);
+
+async fn write_all(store: Arc<dyn VectorStore>, mut receiver: mpsc::Receiver<Page>, at_once: usize) {
+    let mut under_way = FuturesUnordered::new();
+    let mut pages = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            received = receiver.recv_many(&mut pages, BATCH), if under_way.len() < at_once => {
+                if received == 0 {
+                    break;
+                }
+                for (physical, batch) in by_collection(pages.drain(..)) {
+                    under_way.push(write_batch(store.as_ref(), physical, batch));
+                }
             }
         }
+    }
+    while under_way.next().await.is_some() {}
+}
+
+fn by_collection(pages: impl Iterator<Item = Page>) -> BTreeMap<String, Batch> {
+    let mut batches: BTreeMap<String, Batch> = BTreeMap::new();
+    for Page { physical, point, written } in pages {
+        let (points, waiting) = batches.entry(physical).or_default();
+        points.push(point);
+        waiting.push(written);
+    }
+    batches
+}
+
+async fn write_batch(store: &dyn VectorStore, physical: String, (points, waiting): Batch) {
+    for (outcome, written) in write(store, &physical, points).await.into_iter().zip(waiting) {
+        // A document that no longer waits has failed for another reason, which it reports itself.
+        let _ = written.send(outcome);
     }
 }
 
@@ -123,6 +147,33 @@ mod tests {
         }
         let outcomes = write(&store, DOCS, fixtures::points(&fixtures::pages(1, 3))).await;
         assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn as_many_batches_are_under_way_as_the_store_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(store(&folder).await);
+        let held = Arc::new(tokio::sync::Semaphore::new(0));
+        store.faults.always("store.upsert", Fault::Hold(held.clone()));
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let stage = tokio::spawn(write_all(store.clone(), receiver, 2));
+        let writer = Writer(sender);
+        let mut writes = Vec::new();
+        for page in fixtures::pages(1, 2) {
+            let writer = writer.clone();
+            let called = store.faults.calls("store.upsert");
+            writes.push(tokio::spawn(async move { writer.write(DOCS, page.point()).await }));
+            // The first is held, and the second comes to the store nevertheless.
+            while store.faults.calls("store.upsert") == called {
+                tokio::task::yield_now().await;
+            }
+        }
+        held.add_permits(2);
+        for write in writes {
+            write.await.unwrap().unwrap();
+        }
+        drop(writer);
+        stage.await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

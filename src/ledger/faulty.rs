@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger, Listing,
-    Rejection, State, Submission, Submitted, Switch,
+    Rejection, State, Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
 use crate::faults::Faults;
@@ -112,6 +113,20 @@ impl Ledger for FaultyLedger {
     async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>> {
         self.faults.meet("ledger.next_due_ms").await?;
         self.inner.next_due_ms(collection).await
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.inner.news()
+    }
+
+    async fn turn(&self, what: &str) -> Result<Turn> {
+        self.faults.meet("ledger.turn").await?;
+        self.inner.turn(what).await
+    }
+
+    async fn try_turn(&self, what: &str) -> Result<Option<Turn>> {
+        self.faults.meet("ledger.try_turn").await?;
+        self.inner.try_turn(what).await
     }
 
     async fn garbage(&self, limit: usize) -> Result<Vec<Garbage>> {

@@ -28,19 +28,34 @@ pub use records::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing, PageFailure,
     Rejection, State, Submission, Submitted, Switch, Task,
 };
-pub use sql::SqliteLedger;
+pub use sql::{PostgresLedger, PostgresSettings, SqliteLedger};
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use crate::error::Result;
 use crate::types::{DocumentId, Generation, Tenant};
 
 /// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Something that one process at a time does: others wait until this is dropped.
+pub struct Turn(#[allow(dead_code, reason = "held, not used")] Option<Mutex<Box<dyn Send>>>);
+
+impl Turn {
+    /// Where one process owns the ledger: nobody else is there to wait.
+    fn nothing() -> Self {
+        Self(None)
+    }
+
+    fn holding(lock: impl Send + 'static) -> Self {
+        Self(Some(Mutex::new(Box::new(lock))))
+    }
+}
 
 /// Documents and jobs. Every method is one transaction, durable when it returns.
 ///
@@ -133,8 +148,11 @@ pub trait Ledger: Send + Sync {
     /// collection.
     async fn submit(&self, submission: &Submission) -> Result<Submitted>;
 
-    /// Takes jobs, oldest first, whose time has come and which nobody holds (or whose lease ran out); adds one to their
-    /// attempts and leases them.
+    /// Takes jobs whose time has come and which nobody holds (or whose lease ran out) and leases them. Tenants take turns, and
+    /// so do the collections of a tenant; of a tenant's jobs in a collection the oldest goes first.
+    ///
+    /// Adds one to the attempts of each, but for those whose lease ran out: that attempt was cut off and does not count, and a
+    /// crash is counted instead.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Job>>;
 
     /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
@@ -162,6 +180,19 @@ pub trait Ledger: Send + Sync {
     /// Earliest moment at which a waiting job (suspect or not) may be claimed, in milliseconds from now; None where no job
     /// waits. Jobs whose lease still holds do not wait.
     async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>>;
+
+    // ---- many processes --------------------------------------------------------------------------------------------
+
+    /// Changes whenever there may be work that was not there before, of this process or another one. A hint: after an
+    /// interruption some news may be missing, and there may be news of nothing.
+    fn news(&self) -> watch::Receiver<u64>;
+
+    /// Waits until no other process does what is called so, and keeps them from it until the turn is dropped. What a process
+    /// does at once by itself it orders by itself.
+    async fn turn(&self, what: &str) -> Result<Turn>;
+
+    /// As [`Self::turn`], without waiting: None where another process does it.
+    async fn try_turn(&self, what: &str) -> Result<Option<Turn>>;
 
     // ---- garbage ---------------------------------------------------------------------------------------------------
 

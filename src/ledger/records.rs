@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Limit;
-use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Note, RecipeId, SourceRef, Tenant};
 
 /// One way in which a collection is filled: one per recipe and schema. Its vectors have a collection of the store to
 /// themselves, so that two vector spaces never meet in one ranking.
@@ -144,6 +144,8 @@ pub struct Indexed {
     pub page_count: u32,
     /// Pages that could not be rendered or embedded; the rest of the document is there.
     pub failed_pages: Vec<PageFailure>,
+    /// What is known to be wrong with what is there, or with the document.
+    pub notes: Vec<Note>,
 }
 
 /// A page that the index lacks.
@@ -202,7 +204,7 @@ pub enum State {
     Deleting,
 }
 
-/// A document as the ledger knows it. Title, pages and failed pages are those of the generation that people see; content
+/// A document as the ledger knows it. Title, pages, failed pages and notes are those of the generation that people see; content
 /// hash, recipe and tags those of the version submitted last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentRecord {
@@ -216,6 +218,7 @@ pub struct DocumentRecord {
     pub reason: Option<String>,
     pub page_count: u32,
     pub failed_pages: Vec<PageFailure>,
+    pub notes: Vec<Note>,
     pub content_hash: ContentHash,
     pub recipe: RecipeId,
     /// The generation people see, in the active build; None where there is none yet.

@@ -13,13 +13,19 @@ use crate::types::{ContentHash, DocumentId, RecipeId, SourceRef, Tenant};
 /// Makes ledgers with nothing in them.
 #[async_trait]
 pub(super) trait Backend: Send + Sync {
-    async fn empty(&self, clock: Clock) -> Arc<dyn OwnedLedger>;
+    /// None where its server is not installed, which is said.
+    async fn empty(&self, clock: Clock) -> Option<Arc<dyn OwnedLedger>>;
+
+    /// How many random sequences of operations are tried.
+    fn random_cases(&self) -> u32 {
+        192
+    }
 }
 
-/// A ledger that one process owns.
+/// A ledger that this process has to itself.
 #[async_trait]
 pub(super) trait OwnedLedger: Ledger {
-    /// What the next process does first; returns how many jobs were held.
+    /// What the next process does first where one process owns the ledger; returns how many jobs were held.
     async fn process_died(&self) -> usize;
 }
 

@@ -1,11 +1,13 @@
 //! What a worker's answers may say. A worker that a document has taken over answers what the document likes, so every number
 //! is checked before anything is allocated, read or indexed by it. Errors say what is wrong with the answer.
 
+use std::collections::BTreeSet;
+
 use super::fit::MAX_SIDE_PX;
 use super::pdf::MAX_TEXT_CHARS;
 use super::protocol::{DocumentHeader, MAX_REASON_CHARS, PageHeader};
 use super::shared_pages::SLOT_BYTES;
-use crate::types::{DocumentInfo, RenderLimits, RenderSettings, TextLayer};
+use crate::types::{DocumentInfo, Note, RenderLimits, RenderSettings, TextLayer};
 
 /// Longest title, author, heading or page label in bytes: what 64 KiB of UTF-16 can become.
 const MAX_LINE_BYTES: usize = 96 << 10;
@@ -16,9 +18,15 @@ type Checked<T> = Result<T, String>;
 
 /// What is known about a document, if it can be.
 pub(super) fn document(header: DocumentHeader, limits: &RenderLimits) -> Checked<DocumentInfo> {
-    let DocumentHeader { page_count, title, author, created, modified, outline, page_labels } = header;
-    let info =
-        DocumentInfo { page_count, title, author, created, modified, outline: outline.0, page_labels: page_labels.0 };
+    let DocumentHeader { page_count, title, author, created, modified, outline, page_labels, attachments, notes } =
+        header;
+    let (outline, page_labels, notes) = (outline.0, page_labels.0, checked_notes(notes.0, None)?);
+    let attachments = attachments.0;
+    let info = DocumentInfo { page_count, title, author, created, modified, outline, page_labels, attachments, notes };
+    let names: BTreeSet<&str> = info.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+    if names.len() < info.attachments.len() || names.iter().any(|name| name.is_empty() || name.len() > MAX_LINE_BYTES) {
+        return Err("attachments without names of their own".into());
+    }
     if !(1..=limits.max_pages).contains(&page_count) {
         return Err(format!("{page_count} pages, not 1 to {}", limits.max_pages));
     }
@@ -72,6 +80,14 @@ pub(super) fn reason(mut reason: String) -> String {
     reason
 }
 
+/// Notes about the page `number`, or about the document (None), no longer than people read.
+pub(super) fn checked_notes(notes: Vec<Note>, number: Option<u32>) -> Checked<Vec<Note>> {
+    match notes.iter().find(|note| note.page != number) {
+        Some(stray) => Err(format!("a note about page {:?} beside page {number:?}", stray.page)),
+        None => Ok(notes.into_iter().map(|note| Note { reason: reason(note.reason), ..note }).collect()),
+    }
+}
+
 /// Words lie in the text, one behind the other and at whole characters, and on the page.
 fn text(layer: &TextLayer) -> Checked<()> {
     if layer.text.len() > MAX_TEXT_BYTES || layer.words.len() > MAX_TEXT_CHARS as usize {
@@ -96,11 +112,21 @@ fn text(layer: &TextLayer) -> Checked<()> {
 mod tests {
     use super::*;
     use crate::render::protocol::AtMost;
-    use crate::types::{OutlineEntry, Rect, Word};
+    use crate::types::{Attachment, OutlineEntry, Rect, Word};
 
     fn header(width: u32, height: u32) -> PageHeader {
         let text = TextLayer::default();
-        PageHeader { width, height, width_pt: 1.0, height_pt: 1.0, scaled_down: false, shared: false, text }
+        PageHeader {
+            width,
+            height,
+            dpi: None,
+            width_pt: 1.0,
+            height_pt: 1.0,
+            scaled_down: false,
+            shared: false,
+            text,
+            notes: AtMost(Vec::new()),
+        }
     }
 
     fn refused(header: &PageHeader, body: usize) -> String {
@@ -124,11 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn notes_are_about_their_page_and_end_somewhere() {
+        let note = |page| Note::lost(page, "x".repeat(MAX_REASON_CHARS + 1));
+        let checked = checked_notes(vec![note(Some(3))], Some(3)).unwrap();
+        assert_eq!(checked[0].reason.len(), MAX_REASON_CHARS);
+        assert!(checked_notes(vec![note(Some(3))], None).is_err());
+        assert!(checked_notes(vec![note(Some(3)), note(None)], Some(3)).is_err());
+    }
+
+    #[test]
     fn words_lie_in_their_text_and_on_their_page() {
         let rect = Rect { left: 0.1, top: 0.1, right: 0.2, bottom: 0.2 };
         let checked = |words: &[(u32, u32, Rect)]| {
             let words = words.iter().map(|&(start, end, rect)| Word { start, end, rect }).collect();
-            text(&TextLayer { text: "né a".into(), words })
+            text(&TextLayer { text: "né a".into(), words, unreadable: false })
         };
         assert_eq!(checked(&[(0, 3, rect), (4, 5, rect)]), Ok(()));
         let wrong = Rect { right: 1.5, ..rect };
@@ -157,11 +192,18 @@ mod tests {
             modified: None,
             outline: AtMost(vec![OutlineEntry { title: "One".into(), level: 0, page: heading }]),
             page_labels: AtMost(vec!["i".into(); labels]),
+            attachments: AtMost(Vec::new()),
+            notes: AtMost(Vec::new()),
         };
         let limits = RenderLimits { max_pages: 9, ..Default::default() };
         assert_eq!(document(header(9, 9, 9), &limits).unwrap().page_count, 9);
         for (pages, labels, heading) in [(0, 0, 1), (10, 0, 1), (u32::MAX, 0, 1), (9, 8, 1), (9, 0, 10), (9, 0, 0)] {
             assert!(document(header(pages, labels, heading), &limits).is_err(), "{pages}, {labels}, {heading}");
+        }
+        let attachment = |name: &str| Attachment { index: 0, name: name.into() };
+        for names in [vec!["a.pdf", "a.pdf"], vec![""]] {
+            let attachments = AtMost(names.into_iter().map(attachment).collect());
+            assert!(document(DocumentHeader { attachments, ..header(1, 0, 1) }, &limits).is_err());
         }
         let long = DocumentHeader { title: Some("x".repeat(MAX_LINE_BYTES + 1)), ..header(1, 0, 1) };
         assert!(document(long, &limits).is_err());

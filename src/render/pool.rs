@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio_util::task::TaskTracker;
 
@@ -120,14 +121,30 @@ impl Renderer {
         match pool.ask(document.id, &request, Some(&document.file)).await? {
             Ok(Answer::Page(header, rgb)) => Ok(RenderedPage {
                 number,
-                image: PageImage { width: header.width, height: header.height, rgb },
+                image: PageImage { width: header.width, height: header.height, rgb, dpi: header.dpi },
                 text: header.text,
                 width_pt: header.width_pt,
                 height_pt: header.height_pt,
                 scaled_down: header.scaled_down,
+                notes: header.notes.0,
             }),
             Ok(answer) => Err(pool.refusal(answer, &format!("page {number}"))),
             Err(death) => Err(death.into_error(&format!("page {number}"), &pool.limits)),
+        }
+    }
+
+    /// The bytes of a document inside a PDF: [`Attachment::index`](crate::types::Attachment::index).
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn attachment(&self, document: &OpenDocument, index: u32) -> Result<Bytes> {
+        let pool = &self.pool;
+        let what = format!("file {} inside {}", index + 1, document.name);
+        let request = Request::Attachment { id: document.id, index };
+        match pool.ask(document.id, &request, Some(&document.file)).await? {
+            Ok(Answer::Attachment(bytes)) => Ok(bytes),
+            Ok(answer) => Err(pool.refusal(answer, &what)),
+            Err(death) => Err(death.into_error(&what, &pool.limits)),
         }
     }
 
@@ -222,7 +239,7 @@ impl Pool {
             }
             Answer::Unreadable(reason) => Error::transient(format!("{subject} cannot be read from our copy: {reason}")),
             Answer::Unusable(reason) => Error::configuration(reason),
-            Answer::Confinement(_) | Answer::Opened(_) | Answer::Page(..) => {
+            Answer::Confinement(_) | Answer::Opened(_) | Answer::Attachment(_) | Answer::Page(..) => {
                 Error::bug(format!("a render worker's answer was taken for one to another question: {subject}"))
             }
         }

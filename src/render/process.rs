@@ -22,7 +22,9 @@ use tokio_util::task::TaskTracker;
 use super::answers;
 use super::confine::Confinement;
 use super::death::Death;
-use super::protocol::{Fault, Order, PageHeader, Reply, Request, Setup, receive_body, receive_header, send};
+use super::protocol::{
+    Fault, MAX_ATTACHMENT_BYTES, Order, PageHeader, Reply, Request, Setup, receive_body, receive_header, send,
+};
 use super::queue::KeepsDocumentsOpen;
 use super::shared_pages::{PageSlot, SLOT_BYTES, SharedPages};
 use super::worker::OPEN_DOCUMENTS;
@@ -66,6 +68,7 @@ impl WorkerCommand {
 pub(super) enum Answer {
     Confinement(Vec<Confinement>),
     Opened(DocumentInfo),
+    Attachment(Bytes),
     /// A page and its pixels, RGB8 `[height, width, 3]`.
     Page(PageHeader, Bytes),
     Refused {
@@ -169,7 +172,7 @@ impl Worker {
     fn note(&mut self, request: &Request) {
         let id = match request {
             Request::Confinement => return,
-            Request::Open { id, .. } => *id,
+            Request::Open { id, .. } | Request::Attachment { id, .. } => *id,
             Request::Page { id, .. } => {
                 self.pages += 1;
                 *id
@@ -189,6 +192,7 @@ impl Worker {
             Request::Page { settings, .. } => {
                 (self.shared.as_ref().and_then(SharedPages::slot), settings.max_page_pixels.saturating_mul(3))
             }
+            Request::Attachment { .. } => (None, MAX_ATTACHMENT_BYTES),
             Request::Open { .. } | Request::Confinement => (None, 0),
         };
         let order = Order { request: Cow::Borrowed(request), slot: slot.as_ref().map(PageSlot::number) };
@@ -196,13 +200,17 @@ impl Worker {
         let (reply, body) = receive_header(&mut self.output, max_body).await?;
         let untrue = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
         Ok(match (reply, request) {
-            (Reply::Page(header), Request::Page { settings, .. }) => {
+            (Reply::Page(mut header), Request::Page { settings, number, .. }) => {
                 let bytes = answers::page(&header, body, settings).map_err(untrue)?;
+                header.notes.0 = answers::checked_notes(header.notes.0, Some(*number)).map_err(untrue)?;
                 let pixels = match header.shared {
                     false => receive_body(&mut self.output, body).await?.into(),
                     true => slot.ok_or_else(|| untrue("a page in no slot".into()))?.pixels(bytes)?,
                 };
                 Answer::Page(header, pixels)
+            }
+            (Reply::Attachment, Request::Attachment { .. }) => {
+                Answer::Attachment(receive_body(&mut self.output, body).await?.into())
             }
             (_, _) if body > 0 => return Err(untrue(format!("{body} bytes behind an answer that has none"))),
             (Reply::Opened(header), Request::Open { .. }) => {
@@ -214,7 +222,7 @@ impl Worker {
             (Reply::Refused { reason, limit }, _) => Answer::Refused { reason: answers::reason(reason), limit },
             (Reply::Unreadable(reason), _) => Answer::Unreadable(answers::reason(reason)),
             (Reply::Unusable(reason), _) => Answer::Unusable(answers::reason(reason)),
-            (Reply::Page(_) | Reply::Opened(_) | Reply::Confinement(_), _) => {
+            (Reply::Page(_) | Reply::Attachment | Reply::Opened(_) | Reply::Confinement(_), _) => {
                 return Err(untrue("the answer to another question".into()));
             }
         })

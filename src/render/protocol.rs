@@ -2,7 +2,7 @@
 //!
 //! Frame: `u32` header length, `u64` body length (both little-endian), header, body. The pool sends one [`Setup`], with the
 //! shared memory as a descriptor beside it, then one [`Order`] at a time, with the document beside it; each gets one
-//! [`Reply`]. The body of a drawn page is its pixels; every other body is empty.
+//! [`Reply`]. The body of a drawn page is its pixels, that of an attachment its bytes; every other body is empty.
 //!
 //! The pool trusts nothing that it reads: a worker may have been taken over by a document. Lengths are checked before
 //! anything is allocated, lists by the entry; what a reply means is checked in `answers`.
@@ -23,7 +23,7 @@ use super::confine::PartReport;
 use super::descriptors::send_all;
 use super::sniff::Format;
 use crate::error::Limit;
-use crate::types::{DocumentInfo, OutlineEntry, RenderLimits, RenderSettings, TextLayer};
+use crate::types::{Attachment, DocumentInfo, Note, OutlineEntry, RenderLimits, RenderSettings, TextLayer};
 
 /// A longer header is nonsense: the largest text layer that a worker reads takes about 64 MiB.
 const MAX_HEADER_BYTES: u32 = 96 << 20;
@@ -31,6 +31,12 @@ const MAX_HEADER_BYTES: u32 = 96 << 20;
 pub(super) const MAX_OUTLINE_ENTRIES: usize = 10_000;
 /// Most labels that are accepted: the largest `max_pages` that can be configured.
 const MAX_PAGE_LABELS: usize = 1_000_000;
+/// Documents inside a document that are read.
+pub(super) const MAX_ATTACHMENTS: usize = 100;
+/// The largest document inside another that is read.
+pub(super) const MAX_ATTACHMENT_BYTES: u64 = 256 << 20;
+/// Notes about a page or a document that are passed on; the rest is left out.
+pub(super) const MAX_NOTES: usize = 32;
 /// A reason for people is cut at this.
 pub(super) const MAX_REASON_CHARS: usize = 8_192;
 
@@ -111,6 +117,11 @@ pub(super) enum Request {
         id: u64,
         format: Format,
     },
+    /// The bytes of a document inside a PDF.
+    Attachment {
+        id: u64,
+        index: u32,
+    },
     Page {
         id: u64,
         format: Format,
@@ -123,6 +134,8 @@ pub(super) enum Request {
 pub(super) enum Reply {
     Confinement(AtMost<PartReport, 16>),
     Opened(DocumentHeader),
+    /// The body is the document.
+    Attachment,
     Page(PageHeader),
     /// The document or the page cannot be used; the sentence follows the document's name or the page's number. `limit`: what
     /// it ran into, if that is why.
@@ -146,13 +159,17 @@ pub(super) struct DocumentHeader {
     pub modified: Option<String>,
     pub outline: AtMost<OutlineEntry, MAX_OUTLINE_ENTRIES>,
     pub page_labels: AtMost<String, MAX_PAGE_LABELS>,
+    pub attachments: AtMost<Attachment, MAX_ATTACHMENTS>,
+    pub notes: AtMost<Note, MAX_NOTES>,
 }
 
 impl From<DocumentInfo> for DocumentHeader {
     fn from(info: DocumentInfo) -> Self {
-        let DocumentInfo { page_count, title, author, created, modified, outline, page_labels } = info;
-        let (outline, page_labels) = (AtMost(outline), AtMost(page_labels));
-        Self { page_count, title, author, created, modified, outline, page_labels }
+        let DocumentInfo { page_count, title, author, created, modified, outline, page_labels, attachments, notes } =
+            info;
+        let (outline, page_labels, notes) = (AtMost(outline), AtMost(page_labels), at_most_notes(notes));
+        let attachments = AtMost(attachments);
+        Self { page_count, title, author, created, modified, outline, page_labels, attachments, notes }
     }
 }
 
@@ -161,12 +178,21 @@ impl From<DocumentInfo> for DocumentHeader {
 pub(super) struct PageHeader {
     pub width: u32,
     pub height: u32,
+    /// Pixels an inch that a page of a true size was drawn at.
+    pub dpi: Option<u32>,
     pub width_pt: f32,
     pub height_pt: f32,
     pub scaled_down: bool,
     /// The pixels are in the memory that the pool shares with the worker, and the body is empty.
     pub shared: bool,
     pub text: TextLayer,
+    pub notes: AtMost<Note, MAX_NOTES>,
+}
+
+/// The first notes of a list that may be longer.
+pub(super) fn at_most_notes(mut notes: Vec<Note>) -> AtMost<Note, MAX_NOTES> {
+    notes.truncate(MAX_NOTES);
+    AtMost(notes)
 }
 
 /// A page as the worker drew it.

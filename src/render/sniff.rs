@@ -105,11 +105,32 @@ fn describe(head: &[u8]) -> Option<&'static str> {
         _ if head.starts_with(b"\x1f\x8b") => "gzip-compressed",
         _ if head.starts_with(b"%!PS") => "PostScript",
         _ if head.starts_with(b"GIF8") => "a GIF image",
+        _ if head.get(4..8) == Some(b"ftyp") => iso_media(head),
+        _ if head.starts_with(b"\0\0\0\x0cjP  ") || head.starts_with(b"\xff\x4f\xff\x51") => "a JPEG 2000 image",
+        _ if head.starts_with(b"\xff\x0a") || head.starts_with(b"\0\0\0\x0cJXL ") => "a JPEG XL image",
+        _ if head.starts_with(b"8BPS") => "a Photoshop image",
+        _ if head.starts_with(b"{\\rtf") => "an RTF document",
+        _ if head.starts_with(b"AT&TFORM") => "a DjVu document",
+        _ if head.starts_with(b"\xc5\xd0\xd3\xc6") => "encapsulated PostScript",
         _ if head.starts_with(b"BM") && head.len() > 6 && head[6..].starts_with(&[0, 0, 0, 0]) => "a BMP image",
         _ if text.starts_with("<!doctype html") || text.starts_with("<html") => "an HTML page",
         _ if head.iter().all(|byte| *byte == 0) => "nothing but zero bytes",
         _ => return None,
     })
+}
+
+/// What a file of the MP4 family holds, by the brands that it names.
+fn iso_media(head: &[u8]) -> &'static str {
+    let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let brands = head.get(8..length.clamp(8, head.len())).unwrap_or_default();
+    let names = |known: &[&[u8; 4]]| brands.chunks_exact(4).any(|brand| known.iter().any(|name| brand == *name));
+    if names(&[b"avif", b"avis"]) {
+        "an AVIF image"
+    } else if names(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]) {
+        "a HEIC image"
+    } else {
+        "a video, sound or image of the MP4 family"
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +164,14 @@ mod tests {
             "report.pdf is named as a PDF file but is a ZIP archive (as DOCX, PPTX and XLSX files are)"
         );
         assert_eq!(rejection(b"", "report.pdf"), "report.pdf is named as a PDF file but is empty (0 bytes)");
+        let named = |head: &[u8]| rejection(head, "photo.jpg");
+        assert_eq!(
+            named(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"),
+            "photo.jpg is named as a JPEG file but is a HEIC image"
+        );
+        assert!(named(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf").ends_with("is an AVIF image"));
+        assert!(named(b"\0\0\0\x14ftypisom\0\0\0\0isom").contains("MP4"));
+        assert!(named(b"\0\0\0\x0cjP  \r\n\x87\n").ends_with("is a JPEG 2000 image"));
         assert!(rejection(b"\x7fELF", "tool").starts_with("tool begins with \"\\x7fELF\"; documents can be"));
     }
 }

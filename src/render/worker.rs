@@ -117,6 +117,10 @@ impl Worker {
                 let info = self.describe(*id, self.file(descriptor)?, *format)?;
                 Ok((Reply::Opened(DocumentHeader::from(info)), Vec::new()))
             }
+            Request::Attachment { id, index } => {
+                let file = self.file(descriptor)?;
+                Ok((Reply::Attachment, self.document(*id, file)?.attachment(*index)?))
+            }
             Request::Page { id, format, number, settings } => {
                 let file = self.file(descriptor)?;
                 let Drawn { header, rgb } = match format {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Hit, Retriever, Search, elapsed_ms, plan};
+use super::{Hit, Retriever, Search, elapsed_ms};
 use crate::error::Result;
 use crate::store::{QueryNode, Scoring, StoreQuery};
 use crate::types::{DocumentId, Fusion, PointId, SearchParams};
@@ -24,7 +24,7 @@ pub struct Explanation {
 pub struct StageReport {
     /// Where it stands in the plan: `1`, `2.1`; the last stage is `final`.
     pub stage: String,
-    /// The vector that it compares, or `rrf`, `dbsf`.
+    /// The vector that it compares, or `rrf`, `dbsf`, `sum`.
     pub using: String,
     pub limit: usize,
     /// Pages that it passed on; hidden generations count.
@@ -67,7 +67,7 @@ impl Retriever {
     /// # Errors
     /// As [`Retriever::search`].
     pub async fn explain(&self, search: &Search<'_>, hits: &[Hit]) -> Result<Explanation> {
-        let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), search.limit)?;
+        let query = search.query()?;
         // Once beforehand, unmeasured: whoever comes first also pays for what is read from disk.
         self.store.query(search.collection, query.clone()).await?;
         let mut stages = Vec::new();
@@ -142,6 +142,7 @@ fn using(node: &QueryNode) -> String {
         Some(Scoring::Nearest { using, .. }) => using.to_string(),
         Some(Scoring::Fusion(Fusion::Rrf { .. })) => "rrf".into(),
         Some(Scoring::Fusion(Fusion::Dbsf)) => "dbsf".into(),
+        Some(Scoring::Fusion(Fusion::Sum { .. })) => "sum".into(),
         None => "as it stands".into(),
     }
 }

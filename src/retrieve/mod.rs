@@ -8,6 +8,7 @@ mod explain;
 mod filter;
 mod plan;
 mod snippet;
+mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ pub use evidence::{Evidence, similarity_map};
 pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
 pub use snippet::{Passage, passages, snippet};
+pub use words::{WordEvidence, WordSearch};
 
-use crate::derive::terms::QuestionTerms;
+use crate::derive::terms::AskedWords;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::store::{ScoredPoint, VectorStore};
+use crate::store::{ScoredPoint, StoreQuery, VectorStore};
 use crate::types::{DocumentId, Generation, NamedVector, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
 
 /// How many times a query may be repeated with a larger limit because hits were hidden.
@@ -56,6 +58,12 @@ pub struct Hit {
     pub anchor: String,
     /// Where the page image lies: a path where blobs are local files, else the blob key.
     pub image: String,
+    /// The text layer is not what stands on the page: it is not shown, and not to be quoted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub text_unreadable: bool,
+    /// The file that the page is of is no longer there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub source_gone: bool,
     #[serde(skip)]
     pub detail: HitDetail,
 }
@@ -79,6 +87,16 @@ pub struct Search<'a> {
     pub plan: &'a Plan,
     pub filter: &'a PageFilter,
     pub limit: usize,
+}
+
+impl Search<'_> {
+    /// The query that the store is asked first.
+    ///
+    /// # Errors
+    /// Configuration, where the plan asks for a vector that the question could not be turned into.
+    pub fn query(&self) -> Result<StoreQuery> {
+        plan::translate(self, self.limit)
+    }
 }
 
 /// Milliseconds of each stage.
@@ -112,13 +130,13 @@ impl Retriever {
         let mut fetch = search.limit;
         let mut round = 1;
         loop {
-            let query = plan::translate(search.plan, search.derived, search.filter.to_store(search.tenant), fetch)?;
+            let query = plan::translate(search, fetch)?;
             let found = self.store.query(search.collection, query).await?;
             let exhausted = found.len() < fetch;
             let mut shown = self.visible(search.tenant, found).await?;
             if shown.len() >= search.limit || exhausted || round == MAX_ROUNDS {
                 shown.truncate(search.limit);
-                let question = QuestionTerms::new(search.question);
+                let question = AskedWords::new(search.question);
                 return Ok(shown.into_iter().map(|point| hit(point, &question)).collect());
             }
             tracing::debug!(fetch, shown = shown.len(), "hidden generations among the hits, asking for more");
@@ -163,8 +181,11 @@ pub fn elapsed_ms(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
-    let ScoredPoint { id, score, payload } = point;
+fn hit(point: ScoredPoint, question: &AskedWords) -> Hit {
+    let ScoredPoint { id, score, mut payload } = point;
+    if payload.text_unreadable {
+        payload.text.clear();
+    }
     Hit {
         snippet: snippet(&payload.text, question, SNIPPET_CHARS),
         detail: HitDetail {
@@ -185,5 +206,7 @@ fn hit(point: ScoredPoint, question: &QuestionTerms) -> Hit {
         tags: payload.tags,
         anchor: payload.anchor,
         image: payload.image,
+        text_unreadable: payload.text_unreadable,
+        source_gone: false,
     }
 }

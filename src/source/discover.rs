@@ -1,6 +1,7 @@
 //! From the paths that somebody named to the files that are meant.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -11,12 +12,12 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::glob::Glob;
 use super::prune::WalkedRoot;
-use super::uri::source_uri;
+use super::uri::{same_name, source_uri};
 use crate::error::{Blame, Error, Result, ResultExt, io_error};
 use crate::types::SourceRef;
 
 /// Files that a walk takes unless told otherwise, in lower case.
-pub const EXTENSIONS: [&str; 7] = ["pdf", "png", "jpg", "jpeg", "webp", "tif", "tiff"];
+pub const EXTENSIONS: [&str; 9] = ["pdf", "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff"];
 
 /// How folders are walked. Files that were named themselves are always taken.
 ///
@@ -57,7 +58,12 @@ pub struct Discovery {
     pub roots: Vec<WalkedRoot>,
     /// What could not be looked at; the rest went on.
     pub problems: Vec<(PathBuf, Error)>,
+    /// How many files, links and folders were passed over, by kind: an ending as `.docx`, or words.
+    pub passed_over: BTreeMap<String, u64>,
 }
+
+/// A kind of what a walk passes over: links are taken on request.
+pub const LINKS: &str = "symbolic links";
 
 /// Finds the files that `paths` mean. Reads folders, opens no file.
 ///
@@ -77,9 +83,11 @@ pub fn discover(paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
         let missing = missing.join(", ");
         return Err(Error::configuration(format!("{missing}: no such file or folder; check the spelling")));
     }
+    let mut walk = walk;
+    walk.refuse_names_that_are_the_same();
     let mut files: Vec<SourceFile> = walk.found.into_values().collect();
     files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    Ok(Discovery { files, roots: walk.roots, problems: walk.problems })
+    Ok(Discovery { files, roots: walk.roots, problems: walk.problems, passed_over: walk.passed_over })
 }
 
 struct Walk<'a> {
@@ -91,6 +99,7 @@ struct Walk<'a> {
     found: BTreeMap<PathBuf, SourceFile>,
     roots: Vec<WalkedRoot>,
     problems: Vec<(PathBuf, Error)>,
+    passed_over: BTreeMap<String, u64>,
 }
 
 impl<'a> Walk<'a> {
@@ -103,6 +112,7 @@ impl<'a> Walk<'a> {
             found: BTreeMap::new(),
             roots: Vec::new(),
             problems: Vec::new(),
+            passed_over: BTreeMap::new(),
         })
     }
 
@@ -143,6 +153,7 @@ impl<'a> Walk<'a> {
         while let Some(entry) = entries.next() {
             match entry {
                 Ok(entry) if !self.is_meant(root, &entry) => {
+                    self.pass_over(&entry);
                     if entry.file_type().is_dir() {
                         entries.skip_current_dir();
                     }
@@ -154,7 +165,8 @@ impl<'a> Walk<'a> {
                     Err(error) => self.problem(error),
                 },
                 // a folder to come, a link not to follow, a pipe, a socket or a device
-                Ok(_) => {}
+                Ok(entry) if entry.file_type().is_dir() => {}
+                Ok(entry) => self.pass_over(&entry),
                 Err(error) if error.loop_ancestor().is_some() => {
                     tracing::debug!(path = ?error.path(), "passed over a link to a folder above it");
                 }
@@ -162,6 +174,48 @@ impl<'a> Walk<'a> {
             }
         }
         files
+    }
+
+    /// Counts what is not taken by what it is.
+    fn pass_over(&mut self, entry: &DirEntry) {
+        let kind = if entry.file_type().is_symlink() {
+            LINKS.to_owned()
+        } else if entry.file_name().as_bytes().starts_with(b".") {
+            "hidden files and folders".to_owned()
+        } else if entry.file_type().is_dir() {
+            "folders that were left out".to_owned()
+        } else if !entry.file_type().is_file() {
+            "pipes, sockets and devices".to_owned()
+        } else if has_known_extension(entry.path()) {
+            "documents that were left out".to_owned()
+        } else {
+            let extension = entry.path().extension().map(|extension| extension.to_string_lossy().to_lowercase());
+            extension.map_or_else(|| "files without an ending".to_owned(), |extension| format!(".{extension}"))
+        };
+        *self.passed_over.entry(kind).or_default() += 1;
+    }
+
+    /// Names that differ only in how their accents are written are one: of two such files, the first is taken.
+    fn refuse_names_that_are_the_same(&mut self) {
+        let mut first: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let mut files: Vec<SourceFile> = std::mem::take(&mut self.found).into_values().collect();
+        files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
+        for file in files {
+            match first.entry(same_name(&file.source.uri)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(file.path.clone());
+                    self.found.insert(file.real.clone(), file);
+                }
+                Entry::Occupied(entry) => {
+                    let message = format!(
+                        "{} has the same name as {}, with its accents written another way: rename one of them",
+                        file.path.display(),
+                        entry.get().display()
+                    );
+                    self.problems.push((file.path, Error::permanent(message)));
+                }
+            }
+        }
     }
 
     /// Whether a folder is to be entered, or a file to be taken.
@@ -305,6 +359,43 @@ mod tests {
         assert_eq!((first.source.name.as_str(), first.size_bytes), ("z.tiff", 8));
         let hidden = found(&[&root], &Discover { hidden: true, ..Discover::default() });
         assert_eq!(hidden.files.len(), 6);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_counted_by_kind() {
+        let (_made, root) = folder(&[
+            "a.pdf",
+            "photo.JFIF",
+            "scan.jpe",
+            "b.docx",
+            "c.DOCX",
+            "README",
+            ".hidden/x.pdf",
+            ".y.pdf",
+            "left.pdf",
+        ]);
+        symlink("a.pdf", root.join("link.pdf")).unwrap();
+        symlink("a.pdf", root.join("link.txt")).unwrap();
+        let discovery = found(&[&root], &Discover { exclude: vec!["left.pdf".into()], ..Discover::default() });
+        assert_eq!(names(&root, &discovery), ["a.pdf", "photo.JFIF", "scan.jpe"]);
+        let counts = [
+            (".docx", 2),
+            ("documents that were left out", 1),
+            ("files without an ending", 1),
+            ("hidden files and folders", 2),
+            (LINKS, 2),
+        ];
+        let counts: BTreeMap<String, u64> =
+            counts.into_iter().map(|(kind, number)| (kind.to_owned(), number)).collect();
+        assert_eq!(discovery.passed_over, counts);
+    }
+
+    #[test]
+    fn of_two_names_that_are_the_same_one_is_taken_and_the_other_named() {
+        let (_made, root) = folder(&["cafe\u{301}.pdf", "caf\u{e9}.pdf"]);
+        let discovery = found(&[&root], &Discover::default());
+        assert_eq!((discovery.files.len(), discovery.problems.len()), (1, 1));
+        assert!(discovery.problems[0].1.to_string().contains("the same name"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use glob::{MatchOptions, Pattern};
 
+use super::uri::same_name;
 use crate::error::{Error, Result};
 
 /// Upper and lower case are the same, as they are for extensions; `*` stops at `/`, `**/` does not.
@@ -23,7 +24,7 @@ impl Glob {
     pub fn parse(text: &str) -> Result<Self> {
         let trimmed = text.trim_end_matches('/');
         let whole_path = trimmed.contains('/');
-        let pattern = Pattern::new(trimmed.trim_start_matches('/')).map_err(|error| {
+        let pattern = Pattern::new(&same_name(trimmed.trim_start_matches('/'))).map_err(|error| {
             Error::configuration(format!("'{text}' is not a pattern such as *.pdf or drafts/**")).with_source(error)
         })?;
         Ok(Self { pattern, whole_path })
@@ -36,7 +37,7 @@ impl Glob {
     /// Whether the pattern means `path`, which is relative to the folder that is walked.
     pub fn matches(&self, path: &Path) -> bool {
         let subject = if self.whole_path { Some(path.as_os_str()) } else { path.file_name() };
-        subject.is_some_and(|subject| self.pattern.matches_with(&subject.to_string_lossy(), OPTIONS))
+        subject.is_some_and(|subject| self.pattern.matches_with(&same_name(&subject.to_string_lossy()), OPTIONS))
     }
 }
 
@@ -61,6 +62,12 @@ mod tests {
         assert!(!matches("/drafts", "a/drafts"));
         assert!(matches("a/**/*.pdf", "a/b/c/d.pdf"));
         assert!(!matches("a/*.pdf", "a/b/c.pdf"));
+    }
+
+    #[test]
+    fn accents_are_the_same_however_they_are_written() {
+        assert!(matches("caf\u{e9}.pdf", "cafe\u{301}.pdf"));
+        assert!(matches("*/cafe\u{301}*", "a/caf\u{e9}.pdf"));
     }
 
     #[test]

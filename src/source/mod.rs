@@ -11,7 +11,7 @@ pub mod prune;
 mod snapshot;
 mod uri;
 
-pub use discover::{Discover, Discovery, EXTENSIONS, SourceFile, discover};
+pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};
-pub use snapshot::{Snapshot, clear_spool, hash_file, snapshot};
-pub use uri::{source_path, source_uri};
+pub use snapshot::{Snapshot, clear_spool, hash_file, snapshot, spool};
+pub use uri::{attachment_of, attachment_uri, same_name, source_path, source_uri};

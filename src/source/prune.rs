@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::uri::source_path;
+use super::uri::{attachment_of, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
 use crate::types::DocumentId;
@@ -119,13 +119,15 @@ fn what_would_go(documents: usize, lost: &[&KnownDocument]) -> String {
 }
 
 /// Whether a document lies in a folder or below it.
-fn is_below(uri: &str, folder: &str) -> bool {
+/// Whether a source lies in a folder or below.
+pub fn is_below(uri: &str, folder: &str) -> bool {
     uri.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Whether a file is certainly gone: one that can't be looked at may still be there. Blocks.
 pub fn is_gone(uri: &str) -> bool {
-    matches!(source_path(uri).try_exists(), Ok(false))
+    let is_missing = |uri: &str| matches!(source_path(uri).try_exists(), Ok(false));
+    is_missing(uri) && attachment_of(uri).is_none_or(|(around, _)| is_gone(around))
 }
 
 /// Where a folder lay when it was last ingested.

@@ -16,6 +16,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::open::{open_straight, open_through_links, unreadable};
@@ -54,6 +55,25 @@ impl Drop for Snapshot {
 pub async fn snapshot(path: &Path, submitted: &ContentHash, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
     let (path, submitted, spool_folder) = (path.to_owned(), submitted.clone(), spool_folder.to_owned());
     blocking(move || copy(&path, &submitted, &spool_folder, max_bytes)).await
+}
+
+/// A private copy of bytes that were read out of a file.
+///
+/// # Errors
+/// A dependency's fault: the spool folder can't be written.
+pub async fn spool(bytes: Bytes, spool_folder: &Path) -> Result<Snapshot> {
+    let spool_folder = spool_folder.to_owned();
+    blocking(move || {
+        durable_folder(&spool_folder)?;
+        let path = spool_folder.join(format!("{}{SPOOL_SUFFIX}", Uuid::new_v4()));
+        let copy = Snapshot { path, content_hash: ContentHash::of(&bytes), size_bytes: bytes.len() as u64 };
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let mut file = options.open(&copy.path).map_err(|error| spool_error("create", &copy.path, error))?;
+        file.write_all(&bytes).map_err(|error| spool_error("write", &copy.path, error))?;
+        Ok(copy)
+    })
+    .await
 }
 
 /// The hash that [`snapshot`] would find now, without a copy. For submission: `path` is [`SourceFile::real`], in which there

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 /// The path as a source URI; `path` should be absolute.
 pub fn source_uri(path: &Path) -> String {
     let mut uri = String::new();
@@ -24,6 +26,25 @@ pub fn source_uri(path: &Path) -> String {
         }
     }
     uri
+}
+
+/// What a source is known by: names that differ only in how their accents are written (composed, as most systems write them, or
+/// decomposed, as Macs do) are one.
+pub fn same_name(uri: &str) -> String {
+    uri.nfc().collect()
+}
+
+/// What stands between a document's URI and the name of a document inside it.
+const ATTACHMENT: &str = "#attachment=";
+
+/// The URI of a document inside another.
+pub fn attachment_uri(around: &str, name: &str) -> String {
+    format!("{around}{ATTACHMENT}{name}")
+}
+
+/// The URI of the document around it and its name, if a URI is one of a document inside another.
+pub fn attachment_of(uri: &str) -> Option<(&str, &str)> {
+    uri.rsplit_once(ATTACHMENT)
 }
 
 /// The path that [`source_uri`] was given.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore};
+use super::{CollectionInfo, Filter, ScoredPoint, StoreInfo, StoreQuery, StoredPoint, VectorStore, Walk};
 use crate::error::Result;
 use crate::faults::Faults;
 use crate::types::{DocumentId, Generation, PagePoint, PointId, Schema, Tenant, VectorName};
@@ -19,6 +19,14 @@ pub struct FaultyStore {
 
 #[async_trait]
 impl VectorStore for FaultyStore {
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    fn writes_at_once(&self) -> usize {
+        self.inner.writes_at_once()
+    }
+
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
         self.faults.meet("store.ensure_collection").await?;
         self.inner.ensure_collection(collection, schema).await
@@ -32,6 +40,11 @@ impl VectorStore for FaultyStore {
     async fn drop_collection(&self, collection: &str) -> Result<()> {
         self.faults.meet("store.drop_collection").await?;
         self.inner.drop_collection(collection).await
+    }
+
+    async fn publish(&self, alias: &str, collection: &str) -> Result<()> {
+        self.faults.meet("store.publish").await?;
+        self.inner.publish(alias, collection).await
     }
 
     async fn incarnation(&self, collection: &str) -> Result<Option<String>> {
@@ -105,6 +118,21 @@ impl VectorStore for FaultyStore {
         self.faults.meet("store.purge").await?;
         self.inner.purge(collection).await
     }
+
+    async fn walk(&self, collection: &str, from: Option<&str>, limit: usize) -> Result<Walk> {
+        self.faults.meet("store.walk").await?;
+        self.inner.walk(collection, from, limit).await
+    }
+
+    async fn info(&self) -> Result<StoreInfo> {
+        self.faults.meet("store.info").await?;
+        self.inner.info().await
+    }
+
+    async fn collection_info(&self, collection: &str) -> Result<CollectionInfo> {
+        self.faults.meet("store.collection_info").await?;
+        self.inner.collection_info(collection).await
+    }
 }
 
 /// A change that was not flushed.
@@ -149,6 +177,14 @@ impl UnflushedStore {
 
 #[async_trait]
 impl VectorStore for UnflushedStore {
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+
+    fn writes_at_once(&self) -> usize {
+        self.inner.writes_at_once()
+    }
+
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
         self.inner.ensure_collection(collection, schema).await
     }
@@ -160,6 +196,10 @@ impl VectorStore for UnflushedStore {
     async fn drop_collection(&self, collection: &str) -> Result<()> {
         self.pending().retain(|(name, _)| name != collection);
         self.inner.drop_collection(collection).await
+    }
+
+    async fn publish(&self, alias: &str, collection: &str) -> Result<()> {
+        self.inner.publish(alias, collection).await
     }
 
     async fn incarnation(&self, collection: &str) -> Result<Option<String>> {
@@ -242,6 +282,18 @@ impl VectorStore for UnflushedStore {
 
     async fn purge(&self, collection: &str) -> Result<bool> {
         self.inner.purge(collection).await
+    }
+
+    async fn walk(&self, collection: &str, from: Option<&str>, limit: usize) -> Result<Walk> {
+        self.inner.walk(collection, from, limit).await
+    }
+
+    async fn info(&self) -> Result<StoreInfo> {
+        self.inner.info().await
+    }
+
+    async fn collection_info(&self, collection: &str) -> Result<CollectionInfo> {
+        self.inner.collection_info(collection).await
     }
 }
 

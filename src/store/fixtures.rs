@@ -153,6 +153,7 @@ impl Page {
             page_label: None,
             anchor: format!("#page={}", self.page),
             tags: self.tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            text_unreadable: false,
             text: format!("page {} of document {}", self.page, self.document),
             language: Some("en".into()),
             content_hash: ContentHash::of(&self.version.to_le_bytes()),

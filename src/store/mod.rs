@@ -4,6 +4,7 @@
 //! The store knows points, never documents: which generation of a document people may see is the ledger's business. Whose
 //! points they are it knows: nothing is read without a tenant.
 
+mod console;
 #[cfg(test)]
 mod contract;
 mod edge;
@@ -11,8 +12,15 @@ mod edge;
 pub mod faulty;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod info;
+mod names;
 mod payload;
+mod qdrant;
+#[cfg(test)]
+mod ranking;
+mod rows;
 mod schema;
+mod tree;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +32,10 @@ use crate::types::{
     SparseVector, Tenant, VectorName,
 };
 
+pub use console::{ConsoleRequest, collection_requests, query_request};
 pub use edge::EdgeStore;
+pub use info::{CollectionInfo, Optimizer, Owned, PageOf, StoreInfo, Walk};
+pub use qdrant::QdrantStore;
 
 /// A store of page points, one schema a collection. All methods may be called from many tasks at once. Every method that
 /// reads or changes points fails with a configuration error if the collection does not exist.
@@ -43,6 +54,13 @@ pub trait VectorStore: Send + Sync {
 
     /// Removes a collection and everything in it. Not an error if there is none.
     async fn drop_collection(&self, collection: &str) -> Result<()>;
+
+    /// Makes `alias`, a name that no collection has, lead to the collection, in one step if it led to another before. For whoever
+    /// asks the store without Quire: Quire itself never asks by an alias. A store without aliases has nothing to do.
+    ///
+    /// # Errors
+    /// Configuration, if a collection of the store has the alias's name, or there is no such collection.
+    async fn publish(&self, alias: &str, collection: &str) -> Result<()>;
 
     /// Identity that was last given to the collection; None if there is no such collection, or it never got one (older
     /// folders).
@@ -65,6 +83,17 @@ pub trait VectorStore: Send + Sync {
     /// A bug, naming page and vector, if a point would change its number of rows. Permanent, naming page and vector, if
     /// a point does not fit the schema. In both cases nothing is written.
     async fn upsert(&self, collection: &str, points: Vec<PagePoint>) -> Result<()>;
+
+    /// Whether other processes may have the store open at the same time.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// How many calls of [`Self::upsert`] for one collection get more done than one: the next travels while the store applies
+    /// the last.
+    fn writes_at_once(&self) -> usize {
+        1
+    }
 
     /// When this returns, every change that returned before the call survives the loss of power.
     async fn flush(&self, collection: &str) -> Result<()>;
@@ -104,6 +133,16 @@ pub trait VectorStore: Send + Sync {
     /// Rewrites what still holds deleted points, so that deleted text leaves the disk; true if something was done. A running
     /// engine calls it daily.
     async fn purge(&self, collection: &str) -> Result<bool>;
+
+    /// Whose the points are, from the one with the id `from` on, by id ascending; at most `limit`. For upkeep alone: it looks at
+    /// the points of every tenant, and at none of their contents.
+    async fn walk(&self, collection: &str, from: Option<&str>, limit: usize) -> Result<Walk>;
+
+    /// The store, for people.
+    async fn info(&self) -> Result<StoreInfo>;
+
+    /// The collection, for people.
+    async fn collection_info(&self, collection: &str) -> Result<CollectionInfo>;
 }
 
 /// What one stage compares with.

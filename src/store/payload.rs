@@ -7,11 +7,12 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use serde_json::{Map, Value};
 
+use super::info::PageOf;
 use super::schema::field;
 use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::{
-    Datatype, MAX_MULTIVECTOR_FLOATS, NamedVector, PagePayload, PagePoint, PointId, Schema, SparseVector, VectorKind,
-    VectorName, VectorSpec,
+    Datatype, Generation, MAX_MULTIVECTOR_FLOATS, NamedVector, PagePayload, PagePoint, PointId, Schema, SparseVector,
+    Tenant, VectorKind, VectorName, VectorSpec,
 };
 
 /// A point that fits its schema.
@@ -190,6 +191,17 @@ pub(super) fn from_json(id: PointId, payload: Option<Map<String, Value>>) -> Res
     })
 }
 
+/// Whose page a payload is, of which only its own fields need to be there; None if it is no page's.
+pub(super) fn page_of(payload: &Map<String, Value>) -> Option<PageOf> {
+    let text = |key| payload.get(key).and_then(Value::as_str);
+    Some(PageOf {
+        tenant: Tenant(text(field::TENANT)?.to_owned()),
+        document: text(field::DOCUMENT_ID)?.parse().ok()?,
+        generation: Generation(text(field::GENERATION)?.to_owned()),
+        page: u32::try_from(payload.get(field::PAGE)?.as_u64()?).ok()?,
+    })
+}
+
 /// A collection holds what Quire did not write: nothing that trying again would mend, and no document's fault.
 pub(super) fn foreign(message: String) -> Error {
     Error::permanent(message).blaming(Blame::Dependency)
@@ -219,6 +231,16 @@ mod tests {
             assert_eq!(json[field], value);
         }
         assert_eq!(from_json(page.id(), Some(json)).unwrap(), page.payload());
+    }
+
+    #[test]
+    fn a_payload_says_whose_page_it_is() {
+        let page = Page::new(2, 7);
+        let mut json = to_json(&page.payload()).unwrap();
+        let owner = page_of(&json).unwrap();
+        assert_eq!((owner.tenant, owner.document, owner.page), (page.payload().tenant, page.document_id(), 7));
+        json.remove("generation");
+        assert_eq!(page_of(&json), None);
     }
 
     #[test]

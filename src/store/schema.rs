@@ -1,6 +1,11 @@
 //! What both backends keep alike of a collection: its payload indexes, and what sets one schema apart from another.
 
-use crate::types::Schema;
+use crate::error::{Error, Result, ResultExt};
+use crate::types::{Quantization, Schema, VectorKind, VectorSpec};
+
+/// Below this size (KB) of the vectors concerned a query scans instead of walking a graph: Qdrant's own default, written
+/// down so that both backends keep to it.
+pub(super) const FULL_SCAN_THRESHOLD_KB: usize = 10_000;
 
 /// Payload keys that have an index: those that a filter may name.
 pub(super) mod field {
@@ -41,9 +46,47 @@ pub(super) const PAYLOAD_INDEXES: [(&str, FieldIndex); 9] = [
     (field::INGESTED_AT, FieldIndex::Datetime),
 ];
 
+/// What every backend refuses of a schema.
+///
+/// # Errors
+/// Configuration, naming collection and vector.
+pub(super) fn check_schema(collection: &str, schema: &Schema) -> Result<()> {
+    schema.check().and_then(|()| schema.vectors.iter().try_for_each(check_vector)).context(collection)
+}
+
+fn check_vector(spec: &VectorSpec) -> Result<()> {
+    if spec.kind == VectorKind::SparseIdf && (spec.quantization.is_some() || spec.hnsw.is_some()) {
+        return Err(Error::configuration(format!(
+            "vector '{}' is sparse: it has an inverted index of its own and takes neither hnsw nor quantization",
+            spec.name
+        )));
+    }
+    match spec.quantization {
+        Some(Quantization::Scalar { quantile: Some(quantile), .. }) if !(0.5..=1.0).contains(&quantile) => {
+            Err(Error::configuration(format!(
+                "vector '{}': quantile {quantile} is out of range, 0.5 to 1.0 is expected",
+                spec.name
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// Configuration, naming the first difference of two schemas.
+pub(super) fn check_same(collection: &str, stored: &Schema, wanted: &Schema) -> Result<()> {
+    match difference(stored, wanted) {
+        None => Ok(()),
+        Some(difference) => Err(Error::configuration(format!(
+            "collection '{collection}' exists with another schema: {difference}; \
+             change the pipeline back or ingest into a new collection"
+        ))),
+    }
+}
+
 /// The first thing in which two schemas differ, in words; None if they are the same. The order of vectors is no
 /// difference.
-pub(super) fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
+fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
     for spec in &stored.vectors {
         let Some(other) = wanted.get(spec.name) else {
             return Some(format!("vector '{}' is stored but not asked for", spec.name));
@@ -69,7 +112,7 @@ pub(super) fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
 mod tests {
     use super::*;
     use crate::store::fixtures;
-    use crate::types::{Quantization, TurboBits};
+    use crate::types::TurboBits;
 
     #[test]
     fn the_first_difference_is_named() {
@@ -78,6 +121,22 @@ mod tests {
         assert_eq!(difference(&wanted, &wanted.clone()), None);
         let text = difference(&fixtures::schema(), &wanted).unwrap();
         assert!(text.contains("patches") && text.contains("quantization") && text.contains("Turbo"), "{text}");
+    }
+
+    #[test]
+    fn a_quantile_out_of_range_is_refused() {
+        let mut schema = fixtures::schema();
+        schema.vectors[0].quantization = Some(Quantization::Scalar { quantile: Some(0.2), in_memory: false });
+        let error = check_schema("documents", &schema).unwrap_err().to_string();
+        assert!(error.contains("0.2") && error.contains("patches") && error.contains("documents"), "{error}");
+    }
+
+    #[test]
+    fn a_sparse_vector_takes_no_graph() {
+        let mut schema = fixtures::schema();
+        schema.vectors[2].hnsw = schema.vectors[1].hnsw;
+        let error = check_schema("documents", &schema).unwrap_err().to_string();
+        assert!(error.contains("anchors") && error.contains("sparse"), "{error}");
     }
 
     #[test]

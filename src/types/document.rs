@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Note;
+
 /// Where a document came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceRef {
@@ -21,6 +23,15 @@ pub struct OutlineEntry {
     pub page: u32,
 }
 
+/// A document inside another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Its number among all files inside, from 0.
+    pub index: u32,
+    /// No other document inside has it.
+    pub name: String,
+}
+
 /// What a renderer reads from a document before any page is drawn.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentInfo {
@@ -35,6 +46,10 @@ pub struct DocumentInfo {
     pub outline: Vec<OutlineEntry>,
     /// `labels[i]` is the printed label of page `i + 1` ("iv", "A-3"); empty where the document defines none.
     pub page_labels: Vec<String>,
+    /// Documents inside that can be read on their own.
+    pub attachments: Vec<Attachment>,
+    /// About the document as a whole.
+    pub notes: Vec<Note>,
 }
 
 /// Where a page stands in the outline.

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::Note;
+
 /// 8-bit RGB pixels, `[height, width, 3]`, row-major, no padding between rows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PageImage {
@@ -10,6 +12,9 @@ pub struct PageImage {
     pub height: u32,
     /// Cheap to clone.
     pub rgb: Bytes,
+    /// Pixels an inch, rounded, of pages that have a true size: those of PDF files. None: a picture, whose letters may have
+    /// any size.
+    pub dpi: Option<u32>,
 }
 
 impl std::fmt::Debug for PageImage {
@@ -42,6 +47,10 @@ pub struct TextLayer {
     /// In the document's order, lines separated by `\n`.
     pub text: String,
     pub words: Vec<Word>,
+    /// The text is not what stands on the page: its codes lead to other letters than those that are drawn. It is for no eyes,
+    /// and no answer may quote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 /// One page, ready to be embedded.
@@ -56,4 +65,6 @@ pub struct RenderedPage {
     pub height_pt: f32,
     /// The page was larger than the pixel limit allows and was drawn smaller than the settings ask.
     pub scaled_down: bool,
+    /// What is wrong with it, in the order in which it was found.
+    pub notes: Vec<Note>,
 }

@@ -57,6 +57,11 @@ pub enum Fusion {
     },
     /// Distribution-based score fusion.
     Dbsf,
+    /// The weighted sum of the stages' own scores; 0 where a stage does not know the page. One weight a prefetch stage.
+    ///
+    /// In a plan, a weight is meant for a question of one word: multivector and `text` scores grow with the question and are
+    /// divided by its length. Numbers and identifiers of the question count beyond that, see `retrieve::plan`.
+    Sum { weights: Vec<f32> },
 }
 
 /// How one stage searches.

@@ -57,6 +57,9 @@ pub struct PagePayload {
     pub tags: BTreeMap<String, String>,
     /// The text layer, trimmed and cut to the configured length; empty for scans.
     pub text: String,
+    /// The text layer is not what stands on the page: answers do not quote it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub text_unreadable: bool,
     /// ISO 639-1 or 639-3, where the text says it clearly.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub language: Option<String>,

@@ -9,7 +9,7 @@ use quire::faults::Fault;
 use quire::ledger::{Ledger, State, Switch};
 use tokio::sync::Semaphore;
 
-use crate::{Bench, COLLECTION, Setup};
+use crate::{Bench, COLLECTION, Setup, away};
 
 async fn models_of_hits(bench: &Bench) -> BTreeSet<String> {
     let build = bench.collections.active(COLLECTION).await.unwrap();
@@ -71,7 +71,49 @@ async fn going_back_gives_the_new_build_up() {
     assert_eq!(bench.submit().await.unchanged, 1);
     bench.drain().await.unwrap();
     assert_eq!(bench.found_pages().await.len(), 1);
-    assert_eq!(bench.store.collections().await.unwrap(), [COLLECTION]);
+    let active = bench.collections.active(COLLECTION).await.unwrap().physical;
+    assert_eq!(bench.store.collections().await.unwrap(), [active]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collections_own_name_stays_free_for_an_alias() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    let physical = bench.collections.active(COLLECTION).await.unwrap().physical;
+    assert!(physical.starts_with(&format!("{COLLECTION}--")), "{physical}");
+    assert_eq!(bench.faults.calls("store.publish"), 1, "the name leads to the first build before the first page");
+}
+
+/// Whoever switched builds may have died before the name of the collection led to the new one.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_build_is_dropped_while_the_collections_name_leads_to_it() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    bench.faults.always("store.publish", Fault::Fail(away));
+    bench.submit_with("newer", &[], false).await;
+    // The switch is the ledger's; what follows it fails here.
+    let _ = bench.drain().await;
+    assert_eq!(bench.store.collections().await.unwrap().len(), 2, "the old build is there as long as its name is");
+    assert_eq!(bench.found_pages().await.len(), 1);
+    bench.faults.clear("store.publish");
+    bench.collector.collect().await.unwrap();
+    let active = bench.collections.active(COLLECTION).await.unwrap().physical;
+    assert_eq!(bench.store.collections().await.unwrap(), [active]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_and_never_written_down_is_removed() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.faults.on("ledger.define", 1, Fault::Fail(away));
+    let pipeline = bench.pipeline("double");
+    assert!(bench.collections.define(COLLECTION, Some(&pipeline), &pipeline).await.is_err());
+    assert_eq!(bench.store.collections().await.unwrap().len(), 1);
+    bench.ingest().await;
+    let active = bench.collections.active(COLLECTION).await.unwrap().physical;
+    assert_eq!(bench.store.collections().await.unwrap(), [active]);
 }
 
 fn vectors(folder: &Path) -> std::path::PathBuf {

@@ -8,10 +8,12 @@ mod common;
 
 mod collections;
 mod garbage;
+mod notes;
 mod promises;
 mod stopping;
 mod tenants;
 mod whose_fault;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

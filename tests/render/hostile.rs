@@ -42,7 +42,8 @@ impl Stage {
 
 fn opened() -> Value {
     json!({ "Opened": {
-        "page_count": 1, "title": null, "author": null, "created": null, "modified": null, "outline": [], "page_labels": []
+        "page_count": 1, "title": null, "author": null, "created": null, "modified": null, "outline": [], "page_labels": [],
+        "attachments": [], "notes": []
     }})
 }
 
@@ -55,7 +56,7 @@ fn opened_with(field: &str, value: Value) -> Value {
 
 fn page() -> Value {
     json!({ "Page": {
-        "width": 2, "height": 1, "width_pt": 2.0, "height_pt": 1.0, "scaled_down": false, "shared": false,
+        "width": 2, "height": 1, "width_pt": 2.0, "height_pt": 1.0, "scaled_down": false, "shared": false, "notes": [],
         "text": { "text": "ab", "words": [] }
     }})
 }
@@ -101,6 +102,9 @@ async fn absurd_answers_about_a_document_are_refused() {
         frame(&opened_with("outline", json!(vec![heading; 10_001])), 0),
         frame(&opened_with("outline", json!([{ "title": "x", "level": 0, "page": 2 }])), 0),
         frame(&opened_with("page_labels", json!(["i", "ii"])), 0),
+        frame(&opened_with("attachments", json!(vec![json!({ "index": 0, "name": "a.pdf" }); 2])), 0),
+        frame(&opened_with("notes", json!([{ "page": 2, "reason": "x", "lost": true }])), 0),
+        frame(&opened_with("notes", json!(vec![json!({ "page": null, "reason": "x", "lost": true }); 33])), 0),
         frame(&opened_with("page_labels", json!(vec![""; 1_000_001])), 0),
         frame(&opened_with("title", json!("x".repeat(1 << 20))), 0),
         frame(&page(), 0),

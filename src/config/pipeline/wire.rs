@@ -361,6 +361,12 @@ pub(super) enum FusionWire {
     },
     /// Distribution-based score fusion.
     Dbsf {},
+    /// The weighted sum of the stages' own scores, each per word of the question; pages with the question's numbers and
+    /// identifiers first.
+    Sum {
+        /// One weight a prefetch stage.
+        weights: Vec<f32>,
+    },
 }
 
 /// The last ordering.

@@ -1,13 +1,22 @@
 //! The glyph family: small models that find what is *written* on a page by its shape. A page graph turns a canvas of
 //! luma into one vector a cell and says which cells hold ink worth keeping; a question graph turns the character
 //! n-grams of each word into one vector a word.
+//!
+//! The page graph reads letters of some sizes, so a page is looked at at several scales (`scales`, `canvas`); what is too long
+//! for one run is cut (`tiles`), what stands on its side is turned (`turns`), and what says nothing new goes (`kept`).
 
 mod canvas;
 mod graph;
+mod kept;
 mod manifest;
 mod pages;
 mod questions;
+mod scales;
+mod tiles;
+mod turns;
 mod words;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -17,7 +26,7 @@ use super::options::EmbedOptions;
 use super::page_model::{InputArray, InputValues};
 use crate::error::{Error, Result};
 use crate::types::PageImage;
-use canvas::Canvas;
+use canvas::{Canvas, Looks};
 use manifest::GlyphManifest;
 use pages::GlyphPages;
 use questions::{GlyphQuestions, Question, WordNgrams};
@@ -27,7 +36,7 @@ use words::WordRules;
 pub(super) struct Glyph(GlyphManifest);
 
 impl Family for Glyph {
-    type Page = Canvas;
+    type Page = Looks;
     type Question = Question;
     type Reader = WordRules;
     type Pages = GlyphPages;
@@ -47,8 +56,8 @@ impl Family for Glyph {
         Ok(Opened { reader, pages, device, questions })
     }
 
-    fn prepare(&self, image: &PageImage) -> Result<Canvas> {
-        Canvas::new(image, &self.0.page)
+    fn prepare(&self, image: &PageImage) -> Result<Looks> {
+        Looks::new(image, &self.0.page)
     }
 
     fn question(rules: &WordRules, text: &str) -> Result<Question> {
@@ -64,10 +73,17 @@ impl Family for Glyph {
         Ok(Question { words })
     }
 
-    fn page_arrays(&self, _: &WordRules, canvas: &Canvas) -> Vec<InputArray> {
-        let shape = vec![1, 1, canvas.height, canvas.width];
-        let name = self.0.page.input.name.clone();
-        vec![InputArray { name, shape, values: InputValues::U8(canvas.data.clone()) }]
+    /// The canvas of full scale by the input's name, the others by that and their number, from 1.
+    fn page_arrays(&self, _: &WordRules, Looks(looks): &Looks) -> Vec<InputArray> {
+        let name = |number: usize| match number {
+            0 => self.0.page.input.name.clone(),
+            _ => format!("{}_{number}", self.0.page.input.name),
+        };
+        let array = |(number, look): (usize, &Arc<Canvas>)| {
+            let shape = vec![1, 1, look.height, look.width];
+            InputArray { name: name(number), shape, values: InputValues::U8(look.data.clone()) }
+        };
+        looks.iter().enumerate().map(array).collect()
     }
 
     fn question_arrays(&self, rules: &WordRules, question: &Question) -> Vec<InputArray> {

@@ -4,7 +4,7 @@ use super::super::testing::{LEASE, RETRY, build, ordinary, submission, suspects}
 use super::*;
 
 pub(crate) async fn lost_vectors_are_made_again(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let (a, tagged, refused) = (submission("a", 1), submission("b", 1), submission("c", 1));
     let first = index(&*ledger, &a).await;
     let second = index(&*ledger, &tagged).await;
@@ -29,7 +29,7 @@ pub(crate) async fn lost_vectors_are_made_again(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_lost_next_build_leaves_what_people_see(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let (a, b) = (submission("a", 1), submission("b", 1));
     let old = index(&*ledger, &a).await;
     index(&*ledger, &b).await;
@@ -47,7 +47,7 @@ pub(crate) async fn a_lost_next_build_leaves_what_people_see(backend: &dyn Backe
 }
 
 pub(crate) async fn a_lost_active_build_leaves_the_next_one_alone(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let [built, waiting, dead] = ["built", "waiting", "dead"].map(|name| submission(name, 1));
     for submission in [&built, &waiting, &dead] {
         index(&*ledger, submission).await;
@@ -74,7 +74,7 @@ pub(crate) async fn a_lost_active_build_leaves_the_next_one_alone(backend: &dyn 
 }
 
 pub(crate) async fn pages_in_work_are_lost_with_their_build(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let a = submission("a", 1);
     let job = submit_and_claim(&*ledger, &a).await;
     ledger.submit(&submission("not begun", 1)).await.unwrap();
@@ -85,7 +85,7 @@ pub(crate) async fn pages_in_work_are_lost_with_their_build(backend: &dyn Backen
 }
 
 pub(crate) async fn a_lease_that_ran_out_is_taken_over(backend: &dyn Backend) {
-    let (ledger, clock) = open(backend).await;
+    let Some((ledger, clock)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let first = submit_and_claim(&*ledger, &v1).await;
     clock.advance(LEASE / 2);
@@ -95,9 +95,9 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_over(backend: &dyn Backend) {
     assert_eq!(ledger.next_due_ms(None).await.unwrap(), None);
     clock.advance(LEASE / 2);
     assert_eq!(ledger.next_due_ms(None).await.unwrap(), Some(0));
-    assert!(ledger.claim(&suspects(1)).await.unwrap().is_empty(), "slow is no crash");
+    assert!(ledger.claim(&suspects(1)).await.unwrap().is_empty(), "who is slow is not suspected");
     let second = claim_one(&*ledger).await;
-    assert_eq!((second.attempt, second.crashes), (2, 0));
+    assert_eq!((second.attempt, second.crashes), (1, 1), "an attempt that was cut off does not count");
     assert!(!ledger.renew(&first, LEASE).await.unwrap());
     assert!(!ledger.complete(&first, &Indexed::default()).await.unwrap());
     assert!(garbage(&*ledger).await.is_empty(), "the second worker writes this generation");
@@ -105,7 +105,7 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_over(backend: &dyn Backend) {
 }
 
 pub(crate) async fn who_was_held_when_a_process_died_is_suspect(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let [a, b, c] = ["a", "b", "c"].map(|name| submission(name, 1));
     for submission in [&a, &b, &c] {
         ledger.submit(submission).await.unwrap();
@@ -128,7 +128,7 @@ pub(crate) async fn who_was_held_when_a_process_died_is_suspect(backend: &dyn Ba
 }
 
 pub(crate) async fn ten_deaths_bury_nothing(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let a = submission("a", 1);
     ledger.submit(&a).await.unwrap();
     for death in 0..10 {
@@ -144,7 +144,7 @@ pub(crate) async fn ten_deaths_bury_nothing(backend: &dyn Backend) {
 }
 
 pub(crate) async fn an_end_in_peace_clears_a_suspect(backend: &dyn Backend) {
-    let (ledger, clock) = open(backend).await;
+    let Some((ledger, clock)) = open(backend).await else { return };
     let [a, b] = ["a", "b"].map(|name| submission(name, 1));
     ledger.submit(&a).await.unwrap();
     ledger.submit(&b).await.unwrap();
@@ -157,4 +157,48 @@ pub(crate) async fn an_end_in_peace_clears_a_suspect(backend: &dyn Backend) {
     assert!(ledger.claim(&suspects(2)).await.unwrap().is_empty());
     let told: Vec<_> = ledger.claim(&ordinary(2)).await.unwrap().iter().map(|job| (job.attempt, job.crashes)).collect();
     assert_eq!(told, [(1, 0), (2, 0)]);
+}
+
+pub(crate) async fn who_kills_every_worker_becomes_suspect(backend: &dyn Backend) {
+    let Some((ledger, clock)) = open(backend).await else { return };
+    let a = submission("a", 1);
+    ledger.submit(&a).await.unwrap();
+    for death in 0..4 {
+        let job = claim_one(&*ledger).await;
+        assert_eq!((job.attempt, job.crashes), (1, death));
+        clock.advance(LEASE);
+    }
+    assert!(ledger.claim(&ordinary(1)).await.unwrap().is_empty(), "three were lost while they held it");
+    let job = ledger.claim(&suspects(1)).await.unwrap().remove(0);
+    assert_eq!((job.attempt, job.crashes), (1, 4));
+    ledger.release(&job, Duration::ZERO, None).await.unwrap();
+    let job = claim_one(&*ledger).await;
+    assert_eq!((job.attempt, job.crashes), (1, 0));
+}
+
+/// It may have written them after those of today, and nothing in a store keeps it from that.
+pub(crate) async fn tags_of_a_worker_that_slept_are_written_again(backend: &dyn Backend) {
+    let Some((ledger, clock)) = open(backend).await else { return };
+    let v1 = submission("a", 1);
+    let seen_now = index(&*ledger, &v1).await;
+    let tagged = |year: &str| Submission { tags: BTreeMap::from([("year".into(), year.into())]), ..v1.clone() };
+    let asleep = submit_and_claim(&*ledger, &tagged("2025")).await;
+    clock.advance(LEASE);
+    let awake = claim_one(&*ledger).await;
+    complete(&*ledger, &awake).await;
+    let today = submit_and_claim(&*ledger, &tagged("2026")).await;
+    complete(&*ledger, &today).await;
+
+    assert!(!ledger.complete(&asleep, &Indexed::default()).await.unwrap());
+    ledger.release(&asleep, Duration::ZERO, None).await.unwrap();
+    let again = claim_one(&*ledger).await;
+    assert_eq!((again.task, &again.generation, &again.tags), (Task::Retag, &seen_now, &tagged("2026").tags));
+    // Another one that slept: who writes tags just now can't know which came last.
+    ledger.release(&asleep, Duration::ZERO, None).await.unwrap();
+    assert!(!ledger.complete(&again, &Indexed::default()).await.unwrap());
+    let last = claim_one(&*ledger).await;
+    complete(&*ledger, &last).await;
+    assert_eq!(record(&*ledger, &v1).await.state, State::Indexed);
+    assert_eq!(seen(&*ledger, &v1).await, Some(seen_now));
+    assert!(garbage(&*ledger).await.is_empty() && ledger.claim(&ordinary(1)).await.unwrap().is_empty());
 }

@@ -5,6 +5,7 @@ mod garbage;
 mod incidents;
 mod reads;
 mod retrying;
+mod turns;
 mod work;
 
 pub(super) use self::collections::*;
@@ -12,6 +13,7 @@ pub(super) use self::garbage::*;
 pub(super) use self::incidents::*;
 pub(super) use self::reads::*;
 pub(super) use self::retrying::*;
+pub(super) use self::turns::*;
 pub(super) use self::work::*;
 
 use std::sync::Arc;
@@ -19,14 +21,14 @@ use std::sync::Arc;
 use super::testing::{Backend, HandClock, OwnedLedger, build, ordinary};
 use super::*;
 
-/// A ledger with the collections "documents" and "elsewhere".
-async fn open(backend: &dyn Backend) -> (Arc<dyn OwnedLedger>, HandClock) {
+/// A ledger with the collections "documents" and "elsewhere"; None where its server is not installed.
+async fn open(backend: &dyn Backend) -> Option<(Arc<dyn OwnedLedger>, HandClock)> {
     let clock = HandClock::new();
-    let ledger = backend.empty(clock.clock()).await;
+    let ledger = backend.empty(clock.clock()).await?;
     for name in ["documents", "elsewhere"] {
         ledger.define(name, &build(name)).await.unwrap();
     }
-    (ledger, clock)
+    Some((ledger, clock))
 }
 
 async fn claim_one(ledger: &dyn Ledger) -> Job {
@@ -97,6 +99,8 @@ macro_rules! contract_tests {
             a_document_is_indexed, a_submission_needs_its_collection, a_document_has_one_owner,
             a_change_replaces_what_people_see_at_the_end, every_submission_has_a_generation_of_its_own,
             tags_alone_are_written_anew, tags_alone_are_indexed_again_beside_a_rebuild,
+            tenants_take_turns, collections_of_a_tenant_take_turns, a_new_tenant_does_not_wait, work_is_news,
+            turns_are_taken_and_given_back,
             tags_change_while_tags_are_written, a_retagging_that_fails_hides_nothing, a_newer_version_takes_the_job_away,
             resubmitting_leaves_a_running_job_alone, jobs_are_handed_out_by_collection, no_job_is_handed_out_twice,
 
@@ -105,7 +109,8 @@ macro_rules! contract_tests {
             a_failing_document_is_tried_again_and_then_buried, a_released_job_is_as_before,
             a_released_job_waits_with_its_reason,
 
-            a_lease_that_ran_out_is_taken_over, who_was_held_when_a_process_died_is_suspect,
+            a_lease_that_ran_out_is_taken_over, who_kills_every_worker_becomes_suspect,
+            tags_of_a_worker_that_slept_are_written_again, who_was_held_when_a_process_died_is_suspect,
             ten_deaths_bury_nothing, an_end_in_peace_clears_a_suspect,
 
             a_deleted_document_goes_with_its_garbage, a_deleted_document_goes_from_both_builds,

@@ -9,7 +9,7 @@ fn names(listing: &Listing) -> Vec<String> {
 }
 
 pub(crate) async fn documents_are_listed_by_source(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     for name in ["b%", "a_", "A", "a", "ab"] {
         ledger.submit(&submission(name, 1)).await.unwrap();
     }
@@ -31,7 +31,7 @@ pub(crate) async fn documents_are_listed_by_source(backend: &dyn Backend) {
 }
 
 pub(crate) async fn lists_go_on_where_they_ended(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     for name in ["a", "b", "c", "d"] {
         ledger.submit(&submission(name, 1)).await.unwrap();
     }
@@ -62,7 +62,7 @@ pub(crate) async fn lists_go_on_where_they_ended(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_foreign_cursor_is_refused(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let filter = DocumentFilter { after: Some("17".into()), ..DocumentFilter::default() };
     let error = ledger.documents(&submission("a", 1).tenant, &filter).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Configuration);
@@ -70,7 +70,7 @@ pub(crate) async fn a_foreign_cursor_is_refused(backend: &dyn Backend) {
 }
 
 pub(crate) async fn tenants_see_nothing_of_each_other(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let tenants = ["ours", "theirs"].map(|name| Tenant(name.into()));
     let [ours, theirs] = tenants.each_ref().map(|tenant| submission_of(tenant, "same", 1));
     let generations = [index(&*ledger, &ours).await, index(&*ledger, &theirs).await];

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use super::super::testing::{LEASE, RETRY, build, ordinary, submission};
 use super::*;
 use crate::error::Kind;
+use crate::types::Note;
 
 pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
-    let (ledger, clock) = open(backend).await;
+    let Some((ledger, clock)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Queued);
     assert_eq!(record(&*ledger, &v1).await.state, State::Queued);
@@ -19,7 +20,9 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
     assert_eq!(record(&*ledger, &v1).await.state, State::Processing);
     assert_eq!(seen(&*ledger, &v1).await, None);
     let failed_pages = vec![PageFailure { page: 2, reason: "too slow".into(), limit: None, again: false }];
-    let indexed = Indexed { title: "Title".into(), page_count: 3, failed_pages: failed_pages.clone() };
+    let notes = vec![Note::lost(Some(3), "blank"), Note::imperfect(None, "holds a film")];
+    let indexed =
+        Indexed { title: "Title".into(), page_count: 3, failed_pages: failed_pages.clone(), notes: notes.clone() };
     assert!(ledger.complete(&job, &indexed).await.unwrap());
     let expected = DocumentRecord {
         document_id: v1.document,
@@ -31,6 +34,7 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
         reason: None,
         page_count: 3,
         failed_pages,
+        notes,
         content_hash: v1.content_hash.clone(),
         recipe: build("documents").recipe,
         visible: Some(job.generation.clone()),
@@ -47,7 +51,7 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_submission_needs_its_collection(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let lost = Submission { collection: "nowhere".into(), ..submission("a", 1) };
     let error = ledger.submit(&lost).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Configuration);
@@ -56,7 +60,7 @@ pub(crate) async fn a_submission_needs_its_collection(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_document_has_one_owner(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     ledger.submit(&v1).await.unwrap();
     let taken = Submission { tenant: Tenant("thief".into()), ..v1.clone() };
@@ -67,7 +71,7 @@ pub(crate) async fn a_document_has_one_owner(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_change_replaces_what_people_see_at_the_end(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let (v1, v2) = (submission("a", 1), submission("a", 2));
     let first = index(&*ledger, &v1).await;
     let job = submit_and_claim(&*ledger, &v2).await;
@@ -81,7 +85,7 @@ pub(crate) async fn a_change_replaces_what_people_see_at_the_end(backend: &dyn B
 }
 
 pub(crate) async fn every_submission_has_a_generation_of_its_own(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let (v1, v2) = (submission("a", 1), submission("a", 2));
     let forced = Submission { force: true, ..v1.clone() };
     let mut generations = Vec::new();
@@ -100,10 +104,10 @@ pub(crate) async fn every_submission_has_a_generation_of_its_own(backend: &dyn B
 }
 
 pub(crate) async fn tags_alone_are_written_anew(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let job = submit_and_claim(&*ledger, &v1).await;
-    let indexed = Indexed { title: "Title".into(), page_count: 3, failed_pages: Vec::new() };
+    let indexed = Indexed { title: "Title".into(), page_count: 3, ..Indexed::default() };
     ledger.complete(&job, &indexed).await.unwrap();
     let tagged = Submission { tags: BTreeMap::new(), ..v1.clone() };
     assert_eq!(ledger.submit(&tagged).await.unwrap(), Submitted::Queued);
@@ -125,7 +129,7 @@ pub(crate) async fn tags_alone_are_written_anew(backend: &dyn Backend) {
 }
 
 pub(crate) async fn tags_alone_are_indexed_again_beside_a_rebuild(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let old = index(&*ledger, &v1).await;
     // A retagging that is due when the rebuild begins.
@@ -144,7 +148,7 @@ pub(crate) async fn tags_alone_are_indexed_again_beside_a_rebuild(backend: &dyn 
 }
 
 pub(crate) async fn tags_change_while_tags_are_written(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let tagged = |tag: &str| Submission { tags: BTreeMap::from([("tag".into(), tag.into())]), ..v1.clone() };
     let old = index(&*ledger, &v1).await;
@@ -161,7 +165,7 @@ pub(crate) async fn tags_change_while_tags_are_written(backend: &dyn Backend) {
 }
 
 pub(crate) async fn a_retagging_that_fails_hides_nothing(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let old = index(&*ledger, &v1).await;
     let tagged = Submission { tags: BTreeMap::new(), ..v1.clone() };
@@ -177,7 +181,7 @@ pub(crate) async fn a_retagging_that_fails_hides_nothing(backend: &dyn Backend) 
 }
 
 pub(crate) async fn a_newer_version_takes_the_job_away(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let (v1, v2, v3) = (submission("a", 1), submission("a", 2), submission("a", 3));
     let first = index(&*ledger, &v1).await;
     let stale = submit_and_claim(&*ledger, &v2).await;
@@ -201,7 +205,7 @@ pub(crate) async fn a_newer_version_takes_the_job_away(backend: &dyn Backend) {
 }
 
 pub(crate) async fn resubmitting_leaves_a_running_job_alone(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);
     let job = submit_and_claim(&*ledger, &v1).await;
     assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Queued);
@@ -210,7 +214,7 @@ pub(crate) async fn resubmitting_leaves_a_running_job_alone(backend: &dyn Backen
 }
 
 pub(crate) async fn jobs_are_handed_out_by_collection(backend: &dyn Backend) {
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let left_behind = submission("a", 1);
     let other = Submission { collection: "elsewhere".into(), ..submission("b", 1) };
     ledger.submit(&left_behind).await.unwrap();
@@ -227,7 +231,7 @@ pub(crate) async fn jobs_are_handed_out_by_collection(backend: &dyn Backend) {
 
 pub(crate) async fn no_job_is_handed_out_twice(backend: &dyn Backend) {
     const JOBS: usize = 60;
-    let (ledger, _) = open(backend).await;
+    let Some((ledger, _)) = open(backend).await else { return };
     let submitting = (0..JOBS).map(|number| {
         let ledger = Arc::clone(&ledger);
         tokio::spawn(async move { ledger.submit(&submission(&format!("{number}"), 1)).await.unwrap() })

@@ -21,11 +21,12 @@ const COLLECTION: &str = "documents";
 /// Runs random sequences against fresh ledgers and the model, comparing answers and everything visible after each step.
 pub(super) fn random_operations_agree(backend: &dyn Backend) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let mut runner = TestRunner::new(Config { cases: 192, failure_persistence: None, ..Config::default() });
+    let cases = backend.random_cases();
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let ran = runner.run(&operations(), |operations| {
         runtime.block_on(async {
             let clock = HandClock::new();
-            let ledger = backend.empty(clock.clock()).await;
+            let Some(ledger) = backend.empty(clock.clock()).await else { return };
             ledger.define(COLLECTION, &build("build 0")).await.unwrap();
             let model = Model::new("build 0");
             let mut both = Both { ledger, model, clock, builds: 0, jobs: Vec::new(), names: Names::default() };
@@ -79,6 +80,7 @@ impl Both {
 
     async fn step(&mut self, operation: &Operation) {
         let now = self.clock.now();
+        self.model.now = now;
         let ledger = std::sync::Arc::clone(&self.ledger);
         match operation {
             Operation::Submit(new) => {

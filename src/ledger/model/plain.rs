@@ -67,6 +67,9 @@ pub struct Model {
     pub active: String,
     pub next: Option<String>,
     pub retired: BTreeSet<String>,
+    /// When the queue of a tenant was served last.
+    turns: BTreeMap<String, usize>,
+    pub now: i64,
     jobs: usize,
     generations: usize,
     pub handed_out: Vec<HandedOut>,
@@ -148,23 +151,33 @@ impl Model {
     }
 
     pub fn claim(&mut self, suspects: bool, limit: usize, now: i64) -> Vec<HandedOut> {
-        let mut ready: Vec<(&DocumentId, &mut ModelDocument)> = self
-            .documents
-            .iter_mut()
-            .filter(|(_, document)| {
-                let free = |job: &ModelJob| job.due <= now && job.held.is_none_or(|(_, until)| until <= now);
-                document.job.as_ref().is_some_and(|job| free(job) && (job.crashes > 0) == suspects)
-            })
-            .collect();
-        ready.sort_by_key(|(_, document)| document.job.as_ref().map(|job| job.order));
         let before = self.handed_out.len();
-        for (id, document) in ready.into_iter().take(limit) {
+        while self.handed_out.len() - before < limit {
+            let ready = self.documents.iter().filter(|(_, document)| {
+                document.job.as_ref().is_some_and(|job| {
+                    let free = job.due <= now && job.held.is_none_or(|(_, until)| until <= now);
+                    let suspect = if job.held.is_some() { job.crashes > 2 } else { job.crashes > 0 };
+                    free && suspect == suspects
+                })
+            });
+            // Tenants take turns; of each the oldest job.
+            let in_turn = ready.min_by_key(|(_, document)| {
+                let turn = self.turns.get(&document.target.tenant.0).copied().unwrap_or_default();
+                (turn, document.job.as_ref().unwrap().order)
+            });
+            let Some(id) = in_turn.map(|(id, _)| *id) else { break };
+            let turn = self.turns.values().max().map_or(1, |last| last + 1);
+            let document = self.documents.get_mut(&id).unwrap();
+            self.turns.insert(document.target.tenant.0.clone(), turn);
             let job = document.job.as_mut().unwrap();
-            job.attempts += 1;
+            match job.held {
+                None => job.attempts += 1,
+                Some(_) => job.crashes += 1,
+            }
             job.held = Some((self.handed_out.len(), now + LEASE.as_millis() as i64));
             document.state = State::Processing;
             self.handed_out.push(HandedOut {
-                document: *id,
+                document: id,
                 build: document.build.clone(),
                 generation: document.generation,
                 task: job.task,
@@ -175,9 +188,9 @@ impl Model {
         self.handed_out[before..].to_vec()
     }
 
-    /// The document of a hand-out that still holds its job. Otherwise its pages are strays.
+    /// The document of a hand-out that still holds its job. Otherwise its pages are strays, and its tags are not to be trusted.
     fn held(&mut self, number: usize) -> Option<(DocumentId, &mut ModelDocument)> {
-        let HandedOut { document: id, build, generation, .. } = self.handed_out[number].clone();
+        let HandedOut { document: id, build, generation, task, .. } = self.handed_out[number].clone();
         let holds = |document: &ModelDocument| {
             document.job.as_ref().and_then(|job| job.held).is_some_and(|(holder, _)| holder == number)
         };
@@ -188,6 +201,15 @@ impl Model {
             });
             if !wanted {
                 self.garbage.insert((id, build, generation));
+            }
+            let in_doubt = self.documents.get(&id).is_some_and(|document| {
+                document.stood().is_some_and(|stood| stood.generation == generation)
+                    && matches!(document.state, State::Indexed | State::Processing)
+            });
+            if task == Task::Retag && in_doubt {
+                let job = self.new_job(Task::Retag, self.now);
+                let document = self.documents.get_mut(&id).unwrap();
+                (document.state, document.job) = (State::Queued, job);
             }
             return None;
         }

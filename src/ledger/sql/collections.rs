@@ -1,6 +1,6 @@
 //! Collections and their builds: defined, filled anew, switched, given up, lost.
 
-use super::database::{Statement, Transaction};
+use super::database::{Lock, Statement, Transaction};
 use super::rows::{self, Aimed, to_json};
 use super::statements as sql;
 use super::writing::Writing;
@@ -11,6 +11,7 @@ use crate::types::DocumentId;
 
 impl<T: Transaction> Writing<T> {
     pub async fn define(mut self, collection: &str, build: &Build) -> Result<()> {
+        self.lock(Lock::Collection(collection)).await?;
         let existing = self.find_collection(collection).await?;
         match on_define(collection, existing.as_ref(), build)? {
             OnDefine::Create => {
@@ -23,6 +24,7 @@ impl<T: Transaction> Writing<T> {
     }
 
     pub async fn rebuild(mut self, collection: &str, next: &Build) -> Result<u64> {
+        self.lock(Lock::Collection(collection)).await?;
         let existing = self.defined(collection).await?;
         let to_submit = match on_rebuild(&existing, next)? {
             OnRebuild::GoOn => {
@@ -44,6 +46,7 @@ impl<T: Transaction> Writing<T> {
     }
 
     pub async fn switch(mut self, collection: &str, force: bool) -> Result<Switch> {
+        self.lock(Lock::Collection(collection)).await?;
         let existing = self.defined(collection).await?;
         let (active, Some(next)) = (existing.active, existing.next) else { return Ok(Switch::Nothing) };
         if !force {
@@ -65,6 +68,7 @@ impl<T: Transaction> Writing<T> {
     }
 
     pub async fn abandon(mut self, collection: &str) -> Result<bool> {
+        self.lock(Lock::Collection(collection)).await?;
         let existing = self.defined(collection).await?;
         let (active, Some(next)) = (existing.active, existing.next) else { return Ok(false) };
         self.clear_build(&next.physical).await?;
@@ -109,6 +113,7 @@ impl<T: Transaction> Writing<T> {
     }
 
     pub async fn resubmit_all(mut self, collection: &str, physical: &str) -> Result<u64> {
+        self.lock(Lock::Collection(collection)).await?;
         let existing = self.defined(collection).await?;
         let in_use = [Some(&existing.active), existing.next.as_ref()];
         if !in_use.into_iter().flatten().any(|build| build.physical == physical) {

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 
 use crate::error::Result;
+use crate::ledger::Turn;
+use crate::types::DocumentId;
 
 /// A parameter of a statement.
 #[derive(Debug, Clone)]
@@ -75,17 +77,35 @@ pub trait Columns: Send + Sync {
     fn optional_integer(&self, column: &str) -> Result<Option<i64>>;
 }
 
+/// What nobody else changes until the transaction that locked it ends. Taken in this order, from the whole to the part, so that
+/// no two transactions wait for each other.
+#[derive(Debug, Clone, Copy)]
+pub enum Lock<'a> {
+    /// A collection with its builds and all its documents: nobody else writes any of them.
+    Collection(&'a str),
+    /// The builds of a collection: others may write its documents too.
+    Builds(&'a str),
+    /// A document with its job, known or not.
+    Document(DocumentId),
+}
+
 /// A database that keeps a ledger.
 #[async_trait]
 pub trait Database: Send + Sync + 'static {
     type Row: Columns;
-    type Transaction: Transaction;
+    type Transaction: Transaction<Row = Self::Row>;
 
     /// `document_id` and visible `generation` of the documents of tenant `$1` among those whose ids are in the JSON array `$2`.
     const VISIBLE: &'static str;
 
-    /// Begins a transaction that writes: nobody else writes what it reads before it ends.
+    /// The present moment in Unix milliseconds, the same for everybody who uses the database.
+    async fn now_ms(&self) -> Result<i64>;
+    /// Begins a transaction that writes. What it decides on it locks first ([`Transaction::lock`]).
     async fn begin(&self) -> Result<Self::Transaction>;
+    /// As [`Ledger::turn`](crate::ledger::Ledger::turn).
+    async fn turn(&self, what: &str) -> Result<Turn>;
+    /// As [`Ledger::try_turn`](crate::ledger::Ledger::try_turn).
+    async fn try_turn(&self, what: &str) -> Result<Option<Turn>>;
     /// Reads outside of transactions.
     async fn read(&self, statement: Statement) -> Result<Vec<Self::Row>>;
 
@@ -100,6 +120,17 @@ pub trait Database: Send + Sync + 'static {
 #[async_trait]
 pub trait Transaction: Send {
     type Row: Columns;
+
+    /// The oldest job of a queue that may be handed out, made by [`next_job`](super::statements::next_job). Where others write
+    /// at the same time it locks job and document, and passes over those that somebody else has locked.
+    const NEXT_JOB: &'static str;
+    /// Tells other processes, once the transaction is committed, that there is work; None where there are none.
+    const ANNOUNCE: Option<&'static str>;
+
+    /// Waits until nobody else has locked what this would lock. Statements after it see what the others wrote.
+    async fn lock(&mut self, lock: Lock<'_>) -> Result<()>;
+    /// Locks without waiting; false where somebody else is in the way.
+    async fn try_lock(&mut self, lock: Lock<'_>) -> Result<bool>;
 
     /// Runs a statement and returns how many rows it changed.
     async fn run(&mut self, statement: Statement) -> Result<u64>;

@@ -1,8 +1,10 @@
-//! The ledger in an SQL database: the transactions, written once. What a database must bring is [`Database`]; SQLite does in
-//! `sqlite`.
+//! The ledger in an SQL database: the transactions, written once. What a database must bring is [`Database`]: `sqlite` does for
+//! one process on one machine, `postgres` for any number of them.
 
+mod claims;
 mod collections;
 mod database;
+mod postgres;
 mod reads;
 mod rows;
 mod sqlite;
@@ -10,18 +12,21 @@ mod statements;
 mod work;
 mod writing;
 
+pub use self::postgres::{PostgresLedger, PostgresSettings};
 pub use self::sqlite::SqliteLedger;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use self::database::{Database, Statement};
 use self::writing::Writing;
 use super::{
-    Build, Claim, Clock, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger,
-    Listing, Rejection, State, Submission, Submitted, Switch,
+    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger, Listing,
+    Rejection, State, Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
 use crate::types::{DocumentId, Generation, Tenant};
@@ -29,12 +34,23 @@ use crate::types::{DocumentId, Generation, Tenant};
 /// The ledger in an SQL database.
 pub struct SqlLedger<D> {
     database: D,
-    clock: Clock,
+    /// Who holds the jobs that are claimed here: for people who look for it.
+    worker: String,
+    /// Counts what may be work for somebody.
+    news: watch::Sender<u64>,
 }
 
 impl<D: Database> SqlLedger<D> {
+    fn over(database: D, news: watch::Sender<u64>) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "somewhere".into());
+        let worker = format!("{}:{}:{}", host.trim(), std::process::id(), &Uuid::new_v4().simple().to_string()[..8]);
+        Self { database, worker, news }
+    }
+
     async fn begin(&self) -> Result<Writing<D::Transaction>> {
-        Ok(Writing { transaction: self.database.begin().await?, now_ms: (self.clock)() })
+        let now_ms = self.database.now_ms().await?;
+        let (worker, news) = (self.worker.clone(), self.news.clone());
+        Ok(Writing { transaction: self.database.begin().await?, now_ms, worker, news, is_news: false })
     }
 
     async fn read<T>(&self, statement: Statement, convert: fn(&D::Row) -> Result<T>) -> Result<Vec<T>> {
@@ -119,6 +135,18 @@ impl<D: Database> Ledger for SqlLedger<D> {
 
     async fn next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>> {
         self.read_next_due_ms(collection).await
+    }
+
+    fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    async fn turn(&self, what: &str) -> Result<Turn> {
+        self.database.turn(what).await
+    }
+
+    async fn try_turn(&self, what: &str) -> Result<Option<Turn>> {
+        self.database.try_turn(what).await
     }
 
     async fn garbage(&self, limit: usize) -> Result<Vec<Garbage>> {

@@ -25,7 +25,7 @@ impl<D: Database> SqlLedger<D> {
     }
 
     pub(super) async fn read_next_due_ms(&self, collection: Option<&str>) -> Result<Option<u64>> {
-        let now_ms = (self.clock)();
+        let now_ms = self.database.now_ms().await?;
         let due = self.read_one(Statement::new(sql::NEXT_DUE).with(now_ms).with(collection), rows::due).await?;
         Ok(due.flatten().map(|due| u64::try_from(due.saturating_sub(now_ms)).unwrap_or(0)))
     }

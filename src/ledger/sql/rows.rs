@@ -125,6 +125,7 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
         reason: row.optional_text("reason")?,
         page_count: small(row, "page_count")?,
         failed_pages: from_json(&row.text("failed_pages")?)?,
+        notes: from_json(&row.text("notes")?)?,
         content_hash: ContentHash(row.text("content_hash")?),
         recipe: RecipeId(row.text("recipe")?),
         visible: row.optional_text("visible")?.map(Generation),
@@ -135,9 +136,35 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
     })
 }
 
-/// The job as it is handed out by the claim that follows what the row says.
-pub fn claimed_job(row: &impl Columns) -> Result<Job> {
-    Ok(Job {
+/// Jobs of one tenant in one collection.
+pub struct Queue {
+    pub tenant: Tenant,
+    pub collection: String,
+    /// When it was served last, when its tenant was, and when anybody was: the larger the later.
+    pub turn: i64,
+    pub tenant_turn: i64,
+    pub last_turn: i64,
+    /// Number of the oldest job that may be handed out.
+    pub oldest: Option<i64>,
+}
+
+pub fn queue(row: &impl Columns) -> Result<Queue> {
+    Ok(Queue {
+        tenant: Tenant(row.text("tenant")?),
+        collection: row.text("collection")?,
+        turn: row.integer("turn")?,
+        tenant_turn: row.integer("tenant_turn")?,
+        last_turn: row.integer("last_turn")?,
+        oldest: row.optional_integer("oldest")?,
+    })
+}
+
+/// The job as it is handed out by the claim that follows what the row says, and the worker whose lease ran out. An attempt that
+/// was cut off does not count, and that it was counts as a crash.
+pub fn claimed_job(row: &impl Columns) -> Result<(Job, Option<String>)> {
+    let taken_over = row.integer("taken_over")? == 1;
+    let before = taken_over.then(|| row.optional_text("worker")).transpose()?.flatten();
+    let job = Job {
         id: row.integer("id")?,
         document: document_id(row)?,
         tenant: Tenant(row.text("tenant")?),
@@ -150,10 +177,11 @@ pub fn claimed_job(row: &impl Columns) -> Result<Job> {
         tags: tags(row)?,
         size_bytes: row.integer("size_bytes")?.unsigned_abs(),
         task: Task::parse(&row.text("task")?)?,
-        attempt: attempts(row)?.saturating_add(1),
-        crashes: small(row, "crashes")?,
+        attempt: attempts(row)?.saturating_add(u32::from(!taken_over)),
+        crashes: small(row, "crashes")?.saturating_add(u32::from(taken_over)),
         lease: row.integer("claims")? + 1,
-    })
+    };
+    Ok((job, before))
 }
 
 pub fn garbage(row: &impl Columns) -> Result<Garbage> {

@@ -22,8 +22,7 @@ pub const SET_INCARNATIONS: &str = "UPDATE builds SET incarnations = $2 WHERE ph
 pub const RETIRED: &str = "SELECT physical FROM builds WHERE role = 'retired' ORDER BY physical";
 pub const DROPPED: &str = "DELETE FROM builds WHERE physical = $1 AND role = 'retired'";
 
-pub const COUNT_JOBS: &str = "
-    SELECT COUNT(*) AS jobs FROM jobs j JOIN documents d ON d.document_id = j.document_id WHERE d.collection = $1";
+pub const COUNT_JOBS: &str = "SELECT COUNT(*) AS jobs FROM jobs j WHERE j.collection = $1";
 /// Documents that stand in the build `$1`, and not in the build `$2`.
 pub const WOULD_LOSE: &str = "
     SELECT d.source_uri, d.source_name, d.state, d.reason
@@ -105,21 +104,59 @@ pub const PUT_TARGET: &str = "
         content_hash = excluded.content_hash, recipe = excluded.recipe, generation = excluded.generation,
         tags = excluded.tags, size_bytes = excluded.size_bytes, updated_at_ms = excluded.updated_at_ms, state = 'queued',
         reason = NULL, met_limit = NULL, attempts = 0";
+/// A job of the document `$1`; [`OPEN_QUEUE`] goes before.
 pub const INSERT_JOB: &str = "
-    INSERT INTO jobs (document_id, task, attempts, claims, crashes, due_at_ms) VALUES ($1, $2, 0, 0, 0, $3)";
+    INSERT INTO jobs (document_id, tenant, collection, task, attempts, claims, crashes, due_at_ms)
+    SELECT d.document_id, d.tenant, d.collection, $2, 0, 0, 0, $3 FROM documents d WHERE d.document_id = $1";
+/// The queue of the document `$1`: one a tenant and collection. One that is new is served before all others.
+pub const OPEN_QUEUE: &str = "
+    INSERT INTO queues (tenant, collection, turn)
+    SELECT d.tenant, d.collection, 0 FROM documents d WHERE d.document_id = $1
+    ON CONFLICT (tenant, collection) DO NOTHING";
 pub const DELETE_JOB: &str = "DELETE FROM jobs WHERE document_id = $1";
 
-/// Jobs that may be handed out at `$1`, at most `$2`, of collection `$3` or (null) of any; suspects (`$4` = 1) or others (0).
-pub const CLAIMABLE: &str = "
-    SELECT j.id, j.task, j.attempts, j.claims, j.crashes, d.document_id, d.tenant, d.collection, d.physical, d.source_uri,
-        d.source_name, d.content_hash, d.recipe, d.generation, d.tags, d.size_bytes
+/// Whether a job may be handed out at `$1`, to who asks for suspects (`$2` = 1) or for others (0). A job whose lease ran out is
+/// handed out three times as if nothing had happened: who held it may merely have been slow, or stopped from outside.
+macro_rules! may_be_handed_out {
+    () => {
+        "j.due_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
+        AND $2 = CASE WHEN j.crashes > CASE WHEN j.lease_until_ms IS NULL THEN 0 ELSE 2 END THEN 1 ELSE 0 END"
+    };
+}
+
+/// Queues of collection `$3` or (null) of any, with the oldest job that may be handed out of each (null: none), when it was
+/// served last, when its tenant was, and when any was.
+pub const QUEUES: &str = concat!(
+    "
+    SELECT q.tenant, q.collection, q.turn,
+        (SELECT MAX(t.turn) FROM queues t WHERE t.tenant = q.tenant) AS tenant_turn,
+        (SELECT MAX(l.turn) FROM queues l) AS last_turn,
+        (SELECT j.id FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
+    may_be_handed_out!(),
+    " ORDER BY j.id LIMIT 1) AS oldest
+    FROM queues q WHERE $3 IS NULL OR q.collection = $3"
+);
+pub const SERVED: &str = "UPDATE queues SET turn = $3 WHERE tenant = $1 AND collection = $2";
+/// The oldest job of the queue of tenant `$3` and collection `$4` that may be handed out.
+macro_rules! next_job {
+    ($locking:literal) => {
+        concat!(
+            "
+    SELECT j.id, j.task, j.attempts, j.claims, j.crashes, j.worker,
+        CAST(CASE WHEN j.lease_until_ms IS NULL THEN 0 ELSE 1 END AS BIGINT) AS taken_over, d.document_id, d.tenant, d.collection, d.physical,
+        d.source_uri, d.source_name, d.content_hash, d.recipe, d.generation, d.tags, d.size_bytes
     FROM jobs j JOIN documents d ON d.document_id = j.document_id
-    WHERE j.due_at_ms <= $1 AND (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1)
-        AND ($3 IS NULL OR d.collection = $3)
-        AND (($4 = 1 AND j.crashes > 0) OR ($4 = 0 AND j.crashes = 0))
-        AND d.collection NOT IN (SELECT value FROM json_each($5))
-    ORDER BY j.id LIMIT $2";
-pub const LEASE_JOB: &str = "UPDATE jobs SET attempts = $2, claims = $3, lease_until_ms = $4 WHERE id = $1";
+    WHERE j.tenant = $3 AND j.collection = $4 AND ",
+            $crate::ledger::sql::statements::may_be_handed_out!(),
+            "
+    ORDER BY j.id LIMIT 1 ",
+            $locking
+        )
+    };
+}
+pub(super) use {may_be_handed_out, next_job};
+pub const LEASE_JOB: &str = "
+    UPDATE jobs SET attempts = $2, claims = $3, crashes = $4, lease_until_ms = $5, worker = $6 WHERE id = $1";
 /// What the worker that claimed job `$1` as claim `$2` still holds; no row where it holds nothing.
 pub const HELD: &str = "
     SELECT j.attempts FROM jobs j WHERE j.id = $1 AND j.claims = $2 AND j.lease_until_ms IS NOT NULL";
@@ -136,8 +173,8 @@ pub const FREE_ABANDONED_JOBS: &str = "
     UPDATE jobs SET attempts = attempts - 1, crashes = crashes + 1, lease_until_ms = NULL
     WHERE lease_until_ms IS NOT NULL";
 pub const NEXT_DUE: &str = "
-    SELECT MIN(j.due_at_ms) AS due_at_ms FROM jobs j JOIN documents d ON d.document_id = j.document_id
-    WHERE (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1) AND ($2 IS NULL OR d.collection = $2)";
+    SELECT MIN(j.due_at_ms) AS due_at_ms FROM jobs j
+    WHERE (j.lease_until_ms IS NULL OR j.lease_until_ms <= $1) AND ($2 IS NULL OR j.collection = $2)";
 
 /// Without a new reason the old one stands: a document being tried again says why.
 pub const SET_STATE: &str = "
@@ -155,13 +192,14 @@ pub const DISCARD_EARLIER: &str = "
     ON CONFLICT (document_id, generation) DO NOTHING";
 /// The target stands indexed in its build.
 pub const STAND: &str = "
-    INSERT INTO indexed (document_id, physical, generation, content_hash, recipe, tags, title, page_count, failed_pages)
-    SELECT d.document_id, d.physical, d.generation, d.content_hash, d.recipe, d.tags, $2, $3, $4
+    INSERT INTO indexed (
+        document_id, physical, generation, content_hash, recipe, tags, title, page_count, failed_pages, notes)
+    SELECT d.document_id, d.physical, d.generation, d.content_hash, d.recipe, d.tags, $2, $3, $4, $5
     FROM documents d WHERE d.document_id = $1
     ON CONFLICT (document_id, physical) DO UPDATE SET
         generation = excluded.generation, content_hash = excluded.content_hash, recipe = excluded.recipe,
         tags = excluded.tags, title = excluded.title, page_count = excluded.page_count,
-        failed_pages = excluded.failed_pages";
+        failed_pages = excluded.failed_pages, notes = excluded.notes";
 /// What stands has the target's tags now.
 pub const RETAG: &str = "
     UPDATE indexed SET tags = (SELECT d.tags FROM documents d WHERE d.document_id = indexed.document_id)
@@ -208,7 +246,8 @@ macro_rules! documents {
             "
     SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
         d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
-        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages
+        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages,
+        COALESCE(v.notes, '[]') AS notes
     FROM documents d
         LEFT JOIN builds b ON b.collection = d.collection AND b.role = 'active'
         LEFT JOIN indexed v ON v.document_id = d.document_id AND v.physical = b.physical

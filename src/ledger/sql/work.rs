@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use super::database::{Statement, Transaction};
-use super::rows::{self, after, to_integer, to_json};
+use super::database::{Lock, Statement, Transaction};
+use super::rows::{Known, after, to_integer, to_json};
 use super::statements as sql;
 use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::ledger::transitions::{OnSubmit, on_fail, on_submit};
-use crate::ledger::{Build, Claim, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
+use crate::ledger::{Build, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
 use crate::types::{DocumentId, Generation, Tenant};
 
 impl<T: Transaction> Writing<T> {
     pub async fn submit(mut self, submission: &Submission) -> Result<Submitted> {
+        self.lock_document(&submission.collection, submission.document).await?;
         let collection = self.defined(&submission.collection).await?;
         let known = self.known(submission.document).await?;
         let same_owner =
@@ -65,27 +66,6 @@ impl<T: Transaction> Writing<T> {
         self.run(statement).await.map(drop)
     }
 
-    pub async fn claim(mut self, claim: &Claim<'_>) -> Result<Vec<Job>> {
-        let claimable = Statement::new(sql::CLAIMABLE)
-            .with(self.now_ms)
-            .with(to_integer(claim.limit))
-            .with(claim.collection)
-            .with(i64::from(claim.suspects))
-            .with(to_json(&claim.except)?);
-        let jobs = self.rows(claimable, rows::claimed_job).await?;
-        for job in &jobs {
-            let lease = Statement::new(sql::LEASE_JOB)
-                .with(job.id)
-                .with(job.attempt)
-                .with(job.lease)
-                .with(after(self.now_ms, claim.lease));
-            self.run(lease).await?;
-            self.set_state(job.document, State::Processing, None, job.attempt).await?;
-        }
-        self.commit().await?;
-        Ok(jobs)
-    }
-
     pub async fn renew(mut self, job: &Job, lease: Duration) -> Result<bool> {
         let until_ms = after(self.now_ms, lease);
         let renew = Statement::new(sql::RENEW).with(job.id).with(job.lease).with(until_ms);
@@ -104,7 +84,8 @@ impl<T: Transaction> Writing<T> {
                     .with(id.as_str())
                     .with(indexed.title.as_str())
                     .with(indexed.page_count)
-                    .with(to_json(&indexed.failed_pages)?);
+                    .with(to_json(&indexed.failed_pages)?)
+                    .with(to_json(&indexed.notes)?);
                 writing.run(stand).await?;
             }
             Task::Retag => {
@@ -150,6 +131,7 @@ impl<T: Transaction> Writing<T> {
     async fn free(&mut self, job: &Job, attempts: u32, retry_after: Duration, reason: Option<&str>) -> Result<()> {
         let due_at_ms = after(self.now_ms, retry_after);
         self.run(Statement::new(sql::FREE_JOB).with(job.id).with(attempts).with(due_at_ms)).await?;
+        self.is_news = true;
         self.set_state(job.document, State::Queued, reason, attempts).await
     }
 
@@ -163,6 +145,7 @@ impl<T: Transaction> Writing<T> {
 
     pub async fn collected(mut self, garbage: &Garbage) -> Result<()> {
         let id = garbage.document.to_string();
+        self.lock(Lock::Document(garbage.document)).await?;
         self.run(Statement::new(sql::DELETE_GARBAGE).with(id.as_str()).with(garbage.generation.0.as_str())).await?;
         self.run(Statement::new(sql::FORGET).with(id)).await?;
         self.commit().await
@@ -170,7 +153,11 @@ impl<T: Transaction> Writing<T> {
 
     pub async fn delete(mut self, tenant: &Tenant, document: DocumentId) -> Result<bool> {
         let id = document.to_string();
-        if self.known(document).await?.is_none_or(|known| known.tenant != *tenant) {
+        let theirs = |known: &Known| known.tenant == *tenant;
+        // The collection of a document never changes.
+        let Some(Known { collection, .. }) = self.known(document).await?.filter(theirs) else { return Ok(false) };
+        self.lock_document(&collection, document).await?;
+        if self.known(document).await?.is_none() {
             return Ok(false);
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;

@@ -1,6 +1,8 @@
 //! A write transaction of the ledger, and what several of its methods do alike.
 
-use super::database::{Statement, Transaction};
+use tokio::sync::watch;
+
+use super::database::{Lock, Statement, Transaction};
 use super::rows::{self, Known};
 use super::statements as sql;
 use crate::error::{Error, Result};
@@ -11,6 +13,11 @@ use crate::types::{DocumentId, Generation};
 pub struct Writing<T> {
     pub transaction: T,
     pub now_ms: i64,
+    /// Who claims, in the words of whoever looks for it.
+    pub worker: String,
+    /// Told of new work once it is committed.
+    pub news: watch::Sender<u64>,
+    pub is_news: bool,
 }
 
 impl<T: Transaction> Writing<T> {
@@ -27,8 +34,25 @@ impl<T: Transaction> Writing<T> {
         self.transaction.rows(statement).await?.first().map(convert).transpose()
     }
 
-    pub async fn commit(self) -> Result<()> {
-        self.transaction.commit().await
+    pub async fn commit(mut self) -> Result<()> {
+        if let Some(announce) = T::ANNOUNCE.filter(|_| self.is_news) {
+            self.transaction.rows(Statement::new(announce)).await?;
+        }
+        self.transaction.commit().await?;
+        if self.is_news {
+            self.news.send_modify(|news| *news += 1);
+        }
+        Ok(())
+    }
+
+    pub async fn lock(&mut self, lock: Lock<'_>) -> Result<()> {
+        self.transaction.lock(lock).await
+    }
+
+    /// Locks a document of a collection: nobody else writes it, nor changes the builds of its collection.
+    pub async fn lock_document(&mut self, collection: &str, document: DocumentId) -> Result<()> {
+        self.lock(Lock::Builds(collection)).await?;
+        self.lock(Lock::Document(document)).await
     }
 
     pub async fn find_collection(&mut self, name: &str) -> Result<Option<CollectionRecord>> {
@@ -50,13 +74,28 @@ impl<T: Transaction> Writing<T> {
     /// Attempts so far, if the job is still the worker's. If it is not, what the worker may have written meanwhile is garbage
     /// (again), and the transaction ends here.
     pub async fn held(mut self, job: &Job) -> Result<Option<(Self, u32)>> {
+        self.lock_document(&job.collection, job.document).await?;
         let held = Statement::new(sql::HELD).with(job.id).with(job.lease);
         if let Some(attempts) = self.row(held, rows::attempts).await? {
             return Ok(Some((self, attempts)));
         }
         self.run(of_generation(sql::ADD_STRAY_GARBAGE, job)).await?;
+        if job.task == Task::Retag {
+            self.retag_again(job).await?;
+        }
         self.commit().await?;
         Ok(None)
+    }
+
+    /// Somebody wrote tags of yesterday, perhaps after today's: they are written once more, by nobody who was at it meanwhile.
+    async fn retag_again(&mut self, job: &Job) -> Result<()> {
+        let Some(Known { standing, .. }) = self.known(job.document).await? else { return Ok(()) };
+        let stands = standing.stands().is_some_and(|stands| stands.generation == job.generation);
+        if stands && matches!(standing.state, State::Indexed | State::Processing) {
+            self.set_state(job.document, State::Queued, None, 0).await?;
+            self.put_job(job.document, Task::Retag).await?;
+        }
+        Ok(())
     }
 
     pub async fn set_state(
@@ -92,8 +131,10 @@ impl<T: Transaction> Writing<T> {
     /// A job in place of any other of that document.
     pub async fn put_job(&mut self, document: DocumentId, task: Task) -> Result<()> {
         self.delete_job(document).await?;
+        self.run(Statement::new(sql::OPEN_QUEUE).with(document.to_string())).await?;
         let statement =
             Statement::new(sql::INSERT_JOB).with(document.to_string()).with(task.as_str()).with(self.now_ms);
+        self.is_news = true;
         self.run(statement).await.map(drop)
     }
 

@@ -3,27 +3,44 @@
 //!
 //! Everything here runs on the worker's one thread; PDFium allows no other way.
 
+mod annotations;
+mod attachments;
+mod contents;
+mod covers;
 mod dates;
+mod garbled;
 mod info;
+mod look;
+mod objects;
 mod outline;
+mod pixels;
+mod reading;
+mod shown;
 mod strings;
+mod structure;
+mod syntax;
 mod text;
 
+use std::cell::OnceCell;
 use std::os::raw::{c_int, c_uchar, c_ulong, c_void};
 use std::path::Path;
 
 use pdfium_render::prelude::{
-    FPDF_DOCUMENT, FPDF_FILEACCESS, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, FS_SIZEF, Pdfium,
-    PdfiumLibraryBindings,
+    FPDF_DOCUMENT, FPDF_FILEACCESS, FPDF_FORMFILLINFO, FPDF_FORMHANDLE, FPDF_PAGE, Pdfium, PdfiumLibraryBindings,
 };
 
+use self::contents::Contents;
+use self::covers::Covers;
+use self::objects::Painted;
+use self::pixels::Pixels;
+use self::structure::Structure;
 pub(super) use self::text::MAX_TEXT_CHARS;
 use super::document_file::DocumentFile;
 use super::fit::fit;
-use super::protocol::{Drawn, PageHeader};
+use super::protocol::{Drawn, PageHeader, at_most_notes};
 use super::shared_pages::SlotWriter;
 use crate::error::{Error, Result};
-use crate::types::{DocumentInfo, RenderSettings};
+use crate::types::{DocumentInfo, Note, RenderSettings};
 
 /// Draw annotations (`FPDF_ANNOT`) and write red first (`FPDF_REVERSE_BYTE_ORDER`). LCD text is off by default.
 const FLAGS: c_int = 0x01 | 0x10;
@@ -60,6 +77,8 @@ pub(super) struct PdfDocument {
     handle: FPDF_DOCUMENT,
     form: Option<Form>,
     page_count: u32,
+    /// What the file's own objects say; read when it is first needed.
+    structure: OnceCell<Option<Structure>>,
     /// PDFium keeps a pointer to it until the document is closed.
     file: Box<DocumentFile>,
 }
@@ -93,7 +112,7 @@ impl PdfDocument {
                 }));
             }
             let page_count = u32::try_from(library.FPDF_GetPageCount(handle)).unwrap_or(0);
-            let mut document = Self { library, handle, form: None, page_count, file };
+            let mut document = Self { library, handle, form: None, page_count, structure: OnceCell::new(), file };
             if page_count == 0 {
                 let file = &document.file;
                 return Err(Error::permanent(match ends_properly(file) {
@@ -129,52 +148,56 @@ impl PdfDocument {
         info::read(self)
     }
 
+    /// The bytes of a file inside.
+    pub(super) fn attachment(&self, index: u32) -> Result<Vec<u8>> {
+        attachments::bytes(self, index)
+    }
+
     /// Draws the 1-based page `number`, in its slot of the shared memory if it fits, and reads its text.
     pub(super) fn draw(&self, number: u32, settings: &RenderSettings, slots: Option<&mut SlotWriter>) -> Result<Drawn> {
         let index = c_int::try_from(number - 1).map_err(|_| Error::permanent("has an impossible number"))?;
-        let (width_pt, height_pt) = self.page_size(index)?;
+        let page = Page::load(self, index)?;
+        let (width_pt, height_pt) = page.size()?;
         let scale = f64::from(settings.dpi) / 72.0;
         let fitted = fit(f64::from(width_pt) * scale, f64::from(height_pt) * scale, settings.max_page_pixels);
-        let page = Page::load(self, index)?;
         let bytes = fitted.width as usize * fitted.height as usize * 3;
         let mut rgb = Vec::new();
-        let shared = match slots.and_then(|slots| slots.take(bytes)) {
+        let (memory, shared) = match slots.and_then(|slots| slots.take(bytes)) {
             Some(memory) => {
                 memory.fill(PAPER);
-                page.draw(fitted.width, fitted.height, memory)?;
-                true
+                (memory, true)
             }
             None => {
                 rgb.resize(bytes, PAPER);
-                page.draw(fitted.width, fitted.height, &mut rgb)?;
-                false
+                (rgb.as_mut_slice(), false)
             }
         };
+        page.draw(fitted.width, fitted.height, memory)?;
+        let pixels = Pixels { rgb: memory, width: fitted.width as usize, height: fitted.height as usize };
+        // SAFETY: the page is loaded as long as the objects are used.
+        let objects = unsafe { objects::of_page(self.library, page.handle) };
+        let notes = page.look(index, &objects, &pixels);
+        let covers = Covers::of(self.library, page.handle, &objects, &pixels);
+        let form = self.form.as_ref().map(|form| form.handle);
+        // SAFETY: the page is loaded, and the form is its document's.
+        let more = unsafe { annotations::words(self.library, page.handle, form) };
+        let text = text::read(self.library, page.handle, &covers, more);
         let header = PageHeader {
             width: fitted.width,
             height: fitted.height,
+            dpi: Some(((f64::from(fitted.width) * 72.0 / f64::from(width_pt)) + 0.5) as u32),
             width_pt,
             height_pt,
             scaled_down: fitted.scaled_down,
             shared,
-            text: text::read(self.library, page.handle),
+            text,
+            notes: at_most_notes(notes),
         };
         Ok(Drawn { header, rgb })
     }
 
-    /// Size in points as the page is shown, read from its boxes alone.
-    fn page_size(&self, index: c_int) -> Result<(f32, f32)> {
-        let mut size = FS_SIZEF { width: 0.0, height: 0.0 };
-        // SAFETY: the document is open and `size` lives across the call.
-        let known = unsafe { self.library.FPDF_GetPageSizeByIndexF(self.handle, index, &mut size) } != 0;
-        let usable = |side: f32| side.is_finite() && side > 0.0;
-        match known && usable(size.width) && usable(size.height) {
-            true => Ok((size.width, size.height)),
-            false if known => {
-                Err(Error::permanent(format!("has no usable size: {} x {} points", size.width, size.height)))
-            }
-            false => Err(Error::permanent("cannot be loaded: its object is missing or broken")),
-        }
+    fn structure(&self) -> Option<&Structure> {
+        self.structure.get_or_init(|| Structure::read(&self.file, self.page_count)).as_ref()
     }
 }
 
@@ -192,6 +215,8 @@ impl Drop for PdfDocument {
 
 struct Page<'a> {
     document: &'a PdfDocument,
+    /// 0-based.
+    index: c_int,
     handle: FPDF_PAGE,
 }
 
@@ -203,11 +228,54 @@ impl<'a> Page<'a> {
             if handle.is_null() {
                 return Err(Error::permanent("cannot be loaded: its object is missing or broken"));
             }
+            let page = Self { document, index, handle };
+            page.mend_crop_box();
             if let Some(form) = &document.form {
                 document.library.FORM_OnAfterLoadPage(handle, form.handle);
             }
-            Ok(Self { document, handle })
+            Ok(page)
         }
+    }
+
+    /// Size in points as the page is shown: its crop box, turned, in its own unit.
+    fn size(&self) -> Result<(f32, f32)> {
+        // SAFETY: the page is loaded.
+        let (width, height) = unsafe {
+            let library = self.document.library;
+            (library.FPDF_GetPageWidthF(self.handle), library.FPDF_GetPageHeightF(self.handle))
+        };
+        let unit =
+            self.document.structure().and_then(|structure| structure.user_unit(self.index as usize)).unwrap_or(1.0);
+        let (width, height) = (width * unit, height * unit);
+        match is_usable(width) && is_usable(height) {
+            true => Ok((width, height)),
+            false => Err(Error::permanent(format!("has no usable size: {width} x {height} points"))),
+        }
+    }
+
+    /// A crop box of which nothing lies in the media box does not count: the media box is shown.
+    ///
+    /// # Safety
+    /// The page must be loaded and its form not told yet.
+    unsafe fn mend_crop_box(&self) {
+        let library = self.document.library;
+        // SAFETY: the caller's promise; the sides live across the calls.
+        unsafe {
+            if is_usable(library.FPDF_GetPageWidthF(self.handle)) && is_usable(library.FPDF_GetPageHeightF(self.handle))
+            {
+                return;
+            }
+            let (mut left, mut bottom, mut right, mut top) = (0.0, 0.0, 612.0, 792.0);
+            library.FPDFPage_GetMediaBox(self.handle, &mut left, &mut bottom, &mut right, &mut top);
+            library.FPDFPage_SetCropBox(self.handle, left, bottom, right, top);
+        }
+    }
+
+    /// What is wrong with the page, which has been drawn as `pixels`.
+    fn look(&self, index: c_int, objects: &[Painted], pixels: &Pixels<'_>) -> Vec<Note> {
+        let contents = self.document.structure().map_or(Contents::Unknown, |file| file.contents(index as usize));
+        // SAFETY: the page is loaded.
+        unsafe { look::notes(self.document.library, self.handle, index as u32 + 1, objects, pixels, &contents) }
     }
 
     /// Straight from PDFium onto `rgb`, `[height, width, 3]` RGB8.
@@ -246,6 +314,11 @@ impl Drop for Page<'_> {
             self.document.library.FPDF_ClosePage(self.handle);
         }
     }
+}
+
+/// Whether a page can have a side of this length.
+fn is_usable(side: f32) -> bool {
+    side.is_finite() && side > 0.0
 }
 
 /// PDFium's way to the bytes of a document: 1 for bytes that were read, 0 for bytes that could not be.

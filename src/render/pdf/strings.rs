@@ -3,13 +3,19 @@
 use std::os::raw::{c_ulong, c_void};
 use std::ptr;
 
-/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled
-/// in.
+/// A title or a label longer than this is not one.
+const MAX_LINE_BYTES: usize = 1 << 16;
+
+/// A line, as [`utf16_of_at_most`] reads it.
 pub(super) fn utf16(read: impl Fn(*mut c_void, c_ulong) -> c_ulong) -> Option<String> {
-    /// A title or a label longer than this is not one.
-    const MAX_BYTES: usize = 1 << 16;
+    utf16_of_at_most(MAX_LINE_BYTES, read)
+}
+
+/// Reads a value that PDFium hands out as UTF-16LE with a closing zero: asked for its size in bytes first, then filled
+/// in. None: it is empty, or has more than `most` bytes.
+pub(super) fn utf16_of_at_most(most: usize, read: impl Fn(*mut c_void, c_ulong) -> c_ulong) -> Option<String> {
     let size = usize::try_from(read(ptr::null_mut(), 0)).ok()?;
-    if !(2..=MAX_BYTES).contains(&size) {
+    if !(2..=most).contains(&size) {
         return None;
     }
     let mut units = vec![0u16; size.div_ceil(2)];

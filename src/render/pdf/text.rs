@@ -1,34 +1,54 @@
-//! The text layer of a PDF page: PDFium's characters become text with line breaks, and words with their rectangles.
+//! The text layer of a PDF page: PDFium's characters become words with their rectangles, and `reading` puts those in order.
 
 use std::os::raw::c_int;
 
 use pdfium_render::prelude::{FPDF_PAGE, FPDF_TEXTPAGE, FS_RECTF, PdfiumLibraryBindings};
 
-use crate::types::{Rect, TextLayer, Word};
+use super::covers::Covers;
+use super::reading::{Gap, Part, compose, insert, is_right_to_left, spoken};
+use super::shown::Shown;
+use crate::types::{Rect, TextLayer};
 
 /// A page with more characters is not meant to be read; the rest is left out.
 pub(in crate::render) const MAX_TEXT_CHARS: c_int = 500_000;
 /// What PDFium puts in place of a hyphen at the end of a line when the word goes on in the next.
 const JOINING_HYPHEN: char = '\u{2}';
 const SOFT_HYPHEN: char = '\u{ad}';
+/// A raised number is lower than the letters before it, and its foot is higher, by so much of their height.
+const RAISED_HEIGHT: f32 = 0.85;
+const RAISED_FOOT: f32 = 0.1;
+/// Units that are squared and cubed.
+const UNITS: &[&str] = &["m", "cm", "mm", "km", "dm", "µm", "in", "ft", "s", "min", "h"];
 
-/// Reads the text of a page that is loaded. A page whose text cannot be read has none.
-pub(super) fn read(library: &dyn PdfiumLibraryBindings, page: FPDF_PAGE) -> TextLayer {
+/// Reads the text of a page that is loaded, but for what is covered, and `more` beside it. A page whose text cannot be read has
+/// none.
+pub(super) fn read(
+    library: &dyn PdfiumLibraryBindings,
+    page: FPDF_PAGE,
+    covers: &Covers<'_>,
+    more: Vec<Part>,
+) -> TextLayer {
     let shown = Shown::of(library, page);
     // SAFETY: the page is loaded and outlives the text page, which is closed below; indices stay below its count.
     unsafe {
         let text = library.FPDFText_LoadPage(page);
         if text.is_null() {
-            return TextLayer::default();
+            return compose(more);
         }
         let count = library.FPDFText_CountChars(text).clamp(0, MAX_TEXT_CHARS);
         let mut layer = Layer::default();
         for index in 0..count {
             let unit = library.FPDFText_GetUnicode(text, index);
-            layer.push(unit, || shown.rect(char_box(library, text, index)?));
+            layer.push(unit, || {
+                let rect = shown.rect(char_box(library, text, index)?)?;
+                (!covers.hide(library.FPDFText_GetTextObject(text, index), rect)).then_some(rect)
+            });
         }
         library.FPDFText_ClosePage(text);
-        layer.finish()
+        let mut parts = layer.finish();
+        insert(&mut parts, more);
+        let unreadable = super::garbled::is_garbled(&parts);
+        TextLayer { unreadable, ..compose(parts) }
     }
 }
 
@@ -36,75 +56,31 @@ pub(super) fn read(library: &dyn PdfiumLibraryBindings, page: FPDF_PAGE) -> Text
 ///
 /// # Safety
 /// `text` must be open and `index` below its count.
-unsafe fn char_box(library: &dyn PdfiumLibraryBindings, text: FPDF_TEXTPAGE, index: c_int) -> Option<FS_RECTF> {
+pub(super) unsafe fn char_box(
+    library: &dyn PdfiumLibraryBindings,
+    text: FPDF_TEXTPAGE,
+    index: c_int,
+) -> Option<FS_RECTF> {
     let mut rect = FS_RECTF { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 };
     // SAFETY: the caller's promise; `rect` lives across the call.
     let known = unsafe { library.FPDFText_GetLooseCharBox(text, index, &mut rect) } != 0;
     known.then_some(rect)
 }
 
-/// Page space to fractions of the page as it is shown: x' = a x + c y + e, y' = b x + d y + f.
-struct Shown {
-    a: f64,
-    b: f64,
-    c: f64,
-    d: f64,
-    e: f64,
-    f: f64,
-}
-
-impl Shown {
-    /// Asks PDFium itself, once for three points: it knows rotation, crop box and every default.
-    fn of(library: &dyn PdfiumLibraryBindings, page: FPDF_PAGE) -> Self {
-        /// Device units a page: rounding to whole ones must not show.
-        const UNITS: c_int = 1 << 24;
-        /// Distance of the points in page space: about a page, for the same reason.
-        const SPAN: f64 = 1000.0;
-        let to_fraction = |x: f64, y: f64| {
-            let (mut device_x, mut device_y): (c_int, c_int) = (0, 0);
-            // SAFETY: the page is loaded; both results live across the call. A failure leaves zeroes.
-            unsafe {
-                library.FPDF_PageToDevice(page, 0, 0, UNITS, UNITS, 0, x, y, &mut device_x, &mut device_y);
-            }
-            (f64::from(device_x) / f64::from(UNITS), f64::from(device_y) / f64::from(UNITS))
-        };
-        let (e, f) = to_fraction(0.0, 0.0);
-        let (x_x, x_y) = to_fraction(SPAN, 0.0);
-        let (y_x, y_y) = to_fraction(0.0, SPAN);
-        Self { a: (x_x - e) / SPAN, b: (x_y - f) / SPAN, c: (y_x - e) / SPAN, d: (y_y - f) / SPAN, e, f }
-    }
-
-    /// The part of a box that is shown, `None` where nothing of it is.
-    fn rect(&self, page_box: FS_RECTF) -> Option<Rect> {
-        let map = |x: f32, y: f32| {
-            let (x, y) = (f64::from(x), f64::from(y));
-            ((self.a * x + self.c * y + self.e) as f32, (self.b * x + self.d * y + self.f) as f32)
-        };
-        let (x0, y0) = map(page_box.left, page_box.top);
-        let (x1, y1) = map(page_box.right, page_box.bottom);
-        let rect = Rect {
-            left: x0.min(x1).clamp(0.0, 1.0),
-            top: y0.min(y1).clamp(0.0, 1.0),
-            right: x0.max(x1).clamp(0.0, 1.0),
-            bottom: y0.max(y1).clamp(0.0, 1.0),
-        };
-        (rect.right > rect.left && rect.bottom > rect.top).then_some(rect)
-    }
-}
-
-/// Builds a text layer from characters in document order.
+/// Collects words from characters in document order.
 #[derive(Default)]
 struct Layer {
-    text: String,
-    words: Vec<Word>,
-    /// Start of the word at hand in `text`, and its rectangle as far as it is known.
-    word: Option<(usize, Option<Rect>)>,
-    /// The word at hand goes on in the next line: what follows belongs to its text, not to its rectangle.
-    continued: bool,
+    parts: Vec<Part>,
+    /// Characters of the word at hand, with the places of those that are shown.
+    word: Vec<(char, Option<Rect>)>,
+    /// Before the word at hand.
+    gap: Option<Gap>,
     /// A hyphen at the end of a line, not yet known to be part of the word or of its breaking.
     hyphen: bool,
     /// The last character was a soft hyphen.
     soft_hyphen: bool,
+    /// The word at hand is a number that is raised above the line.
+    raised: bool,
     high_surrogate: Option<u32>,
 }
 
@@ -123,83 +99,122 @@ impl Layer {
         let Some(character) = char::from_u32(unit) else { return };
         let after_soft_hyphen = std::mem::take(&mut self.soft_hyphen);
         match character {
-            JOINING_HYPHEN => {
-                self.continued = self.word.is_some();
-                self.hyphen = self.continued;
+            JOINING_HYPHEN => self.hyphen = !self.word.is_empty(),
+            SOFT_HYPHEN => self.soft_hyphen = !self.word.is_empty(),
+            '\r' | '\n' if after_soft_hyphen => {
+                self.hyphen = true;
+                self.gap(Gap::Line);
             }
-            SOFT_HYPHEN => self.soft_hyphen = self.word.is_some(),
-            '\r' | '\n' if after_soft_hyphen => self.continued = true,
-            // the second half of a line end that a hyphen has swallowed
-            '\r' | '\n' if self.continued => {}
-            '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => self.gap('\n'),
-            _ if character.is_whitespace() => self.gap(' '),
+            '\r' | '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => self.gap(Gap::Line),
+            _ if character.is_whitespace() => self.gap(Gap::Space),
             _ if is_noise(character) => {}
             _ => self.print(character, rect()),
         }
     }
 
     fn print(&mut self, character: char, rect: Option<Rect>) {
-        let alone = is_ideographic(character);
-        if alone {
+        if self.hyphen {
+            // PDFium leaves out the end of the line.
+            self.gap(Gap::Line);
+        }
+        if is_ideographic(character) {
             self.close_word();
-        }
-        if self.hyphen && !breaks_word(self.text.chars().next_back(), character) {
-            self.text.push('-');
-        }
-        self.hyphen = false;
-        let continued = self.continued;
-        let (_, known) = self.word.get_or_insert((self.text.len(), None));
-        if !continued {
-            *known = match (*known, rect) {
-                (Some(a), Some(b)) => Some(union(a, b)),
-                (a, b) => a.or(b),
-            };
-        }
-        self.text.push(character);
-        if alone {
+            self.word.push((character, rect));
             self.close_word();
+            return;
         }
+        let rises = self.rises(character, rect);
+        if self.raised && !rises {
+            self.gap(Gap::Space);
+        } else if rises && !self.raised && !self.word.is_empty() {
+            if let Some(exponent) = self.exponent(character) {
+                self.word.push((exponent, None));
+                return;
+            }
+            self.gap(Gap::Space);
+            self.raised = true;
+        }
+        self.word.push((character, rect));
+    }
+
+    /// Whether a number or a mark stands above the line of the word at hand.
+    fn rises(&self, character: char, rect: Option<Rect>) -> bool {
+        if !character.is_ascii_digit() && !matches!(character, '*' | '†' | '‡' | '§' | ',') {
+            return false;
+        }
+        let word = if self.raised {
+            self.parts.last().map(|part| part.rect)
+        } else {
+            self.word.iter().rev().find_map(|(_, rect)| *rect)
+        };
+        let (Some(rect), Some(word)) = (rect, word) else { return false };
+        let height = word.bottom - word.top;
+        rect.bottom - rect.top < RAISED_HEIGHT * height && rect.bottom < word.bottom - RAISED_FOOT * height
+    }
+
+    /// The sign for a raised 2 or 3 behind a unit.
+    fn exponent(&self, character: char) -> Option<char> {
+        let word: String = self.word.iter().map(|(character, _)| *character).collect();
+        let unit = word.rsplit('/').next().unwrap_or_default().trim_start_matches(|c: char| c.is_ascii_digit());
+        let sign = match character {
+            '2' => '²',
+            '3' => '³',
+            _ => return None,
+        };
+        UNITS.contains(&unit).then_some(sign)
     }
 
     /// Whitespace: one space, or one line break if any of a run is one.
-    fn gap(&mut self, gap: char) {
+    fn gap(&mut self, gap: Gap) {
+        if gap == Gap::Line && !self.hyphen && self.word.len() > 1 {
+            self.hyphen = self.word.pop_if(|(last, _)| matches!(last, '-' | '\u{2010}')).is_some();
+        } else if gap == Gap::Space && std::mem::take(&mut self.hyphen) {
+            let place = self.word.last().and_then(|(_, rect)| *rect);
+            self.word.push(('-', place));
+        }
         self.close_word();
-        match (self.text.chars().next_back(), gap) {
-            (None | Some('\n'), _) | (Some(' '), ' ') => {}
-            (Some(' '), _) => {
-                self.text.pop();
-                self.text.push(gap);
-            }
-            _ => self.text.push(gap),
+        if gap == Gap::Line || self.gap != Some(Gap::Line) {
+            self.gap = Some(gap);
         }
     }
 
-    /// A word of which nothing is shown (it lies outside the crop box) leaves the text again.
+    /// A word of which less than half is shown (it lies outside the crop box, or is covered) is not there.
     fn close_word(&mut self) {
-        self.continued = false;
-        if std::mem::take(&mut self.hyphen) && self.word.is_some() {
-            self.text.push('-');
+        self.raised = false;
+        let hyphen = std::mem::take(&mut self.hyphen);
+        let word = std::mem::take(&mut self.word);
+        let shown: Vec<Rect> = word.iter().filter_map(|(_, rect)| *rect).collect();
+        let Some(rect) = shown.iter().copied().reduce(union).filter(|_| shown.len() * 2 >= word.len()) else { return };
+        let middle = |rect: &Rect| (rect.left + rect.right) / 2.0;
+        let mut text: String = word.iter().map(|(character, _)| *character).collect();
+        let turned = is_turned(&shown);
+        if is_right_to_left(&text) && !turned {
+            let standing: Vec<(char, f32)> = word
+                .iter()
+                .scan(0.0, |last, (character, rect)| {
+                    *last = rect.as_ref().map_or(*last, middle);
+                    Some((*character, *last))
+                })
+                .collect();
+            text = spoken(&standing);
         }
-        match self.word.take() {
-            Some((start, Some(rect))) => {
-                self.words.push(Word { start: start as u32, end: self.text.len() as u32, rect });
-            }
-            Some((start, None)) => self.text.truncate(start),
-            None => {}
-        }
+        let gap = self.gap.take().unwrap_or(if self.parts.is_empty() { Gap::Line } else { Gap::None });
+        self.parts.push(Part { text, rect, gap, hyphen, turned });
     }
 
-    fn finish(mut self) -> TextLayer {
+    fn finish(mut self) -> Vec<Part> {
         self.close_word();
-        self.text.truncate(self.text.trim_end().len());
-        TextLayer { text: self.text, words: self.words }
+        self.parts
     }
 }
 
-/// Whether a hyphen between these two, at the end of a line, is there for the line's sake: "config-|ure" is,
-/// "Anglo-|Saxon" and "COVID-|19" are not.
-fn breaks_word(before: Option<char>, after: char) -> bool {
-    after.is_lowercase() || after.is_uppercase() && before.is_some_and(char::is_uppercase)
+/// Whether characters stand above each other rather than beside.
+fn is_turned(characters: &[Rect]) -> bool {
+    let (Some(first), Some(last)) = (characters.first(), characters.last()) else { return false };
+    let apart = |a: (f32, f32), b: (f32, f32)| ((a.0 + a.1) - (b.0 + b.1)).abs() / 2.0;
+    let across = apart((first.left, first.right), (last.left, last.right));
+    let along = apart((first.top, first.bottom), (last.top, last.bottom));
+    characters.len() > 2 && along > 2.0 * across
 }
 
 /// Characters that print nothing, or nothing that another font would print too (private use).
@@ -228,15 +243,27 @@ fn union(a: Rect, b: Rect) -> Rect {
 mod tests {
     use super::*;
 
-    /// Each character a tenth of the page wide, `^` standing for a character that is not shown.
+    /// Each character a hundredth of the page wide, in lines; `^` stands for a character that is not shown, and digits behind `~`
+    /// are raised.
     fn layer(units: impl IntoIterator<Item = u32>) -> TextLayer {
         let mut layer = Layer::default();
-        for (index, unit) in units.into_iter().enumerate() {
-            let left = index as f32 / 10.0;
-            let rect = Rect { left, top: 0.5, right: left + 0.1, bottom: 0.6 };
+        let (mut column, mut row, mut raised) = (0.0, 0.0, false);
+        for unit in units {
+            if unit == u32::from('~') {
+                raised = true;
+                continue;
+            }
+            raised &= char::from_u32(unit).is_some_and(|c| c.is_ascii_digit());
+            let (left, top) = (column / 100.0, 0.1 + row / 50.0);
+            let bottom = top + if raised { 0.008 } else { 0.015 };
+            column += 1.0;
+            if matches!(char::from_u32(unit), Some('\n' | JOINING_HYPHEN)) {
+                (column, row) = (0.0, row + 1.0);
+            }
+            let rect = Rect { left, top, right: left + 0.01, bottom };
             layer.push(unit, || (unit != u32::from('^')).then_some(rect));
         }
-        layer.finish()
+        compose(layer.finish())
     }
 
     fn text(text: &str) -> TextLayer {
@@ -252,16 +279,16 @@ mod tests {
         let layer = text("ab  cd \r\n\r\n e\u{0}f \r\n");
         assert_eq!(layer.text, "ab cd\nef");
         assert_eq!(words(&layer), ["ab", "cd", "ef"]);
-        assert!((layer.words[1].rect.left - 0.4).abs() < 1e-6 && (layer.words[1].rect.right - 0.6).abs() < 1e-6);
+        assert!((layer.words[1].rect.left - 0.04).abs() < 1e-6 && (layer.words[1].rect.right - 0.06).abs() < 1e-6);
     }
 
     #[test]
     fn hyphenated_words_are_joined_and_lie_where_they_begin() {
-        for broken in ["config\u{2}ure it", "config\u{2}\r\nure it", "config\u{ad}\r\nure it"] {
+        for broken in ["config\u{2}ure it", "config\u{2}\r\nure it", "config\u{ad}\r\nure it", "config-\r\nure it"] {
             let layer = text(broken);
             assert_eq!(layer.text, "configure it", "{broken:?}");
             assert_eq!(words(&layer), ["configure", "it"]);
-            assert!((layer.words[0].rect.right - 0.6).abs() < 1e-6, "{broken:?}");
+            assert!((layer.words[0].rect.right - 0.06).abs() < 1e-6, "{broken:?}");
         }
         assert_eq!(text("con\u{ad}fig").text, "config");
         assert_eq!(text("\u{2}x").text, "x");
@@ -269,11 +296,19 @@ mod tests {
 
     #[test]
     fn hyphens_that_belong_to_the_word_stay() {
-        for whole in ["COVID\u{2}19", "Anglo\u{2}Saxon", "to be contin\u{2}", "pre\u{2} and"] {
+        for whole in ["COVID\u{2}19", "Anglo\u{2}Saxon", "to be contin\u{2}"] {
             assert_eq!(text(whole).text, whole.replace('\u{2}', "-"));
         }
+        assert_eq!(text("pre\u{2} and").text, "pre-\nand");
         assert_eq!(text("CONFIG\u{2}URE").text, "CONFIGURE");
         assert_eq!(words(&text("COVID\u{2}19 x")), ["COVID-19", "x"]);
+        assert_eq!(text("a - b -\r\nc").text, "a - b -\nc");
+    }
+
+    #[test]
+    fn raised_numbers_stand_apart_from_words_and_belong_to_units() {
+        assert_eq!(text("saddle~12 is 5 m~3 of H2O~1").text, "saddle 12 is 5 m³ of H2O 1");
+        assert_eq!(text("saddle~12is").text, "saddle 12 is");
     }
 
     #[test]
@@ -292,16 +327,7 @@ mod tests {
 
     #[test]
     fn ideographs_are_words_of_their_own() {
-        assert_eq!(words(&text("漢字ab 语")), ["漢", "字", "ab", "语"]);
-    }
-
-    #[test]
-    fn boxes_become_fractions_of_the_shown_page() {
-        // a 200 x 100 page, not rotated: x' = x / 200, y' = 1 - y / 100
-        let shown = Shown { a: 1.0 / 200.0, b: 0.0, c: 0.0, d: -1.0 / 100.0, e: 0.0, f: 1.0 };
-        let rect = shown.rect(FS_RECTF { left: 20.0, top: 90.0, right: 40.0, bottom: 80.0 }).unwrap();
-        assert!((rect.left - 0.1).abs() < 1e-6 && (rect.top - 0.1).abs() < 1e-6);
-        assert!((rect.right - 0.2).abs() < 1e-6 && (rect.bottom - 0.2).abs() < 1e-6);
-        assert!(shown.rect(FS_RECTF { left: 300.0, top: 90.0, right: 340.0, bottom: 80.0 }).is_none());
+        let layer = text("漢字ab 语");
+        assert_eq!((words(&layer), layer.text.as_str()), (vec!["漢", "字", "ab", "语"], "漢字ab 语"));
     }
 }

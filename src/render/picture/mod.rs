@@ -1,24 +1,44 @@
 //! Images as documents: a PNG, JPEG or WebP is one page, every frame of a TIFF is a page. In a worker process only.
 //!
-//! Sizes are checked from the header before anything is decoded. Pixels are shown as a person would see them on white
-//! paper: upright (EXIF orientation), transparency on white. Nothing is enlarged.
+//! Sizes are checked from the header before anything is decoded. Pixels are shown as a person would see them on paper:
+//! upright (EXIF orientation), in their true shape where the resolution differs across and along, transparency on white, or on
+//! black where the ink is white. Nothing is enlarged but the coarser of two resolutions. A file that breaks off is shown as far
+//! as it goes, with a note.
 
 mod fax;
+mod fax_lines;
+mod lzw;
+mod metadata;
 mod overlay;
+mod paper;
+mod samples;
 mod tiff;
 
 use std::io::BufReader;
 
-use image::imageops;
+use image::codecs::webp::WebPDecoder;
+use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use self::metadata::Shape;
 use super::document_file::{DocumentFile, DocumentReader};
 use super::fit::fit;
-use super::protocol::{Drawn, PageHeader};
+use super::protocol::{Drawn, PageHeader, at_most_notes};
 use super::sniff::Format;
 use crate::error::{Error, Result};
-use crate::types::{RenderLimits, RenderSettings, TextLayer};
+use crate::types::{Note, RenderLimits, RenderSettings, TextLayer};
+
+/// A decoded page, not yet turned upright or scaled.
+struct Picture {
+    /// Grey or RGB, 8 bits a sample. Smaller than `size` where it was drawn smaller while it was read.
+    image: DynamicImage,
+    /// In the file's own pixels.
+    size: (u32, u32),
+    orientation: Orientation,
+    shape: Shape,
+    notes: Vec<Note>,
+}
 
 /// Pages of an image file, after checking that the first one can be decoded within the limits.
 pub(super) fn page_count(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<u32> {
@@ -27,7 +47,7 @@ pub(super) fn page_count(file: &DocumentFile, format: Format, limits: &RenderLim
     }
     let decoder = decoder(file, format, limits)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), limits)?;
+    check_size(width, height, decoder.total_bytes(), decoder.color_type().channel_count(), limits)?;
     Ok(1)
 }
 
@@ -39,17 +59,71 @@ pub(super) fn draw(
     settings: &RenderSettings,
     limits: &RenderLimits,
 ) -> Result<Drawn> {
-    if format == Format::Tiff {
-        let frame = tiff::frame(file, number, limits)?;
-        return finish(frame.image, frame.orientation, settings);
-    }
+    let picture = match format {
+        Format::Tiff => tiff::frame(file, number, settings, limits)?,
+        _ => single(file, format, limits)?,
+    };
+    finish(picture, settings)
+}
+
+/// The one picture of a file.
+fn single(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<Picture> {
     let mut decoder = decoder(file, format, limits)?;
     let (width, height) = decoder.dimensions();
-    check_size(width, height, decoder.total_bytes(), limits)?;
+    check_size(width, height, decoder.total_bytes(), decoder.color_type().channel_count(), limits)?;
     // broken metadata is no reason to refuse the pixels
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(|error| undecodable(error, limits))?;
-    finish(on_white(image), orientation, settings)
+    let orientation = match decoder.exif_metadata() {
+        Ok(Some(exif)) => metadata::orientation(&exif),
+        _ => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+    };
+    let (image, broken) = pixels(decoder, limits)?;
+    let mut image = paper::flatten(image);
+    let broken = broken.or_else(|| (format == Format::Jpeg && !metadata::jpeg_is_whole(open(file))).then(String::new));
+    let mut notes = Vec::new();
+    if let Some(reason) = broken {
+        notes.push(Note::lost(Some(1), broken_off(&reason)));
+        paper::whiten_end(&mut image);
+    }
+    notes.extend(animation(file, format).map(|note| Note::imperfect(Some(1), note)));
+    let shape = metadata::shape(open(file), format);
+    Ok(Picture { image, size: (width, height), orientation, shape, notes })
+}
+
+/// Decodes what there is. Some text: why it is not all.
+fn pixels(decoder: impl ImageDecoder, limits: &RenderLimits) -> Result<(DynamicImage, Option<String>)> {
+    /// What pixels are that were never decoded: paper.
+    const UNTOUCHED: u8 = 0xff;
+    let ((width, height), color) = (decoder.dimensions(), decoder.color_type());
+    let bytes = usize::try_from(decoder.total_bytes()).map_err(|_| Error::permanent("is too large to be decoded"))?;
+    let mut buffer = vec![UNTOUCHED; bytes];
+    let broken = match decoder.read_image(&mut buffer) {
+        Ok(()) => None,
+        Err(error @ ImageError::Limits(_)) => return Err(undecodable(error, limits)),
+        // Some of it came out before it broke off.
+        Err(error) if buffer.iter().any(|byte| *byte != UNTOUCHED) => Some(error.to_string()),
+        Err(error) => return Err(undecodable(error, limits)),
+    };
+    let image = paper::image(width, height, color, buffer)
+        .ok_or_else(|| Error::permanent(format!("cannot be decoded: pixels of kind {color:?} are not supported")))?;
+    Ok((image, broken))
+}
+
+/// The note on a file that is shown as far as it goes.
+fn broken_off(reason: &str) -> String {
+    match reason {
+        "" => "its image data end early: it is shown as far as they go".to_owned(),
+        reason => format!("its image data are damaged or end early ({reason}): it is shown as far as they go"),
+    }
+}
+
+/// What of a file with moving pictures is not shown.
+fn animation(file: &DocumentFile, format: Format) -> Option<String> {
+    let animated = match format {
+        Format::Webp => WebPDecoder::new(open(file)).ok()?.has_animation(),
+        Format::Png => metadata::is_animated_png(open(file)),
+        _ => false,
+    };
+    animated.then(|| format!("is an animated {format}: only its first picture is shown"))
 }
 
 fn decoder(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<impl ImageDecoder> {
@@ -87,17 +161,17 @@ fn at_memory_limit(error: Error, limits: &RenderLimits) -> Error {
     error.at_limit(RenderLimits::WORKER_MEMORY_BYTES, limits.worker_memory_bytes)
 }
 
-/// What decoded pixels may take: they are there twice for a moment, before and after conversion to RGB, and the decoder
-/// needs something too.
+/// What decoded pixels may take: they are there twice for a moment, before and after conversion, and the decoder needs
+/// something too.
 fn decode_budget(limits: &RenderLimits) -> u64 {
     limits.worker_memory_bytes / 4
 }
 
 /// Refuses an image whose header alone says that it cannot be decoded within a worker's memory. Images beyond
-/// `max_page_pixels` that can be are scaled down instead.
-fn check_size(width: u32, height: u32, decoded_bytes: u64, limits: &RenderLimits) -> Result<()> {
+/// `max_page_pixels` that can be are scaled down instead. `channels`: samples of a pixel; grey stays grey.
+fn check_size(width: u32, height: u32, decoded_bytes: u64, channels: u8, limits: &RenderLimits) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
-    let needed = decoded_bytes.max(pixels.saturating_mul(3));
+    let needed = decoded_bytes.max(pixels.saturating_mul(if channels == 1 { 1 } else { 3 }));
     if pixels == 0 {
         return Err(Error::permanent(format!("has no pixels: it is {width} x {height}")));
     }
@@ -112,43 +186,16 @@ fn check_size(width: u32, height: u32, decoded_bytes: u64, limits: &RenderLimits
     Ok(())
 }
 
-/// 8-bit RGB; what is transparent shows white paper.
-fn on_white(image: DynamicImage) -> RgbImage {
-    if !image.color().has_alpha() {
-        return image.into_rgb8();
+/// Scales to what the limits and the picture's shape ask for, turns upright, and wraps up.
+fn finish(picture: Picture, settings: &RenderSettings) -> Result<Drawn> {
+    let Picture { image, size, orientation, shape, notes } = picture;
+    if image.width() == 0 || image.height() == 0 {
+        return Err(Error::bug(format!("decoding left an image of {} x {} pixels", image.width(), image.height())));
     }
-    let rgba = image.into_rgba8();
-    let (width, height) = rgba.dimensions();
-    let mut bytes = rgba.into_raw();
-    // in place: three bytes never overtake the four they come from
-    for pixel in 0..bytes.len() / 4 {
-        let alpha = u32::from(bytes[pixel * 4 + 3]);
-        for channel in 0..3 {
-            bytes[pixel * 3 + channel] = over_white(bytes[pixel * 4 + channel], alpha);
-        }
-    }
-    bytes.truncate(bytes.len() / 4 * 3);
-    // the length is right by construction; a mismatch would show as an empty image
-    RgbImage::from_raw(width, height, bytes).unwrap_or_default()
-}
-
-/// A colour of opacity `alpha` (0 to 255) on white.
-fn over_white(colour: u8, alpha: u32) -> u8 {
-    ((u32::from(colour) * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// Scales down where the limits ask for it, turns upright, and wraps up.
-fn finish(image: RgbImage, orientation: Orientation, settings: &RenderSettings) -> Result<Drawn> {
-    let (width, height) = image.dimensions();
-    if width == 0 || height == 0 {
-        return Err(Error::bug(format!("decoding left an image of {width} x {height} pixels")));
-    }
-    let fitted = fit(f64::from(width), f64::from(height), settings.max_page_pixels);
-    let image = match fitted.scaled_down {
-        true => imageops::thumbnail(&image, fitted.width, fitted.height),
-        false => image,
-    };
-    let mut upright = DynamicImage::ImageRgb8(image);
+    let (width, height) = shape.stretched(size);
+    let fitted = fit(width, height, settings.max_page_pixels);
+    let image = scaled(image, fitted.width, fitted.height);
+    let mut upright = image;
     upright.apply_orientation(orientation);
     let turned = matches!(
         orientation,
@@ -158,18 +205,31 @@ fn finish(image: RgbImage, orientation: Orientation, settings: &RenderSettings) 
     let header = PageHeader {
         width: upright.width(),
         height: upright.height(),
+        dpi: None,
         width_pt: shown_width as f32,
         height_pt: shown_height as f32,
         scaled_down: fitted.scaled_down,
         shared: false,
         text: TextLayer::default(),
+        notes: at_most_notes(notes),
     };
     Ok(Drawn { header, rgb: upright.into_rgb8().into_raw() })
 }
 
+/// The image with so many pixels; in its own colours, so that a large grey scan takes no more than it must.
+fn scaled(image: DynamicImage, width: u32, height: u32) -> DynamicImage {
+    if (image.width(), image.height()) == (width, height) {
+        return image;
+    }
+    if width > image.width() || height > image.height() {
+        return image.resize_exact(width, height, FilterType::Triangle);
+    }
+    image.thumbnail_exact(width, height)
+}
+
 #[cfg(test)]
 mod tests {
-    use image::{ExtendedColorType, ImageEncoder, Luma, LumaA, Rgba, RgbaImage};
+    use image::{ExtendedColorType, ImageEncoder, Luma, LumaA, RgbImage, Rgba, RgbaImage};
 
     use super::*;
     use crate::error::Limit;

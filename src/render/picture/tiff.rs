@@ -1,58 +1,130 @@
 //! TIFF: every frame is a page. The `image` crate shows only the first frame and refuses what scanners write most
 //! (palettes, CMYK, YCbCr, fax), so the `tiff` decoder is used directly and its samples are converted here.
 
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use image::RgbImage;
 use image::metadata::Orientation;
-use tiff::decoder::{Decoder, DecodingResult, Limits};
+use image::{ImageFormat, ImageReader};
+use tiff::ColorType;
+use tiff::decoder::ifd::Value;
+use tiff::decoder::{Decoder, Limits};
 use tiff::tags::{ByteOrder, Tag};
-use tiff::{ColorType, TiffError};
 
+use super::metadata::{self, Shape};
 use super::overlay::Overlay;
-use super::{at_memory_limit, check_size, decode_budget, fax, open, over_white, unreadable};
+use super::samples::{Samples, unsupported};
+use super::{Picture, broken_off, check_size, decode_budget, fax, lzw, open, paper, pixels, unreadable};
 use crate::error::{Error, Result};
 use crate::render::document_file::{DocumentFile, DocumentReader};
-use crate::types::RenderLimits;
+use crate::types::{Note, RenderLimits, RenderSettings};
 
 /// `PhotometricInterpretation`: plain grey, and palette.
 const BLACK_IS_ZERO: u16 = 1;
 const PALETTE: u16 = 3;
+/// `Compression`: the first JPEG of TIFF, and the tag that says where it is as a whole.
+const OLD_JPEG: u16 = 6;
+const JPEG_INTERCHANGE_FORMAT: u16 = 513;
 /// `NewSubfileType`: a smaller copy of another frame, and a transparency mask.
 const NOT_A_PAGE: u32 = 0b101;
-
-/// A decoded frame, not yet turned upright.
-pub(super) struct Frame {
-    pub image: RgbImage,
-    pub orientation: Orientation,
-}
 
 /// Pages of the file; the first is checked to be decodable within the limits.
 pub(super) fn page_count(file: &DocumentFile, limits: &RenderLimits) -> Result<u32> {
     let mut decoder = decoder(open(file), limits)?;
     let (width, height) = decoder.dimensions().map_err(unreadable)?;
-    check_size(width, height, 0, limits)?;
+    // A fax is drawn smaller while it is read, and says itself what is too much.
+    if !is_fax(&mut decoder) {
+        check_size(width, height, 0, 1, limits)?;
+    }
     let pages = pages(&mut decoder, limits.max_pages as usize + 1);
     Ok(pages.len() as u32)
 }
 
 /// Decodes the 1-based page `number`.
-pub(super) fn frame(file: &DocumentFile, number: u32, limits: &RenderLimits) -> Result<Frame> {
+pub(super) fn frame(
+    file: &DocumentFile,
+    number: u32,
+    settings: &RenderSettings,
+    limits: &RenderLimits,
+) -> Result<Picture> {
     let mut decoder = decoder(open(file), limits)?;
     let index = *pages(&mut decoder, number as usize)
         .get(number as usize - 1)
         .ok_or_else(|| Error::permanent("is missing: the file has fewer frames than it had"))?;
     decoder.seek_to_image(index).map_err(unreadable)?;
-    let photometric = decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(unreadable)?;
-    if photometric == Some(PALETTE) {
-        return palette_frame(file, index, &mut decoder, limits);
-    }
-    let orientation = orientation(&mut decoder);
-    let image = match fax::frame(file, &mut decoder, limits)? {
-        Some(image) => image,
-        None => Samples::read(&mut decoder, limits)?.to_rgb()?,
+    let size = decoder.dimensions().map_err(unreadable)?;
+    let (orientation, shape) = (orientation(&mut decoder), shape(&mut decoder));
+    let mut notes = Vec::new();
+    let image = if let Some(fax) = fax::frame(file, &mut decoder, settings.max_page_pixels)? {
+        if fax.harmed {
+            notes.push(Note::lost(Some(number), broken_off("")));
+        }
+        fax.image.into()
+    } else if let Some((image, broken)) = old_jpeg(file, &mut decoder, limits)? {
+        notes.extend(broken.map(|reason| Note::lost(Some(number), broken_off(&reason))));
+        image
+    } else if decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(unreadable)? == Some(PALETTE) {
+        palette_frame(file, index, &mut decoder, limits)?
+    } else {
+        match Samples::read(&mut decoder, limits) {
+            Ok(samples) => samples.to_image()?,
+            Err(error) => lzw::frame(file, &mut decoder, limits)?.ok_or(error)?,
+        }
     };
-    Ok(Frame { image, orientation })
+    Ok(Picture { image, size, orientation, shape, notes })
+}
+
+fn is_fax<R: Read + Seek>(decoder: &mut Decoder<R>) -> bool {
+    let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression).ok().flatten();
+    compression.is_some_and(|compression| fax::COMPRESSIONS.contains(&compression))
+}
+
+/// The shape of a pixel, from the resolutions across and along.
+fn shape<R: Read + Seek>(decoder: &mut Decoder<R>) -> Shape {
+    let mut number = |tag| match decoder.find_tag(tag).ok().flatten()? {
+        Value::Rational(above, below) => Some(f64::from(above) / f64::from(below)),
+        Value::Float(number) => Some(f64::from(number)),
+        Value::Double(number) => Some(number),
+        _ => None,
+    };
+    match (number(Tag::XResolution), number(Tag::YResolution)) {
+        (Some(across), Some(along)) => Shape::of_resolution(across, along),
+        _ => Shape::SQUARE,
+    }
+}
+
+/// JPEG as TIFF 6.0 first had it, which later programs were told not to write. Where the frame is a whole JPEG, as most programs
+/// wrote it, it is read as one; the pieces of others are not put together.
+fn old_jpeg(
+    file: &DocumentFile,
+    decoder: &mut Decoder<BufReader<DocumentReader>>,
+    limits: &RenderLimits,
+) -> Result<Option<(image::DynamicImage, Option<String>)>> {
+    if decoder.find_tag_unsigned::<u16>(Tag::Compression).map_err(unreadable)? != Some(OLD_JPEG) {
+        return Ok(None);
+    }
+    let refused = || {
+        Error::permanent(
+            "cannot be decoded: its compression is the JPEG of TIFF 6.0 (6) in pieces, which is not supported",
+        )
+    };
+    let whole = decoder.find_tag_unsigned::<u64>(Tag::Unknown(JPEG_INTERCHANGE_FORMAT)).map_err(unreadable)?;
+    let strips = decoder.find_tag_unsigned_vec::<u64>(Tag::StripOffsets).map_err(unreadable)?.unwrap_or_default();
+    let start = whole.or(strips.first().copied()).ok_or_else(refused)?;
+    let mut jpeg = Vec::new();
+    let mut reader = open(file);
+    reader.seek(SeekFrom::Start(start)).map_err(unreadable)?;
+    reader.take(decode_budget(limits)).read_to_end(&mut jpeg).map_err(unreadable)?;
+    if !jpeg.starts_with(&[0xff, 0xd8, 0xff]) {
+        return Err(refused());
+    }
+    let mut reader = ImageReader::with_format(std::io::Cursor::new(&jpeg), ImageFormat::Jpeg);
+    let mut budget = image::Limits::default();
+    budget.max_alloc = Some(decode_budget(limits));
+    reader.limits(budget);
+    let decoder = reader.into_decoder().map_err(|_| refused())?;
+    let (image, broken) = pixels(decoder, limits)?;
+    let broken = broken.or_else(|| (!metadata::jpeg_is_whole(std::io::Cursor::new(&jpeg))).then(String::new));
+    Ok(Some((paper::flatten(image), broken)))
 }
 
 fn decoder<R: Read + Seek>(reader: R, limits: &RenderLimits) -> Result<Decoder<R>> {
@@ -96,7 +168,7 @@ fn palette_frame(
     index: usize,
     original: &mut Decoder<BufReader<DocumentReader>>,
     limits: &RenderLimits,
-) -> Result<Frame> {
+) -> Result<image::DynamicImage> {
     let colours: Vec<u16> = original.get_tag_u16_vec(Tag::ColorMap).map_err(unreadable)?;
     let order = original.byte_order();
     let at = original
@@ -109,7 +181,6 @@ fn palette_frame(
     };
     let mut decoder = decoder(Overlay { inner: open(file), at, bytes }, limits)?;
     decoder.seek_to_image(index).map_err(unreadable)?;
-    let orientation = orientation(&mut decoder);
     let samples = Samples::read(&mut decoder, limits)?;
     let ColorType::Gray(bits @ 1..=8) = samples.color else {
         return Err(unsupported(samples.color));
@@ -123,7 +194,7 @@ fn palette_frame(
         let value = samples.packed(x, y, bits) as usize;
         [entry(value, 0), entry(value, 1), entry(value, 2)]
     });
-    Ok(Frame { image, orientation })
+    Ok(image.into())
 }
 
 /// Where in the file the value of `PhotometricInterpretation` stands, in the directory at `ifd`.
@@ -147,126 +218,6 @@ fn photometric_place<R: Read + Seek>(file: &mut R, ifd: u64, order: ByteOrder) -
         .map(|entry| entry + value_offset)
 }
 
-fn unsupported(color: ColorType) -> Error {
-    Error::permanent(format!("cannot be decoded: TIFF frames of kind {color:?} are not supported"))
-}
-
-/// What the decoder hands out: samples of one size, in one plane or several.
-struct Samples {
-    data: DecodingResult,
-    color: ColorType,
-    width: u32,
-    height: u32,
-    /// Samples a pixel, and the distance between two samples of a pixel: 1, or a whole plane.
-    channels: usize,
-    channel_stride: usize,
-    /// Bytes a row, for samples smaller than a byte.
-    row_bytes: usize,
-}
-
-impl Samples {
-    fn read<R: Read + Seek>(decoder: &mut Decoder<R>, limits: &RenderLimits) -> Result<Self> {
-        let (width, height) = decoder.dimensions().map_err(unreadable)?;
-        let color = decoder.colortype().map_err(unreadable)?;
-        let layout = decoder.image_buffer_layout().map_err(unreadable)?;
-        check_size(width, height, layout.complete_len as u64, limits)?;
-        let channels = usize::from(color.num_samples());
-        let mut data = DecodingResult::U8(Vec::new());
-        decoder.read_image_to_buffer(&mut data).map_err(|error| match error {
-            TiffError::LimitsExceeded => at_memory_limit(unreadable(error), limits),
-            error => unreadable(error),
-        })?;
-        let pixels = width as usize * height as usize;
-        let planar = layout.planes > 1;
-        let samples = Self {
-            data,
-            color,
-            width,
-            height,
-            channels: if planar { 1 } else { channels },
-            channel_stride: if planar { pixels } else { 1 },
-            row_bytes: layout.row_stride.map_or(0, std::num::NonZeroUsize::get),
-        };
-        let (found, expected) = match color.bit_depth() {
-            0..8 => (samples.len(), samples.row_bytes * height as usize),
-            _ => (samples.len(), pixels * channels),
-        };
-        match found < expected {
-            true => Err(Error::permanent(format!("cannot be decoded: it has {found} samples, not {expected}"))),
-            false => Ok(samples),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match &self.data {
-            DecodingResult::U8(data) => data.len(),
-            DecodingResult::U16(data) => data.len(),
-            DecodingResult::U32(data) => data.len(),
-            DecodingResult::F32(data) => data.len(),
-            _ => 0,
-        }
-    }
-
-    /// Sample `channel` of a pixel, as 0 to 255.
-    fn sample(&self, x: u32, y: u32, channel: usize) -> u8 {
-        let pixel = y as usize * self.width as usize + x as usize;
-        let index = pixel * self.channels + channel * self.channel_stride;
-        match &self.data {
-            DecodingResult::U8(data) => data[index],
-            DecodingResult::U16(data) => (data[index] >> 8) as u8,
-            DecodingResult::U32(data) => (data[index] >> 24) as u8,
-            DecodingResult::F32(data) => (data[index].clamp(0.0, 1.0) * 255.0).round() as u8,
-            _ => 0,
-        }
-    }
-
-    /// The value of a pixel of `bits` bits (1, 2, 4 or 8), packed into bytes.
-    fn packed(&self, x: u32, y: u32, bits: u8) -> u8 {
-        let DecodingResult::U8(data) = &self.data else { return 0 };
-        let first_bit = x as usize * usize::from(bits);
-        let byte = data[y as usize * self.row_bytes + first_bit / 8];
-        let shift = 8 - usize::from(bits) - first_bit % 8;
-        (byte >> shift) & (0xff >> (8 - bits))
-    }
-
-    fn map(&self, pixel: impl Fn(u32, u32) -> [u8; 3]) -> RgbImage {
-        RgbImage::from_fn(self.width, self.height, |x, y| image::Rgb(pixel(x, y)))
-    }
-
-    fn to_rgb(&self) -> Result<RgbImage> {
-        let grey = |value: u8| [value; 3];
-        Ok(match self.color {
-            ColorType::Gray(bits @ (1 | 2 | 4)) => {
-                let scale = 255 / (0xff >> (8 - bits));
-                self.map(|x, y| grey(self.packed(x, y, bits) * scale))
-            }
-            _ if self.color.bit_depth() < 8 || self.len() == 0 => return Err(unsupported(self.color)),
-            ColorType::Gray(_) => self.map(|x, y| grey(self.sample(x, y, 0))),
-            ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => self.map(|x, y| {
-                let alpha = u32::from(self.sample(x, y, 1));
-                grey(over_white(self.sample(x, y, 0), alpha))
-            }),
-            ColorType::RGB(_) => self.map(|x, y| [0, 1, 2].map(|channel| self.sample(x, y, channel))),
-            ColorType::RGBA(_) => self.map(|x, y| {
-                let alpha = u32::from(self.sample(x, y, 3));
-                [0, 1, 2].map(|channel| over_white(self.sample(x, y, channel), alpha))
-            }),
-            ColorType::CMYK(_) | ColorType::CMYKA(_) => self.map(|x, y| {
-                let light = 255 - u32::from(self.sample(x, y, 3));
-                [0, 1, 2].map(|channel| ((255 - u32::from(self.sample(x, y, channel))) * light / 255) as u8)
-            }),
-            ColorType::YCbCr(_) => self.map(|x, y| {
-                let [luma, blue, red] = [0, 1, 2].map(|channel| f32::from(self.sample(x, y, channel)));
-                let (blue, red) = (blue - 128.0, red - 128.0);
-                // BT.601, as JPEG and TIFF's default coefficients have it
-                [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue]
-                    .map(|value| value.round().clamp(0.0, 255.0) as u8)
-            }),
-            _ => return Err(unsupported(self.color)),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tiff::encoder::{TiffEncoder, colortype};
@@ -277,6 +228,11 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
         file
+    }
+
+    fn drawn(file: &tempfile::NamedTempFile, number: u32) -> Vec<u8> {
+        let (settings, limits) = (RenderSettings::default(), RenderLimits::default());
+        frame(&DocumentFile::open(file.path()), number, &settings, &limits).unwrap().image.into_rgb8().into_raw()
     }
 
     /// One little-endian frame: a directory of `tags` (id, type, count, value), then `data` at offset 256.
@@ -309,7 +265,7 @@ mod tests {
         let file = saved(bytes.get_ref());
         let limits = RenderLimits::default();
         assert_eq!(page_count(&DocumentFile::open(file.path()), &limits).unwrap(), 2);
-        assert_eq!(frame(&DocumentFile::open(file.path()), 2, &limits).unwrap().image.as_raw(), &[30; 12]);
+        assert_eq!(drawn(&file, 2), [30; 12]);
     }
 
     #[test]
@@ -334,8 +290,7 @@ mod tests {
             (320, SHORT, 48, 258),
         ];
         let file = saved(&by_hand(&tags, &data));
-        let image = frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
-        assert_eq!(image.as_raw(), &[10, 11, 12, 20, 21, 22, 10, 11, 12]);
+        assert_eq!(drawn(&file, 1), [10, 11, 12, 20, 21, 22, 10, 11, 12]);
     }
 
     #[test]
@@ -353,8 +308,7 @@ mod tests {
                 (279, LONG, 1, 1),
             ];
             let file = saved(&by_hand(&tags, &[0b1000_0000]));
-            let image = frame(&DocumentFile::open(file.path()), 1, &RenderLimits::default()).unwrap().image;
-            assert_eq!(image.as_raw(), &expected);
+            assert_eq!(drawn(&file, 1), expected);
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) fn before_lock_in(faults: &[Fault]) -> Option<String> {
 pub(super) fn act(faults: &[Fault], request: &Request, fresh: bool, early: Option<&String>) -> Option<String> {
     let page = match request {
         Request::Confinement => return None,
-        Request::Open { .. } => 0,
+        Request::Open { .. } | Request::Attachment { .. } => 0,
         Request::Page { number, .. } => *number,
     };
     for fault in faults.iter().filter(|fault| fault.page == page) {

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Blame, Error, Result, io_error};
+use crate::store::names::check_name;
 use crate::types::Schema;
 
 /// Held locked as long as the store is open.
@@ -29,7 +30,6 @@ const SEGMENTS_BEFORE: &str = "segments.before";
 const SEGMENTS_LEFTOVERS: [&str; 3] = ["segments.linking", "segments.discarded", "segments.failed"];
 /// Where the engine builds new segments; it never clears what a dead process left there.
 const UNFINISHED_SEGMENTS: &str = "temp_segments";
-const MAX_NAME: usize = 64;
 
 /// Version of `schema.json` that this program writes and the newest that it reads.
 const FORMAT: u32 = 1;
@@ -44,18 +44,6 @@ struct SchemaFile {
 #[derive(Deserialize)]
 struct Versioned {
     format: u32,
-}
-
-/// # Errors
-/// Configuration, if the name could not be a folder's or a server's collection.
-pub(super) fn check_name(collection: &str) -> Result<()> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
-    if (1..=MAX_NAME).contains(&collection.len()) && collection.chars().all(allowed) {
-        return Ok(());
-    }
-    Err(Error::configuration(format!(
-        "'{collection}' is not a collection name: 1 to {MAX_NAME} of the characters a-z, 0-9, _ and - are expected"
-    )))
 }
 
 /// Creates the folder if it is missing and locks it for this process. The lock goes with the file.
@@ -363,14 +351,6 @@ pub(super) fn read_dir(dir: &Path) -> Result<Vec<Entry>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_are_no_folders_are_refused() {
-        for name in ["", "..", "a/b", "Upper", "späß", &"x".repeat(65)] {
-            assert!(check_name(name).is_err(), "{name}");
-        }
-        assert!(check_name("my_docs-2").is_ok());
-    }
 
     #[test]
     fn a_schema_from_the_future_is_refused_clearly() {

@@ -40,6 +40,7 @@ mod layout;
 mod log;
 mod points;
 mod query;
+mod read;
 mod residency;
 mod schema;
 #[cfg(test)]
@@ -57,8 +58,9 @@ use qdrant_edge::{CountRequest, PointId as EngineId, WithPayloadInterface};
 use tokio::sync::Mutex;
 
 use self::collection::{Collection, blocking, engine_error};
-use super::schema::difference;
-use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore};
+use super::names::check_name;
+use super::schema::{check_same, check_schema};
+use super::{CollectionInfo, Filter, ScoredPoint, StoreInfo, StoreQuery, StoredPoint, VectorStore, Walk, tree};
 use crate::config;
 use crate::error::{Error, Kind, Result, ResultExt, io_error};
 use crate::types::{DocumentId, Generation, PagePoint, PointId, Schema, Tenant, VectorName};
@@ -89,7 +91,7 @@ struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            indexing_threshold_kb: config::Store::default().indexing_threshold_kb,
+            indexing_threshold_kb: config::Store::default().engine_threshold_kb(),
             max_segment_kb: 128_000,
             segments: 4,
             deleted_ratio: 0.2,
@@ -127,7 +129,7 @@ impl EdgeStore {
     /// # Errors
     /// Configuration, if another process has the folder open.
     pub fn open(dir: &Path, settings: config::Store) -> Result<Self> {
-        Self::open_with(dir, Tuning { indexing_threshold_kb: settings.indexing_threshold_kb, ..Tuning::default() })
+        Self::open_with(dir, Tuning { indexing_threshold_kb: settings.engine_threshold_kb(), ..Tuning::default() })
     }
 
     fn open_with(dir: &Path, tuning: Tuning) -> Result<Self> {
@@ -162,7 +164,7 @@ impl EdgeStore {
     }
 
     async fn find(&self, name: &str) -> Result<Option<Arc<Collection>>> {
-        layout::check_name(name)?;
+        check_name(name)?;
         let mut open = self.open.lock().await;
         if let Some(collection) = open.get(name) {
             return Ok(Some(Arc::clone(collection)));
@@ -185,16 +187,16 @@ impl EdgeStore {
 #[async_trait]
 impl VectorStore for EdgeStore {
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
-        schema.check().context(collection)?;
+        check_schema(collection, schema)?;
         if let Some(found) = self.find(collection).await?
             && !found.is_dropped()
         {
-            return same(collection, found.schema(), schema);
+            return check_same(collection, found.schema(), schema);
         }
         // Held, so that two tasks do not create the same collection.
         let _changing = self.changing.lock().await;
         if let Some(found) = self.find(collection).await? {
-            return same(collection, found.schema(), schema);
+            return check_same(collection, found.schema(), schema);
         }
         let (dir, name, schema, tuning) =
             (self.dir.clone(), collection.to_owned(), schema.clone(), self.tuning.clone());
@@ -237,6 +239,11 @@ impl VectorStore for EdgeStore {
         found.remove(idle, self.dir.clone()).await?;
         self.open.lock().await.remove(collection);
         Ok(())
+    }
+
+    /// This engine knows no aliases.
+    async fn publish(&self, _alias: &str, collection: &str) -> Result<()> {
+        self.collection(collection).await.map(drop)
     }
 
     async fn incarnation(&self, collection: &str) -> Result<Option<String>> {
@@ -298,7 +305,7 @@ impl VectorStore for EdgeStore {
         collection
             .read(move |this, engine| {
                 for &name in &vectors {
-                    query::known(name, this.schema())?;
+                    tree::known(name, this.schema())?;
                 }
                 let records = engine
                     .retrieve(&ids, Some(WithPayloadInterface::Bool(true)), Some(query::names(&vectors)))
@@ -345,17 +352,18 @@ impl VectorStore for EdgeStore {
     async fn purge(&self, collection: &str) -> Result<bool> {
         self.collection(collection).await?.purge().await
     }
-}
 
-/// # Errors
-/// Configuration, naming the first difference of two schemas.
-fn same(collection: &str, stored: &Schema, wanted: &Schema) -> Result<()> {
-    match difference(stored, wanted) {
-        None => Ok(()),
-        Some(difference) => Err(Error::configuration(format!(
-            "collection '{collection}' exists with another schema: {difference}; \
-             change the pipeline back or ingest into a new collection"
-        ))),
+    async fn walk(&self, collection: &str, from: Option<&str>, limit: usize) -> Result<Walk> {
+        let from = from.map(read::id_of_text).transpose()?;
+        self.collection(collection).await?.read(move |_, engine| read::walk(engine, from, limit)).await
+    }
+
+    async fn info(&self) -> Result<StoreInfo> {
+        Ok(StoreInfo { name: format!("Qdrant's engine in process, in {}", self.dir.display()), note: None })
+    }
+
+    async fn collection_info(&self, collection: &str) -> Result<CollectionInfo> {
+        self.collection(collection).await?.read(|this, engine| read::info(engine, this.schema())).await
     }
 }
 

@@ -7,17 +7,17 @@
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Filter as EngineFilter, Fusion as EngineFusion, NamedQuery, Prefetch, QuantizationSearchParams, QueryEnum,
-    QueryRequest, ScoredPoint as EngineHit, ScoringQuery, SearchParams as EngineParams, TypedMultiDenseVector,
-    VectorInternal, WithPayloadInterface, WithVector,
+    Expression, Filter as EngineFilter, Formula, Fusion as EngineFusion, NamedQuery, OperationError, Prefetch,
+    QuantizationSearchParams, QueryEnum, QueryRequest, ScoredPoint as EngineHit, ScoringQuery,
+    SearchParams as EngineParams, TypedMultiDenseVector, VectorInternal, WithPayloadInterface, WithVector,
 };
 
 use super::filter::{engine_filter, narrowed};
 use super::points::{engine_sparse, from_engine_id, from_payload};
 use crate::error::{Error, Result};
-use crate::store::payload::{check_finite, check_sparse};
-use crate::store::{QueryNode, QueryVector, ScoredPoint, Scoring, StoreQuery};
-use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Schema, SearchParams, VectorKind, VectorName};
+use crate::store::tree::{self, Stage};
+use crate::store::{QueryVector, ScoredPoint, Scoring, StoreQuery};
+use crate::types::{Fusion, Schema, SearchParams, VectorName};
 
 /// Qdrant's own default for reciprocal rank fusion.
 const RRF_K: usize = 2;
@@ -25,9 +25,9 @@ const RRF_K: usize = 2;
 /// Translates a whole query.
 ///
 /// # Errors
-/// Configuration, if the query names what the schema has not or is no legal tree; permanent, if a vector is broken.
+/// As [`tree::check`].
 pub(super) fn to_engine(query: StoreQuery, schema: &Schema) -> Result<QueryRequest> {
-    let root = stage(query.root, schema, 0)?;
+    let root = stage(tree::check(query.root, schema)?)?;
     Ok(QueryRequest {
         prefetches: root.prefetches,
         query: root.query,
@@ -50,116 +50,59 @@ pub(super) fn names(vectors: &[VectorName]) -> WithVector {
     }
 }
 
-/// # Errors
-/// Configuration, if the schema has no such vector.
-pub(super) fn known(name: VectorName, schema: &Schema) -> Result<VectorKind> {
-    schema.get(name).map(|spec| spec.kind).ok_or_else(|| {
-        let kept: Vec<&str> = schema.vectors.iter().map(|spec| spec.name.as_str()).collect();
-        Error::configuration(format!("vector '{name}' is not kept in this collection, which has {}", kept.join(", ")))
-    })
-}
-
-fn stage(node: QueryNode, schema: &Schema, depth: usize) -> Result<Prefetch> {
-    if depth > MAX_PREFETCH_DEPTH {
-        return Err(Error::configuration(format!("the query nests prefetches deeper than {MAX_PREFETCH_DEPTH}")));
-    }
-    let QueryNode { scoring, prefetch, conditions, params, score_threshold, limit } = node;
-    let filter = narrowed(&conditions)?;
-    let branches = prefetch.len();
-    let mut prefetches =
-        prefetch.into_iter().map(|child| stage(child, schema, depth + 1)).collect::<Result<Vec<_>>>()?;
+fn stage(stage: Stage) -> Result<Prefetch> {
+    let Stage { scoring, prefetch, conditions, params, score_threshold, limit } = stage;
     let query = match scoring {
-        Some(Scoring::Nearest { using, vector }) => nearest(using, vector, schema)?,
-        Some(Scoring::Fusion(_)) if branches == 0 => {
-            return Err(Error::configuration("a fusion stands over no prefetch: it needs at least one"));
+        Scoring::Nearest { using, vector } => {
+            ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::new(engine_vector(vector), using.as_str())))
         }
-        Some(Scoring::Fusion(fusion)) => ScoringQuery::Fusion(engine_fusion(fusion, branches)?),
-        None => {
-            let (Some(only), 1) = (prefetches.pop(), branches) else {
-                return Err(Error::configuration(format!(
-                    "a stage scores nothing itself and has {branches} prefetches: exactly one is expected"
-                )));
-            };
-            return Ok(as_it_stands(only, filter, score_threshold, limit));
-        }
+        Scoring::Fusion(fusion) => engine_fusion(fusion)?,
     };
     Ok(Prefetch {
-        prefetches,
+        prefetches: prefetch.into_iter().map(self::stage).collect::<Result<Vec<_>>>()?,
         query: Some(query),
         limit,
         params: engine_params(params),
-        filter,
+        filter: narrowed(&conditions)?,
         score_threshold: score_threshold.map(OrderedFloat),
     })
 }
 
-/// The only prefetch in place of the stage above it, which adds no order of its own.
-fn as_it_stands(only: Prefetch, filter: Option<EngineFilter>, score_threshold: Option<f32>, limit: usize) -> Prefetch {
-    Prefetch {
-        filter: EngineFilter::merge_opts(filter, only.filter),
-        score_threshold: only.score_threshold.max(score_threshold.map(OrderedFloat)),
-        limit: limit.min(only.limit),
-        prefetches: only.prefetches,
-        query: only.query,
-        params: only.params,
+fn engine_vector(vector: QueryVector) -> VectorInternal {
+    match vector {
+        QueryVector::Dense(values) => VectorInternal::Dense(values),
+        QueryVector::Multi(rows) => {
+            VectorInternal::MultiDense(TypedMultiDenseVector { dim: rows.dim(), flattened_vectors: rows.into_vec() })
+        }
+        QueryVector::Sparse(sparse) => VectorInternal::Sparse(engine_sparse(sparse)),
     }
 }
 
-fn nearest(using: VectorName, vector: QueryVector, schema: &Schema) -> Result<ScoringQuery> {
-    let kind = known(using, schema)?;
-    let vector = match (kind, vector) {
-        (VectorKind::Dense { dim }, QueryVector::Dense(values)) => {
-            check_dim(using, values.len(), dim)?;
-            check_finite(using, &values)?;
-            VectorInternal::Dense(values)
-        }
-        (VectorKind::Multi { dim }, QueryVector::Multi(rows)) => {
-            check_dim(using, rows.dim(), dim)?;
-            check_finite(using, rows.as_slice())?;
-            if rows.is_empty() {
-                return Err(Error::permanent(format!(
-                    "the query has no rows for vector '{using}': at least one is needed"
-                )));
-            }
-            VectorInternal::MultiDense(TypedMultiDenseVector { dim, flattened_vectors: rows.into_vec() })
-        }
-        (VectorKind::SparseIdf, QueryVector::Sparse(sparse)) => {
-            check_sparse(using, &sparse)?;
-            VectorInternal::Sparse(engine_sparse(sparse))
-        }
-        (kind, _) => {
-            return Err(Error::configuration(format!(
-                "the query's vector for '{using}' is of another kind than the stored one, {kind:?}"
-            )));
-        }
+/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page.
+fn weighted_sum(weights: &[f32]) -> Result<ScoringQuery> {
+    let variable = |branch: usize| format!("$score[{branch}]");
+    let part = |(branch, weight): (usize, &f32)| {
+        Expression::Mult(vec![Expression::Constant(*weight), Expression::Variable(variable(branch))])
     };
-    Ok(ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::new(vector, using.as_str()))))
+    let formula = Formula {
+        formula: Expression::Sum(weights.iter().enumerate().map(part).collect()),
+        defaults: (0..weights.len()).map(|branch| (variable(branch), 0.0.into())).collect(),
+    };
+    let parsed =
+        formula.try_into().map_err(|error: OperationError| Error::bug("a sum is no formula").with_source(error))?;
+    Ok(ScoringQuery::Formula(parsed))
 }
 
-fn check_dim(using: VectorName, found: usize, expected: usize) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(Error::configuration(format!(
-        "the query has {found} dimensions for vector '{using}', the collection {expected}: \
-         it was filled with another model"
-    )))
-}
-
-fn engine_fusion(fusion: Fusion, branches: usize) -> Result<EngineFusion> {
-    match fusion {
-        Fusion::Dbsf => Ok(EngineFusion::Dbsf),
+fn engine_fusion(fusion: Fusion) -> Result<ScoringQuery> {
+    let fusion = match fusion {
+        Fusion::Dbsf => EngineFusion::Dbsf,
         Fusion::Rrf { k, weights } => {
-            if !weights.is_empty() && weights.len() != branches {
-                return Err(Error::configuration(format!(
-                    "the fusion has {} weights for {branches} prefetches: one a prefetch is expected, or none",
-                    weights.len()
-                )));
-            }
             let weights = weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
-            Ok(EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) })
+            EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) }
         }
-    }
+        Fusion::Sum { weights } => return weighted_sum(&weights),
+    };
+    Ok(ScoringQuery::Fusion(fusion))
 }
 
 fn engine_params(params: SearchParams) -> Option<EngineParams> {

@@ -12,14 +12,11 @@ use qdrant_edge::{
 
 use super::Tuning;
 use crate::error::{Error, Result};
-use crate::store::schema::{FieldIndex, PAYLOAD_INDEXES};
+use crate::store::schema::{FULL_SCAN_THRESHOLD_KB, FieldIndex, PAYLOAD_INDEXES};
 use crate::types::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, ProductRatio, Quantization, Schema, TurboBits, VectorKind,
     VectorSpec,
 };
-
-/// Below this size (KB) of the vectors concerned the engine scans instead of walking a graph: its own default.
-const FULL_SCAN_THRESHOLD_KB: usize = 10_000;
 
 /// The engine's configuration for `schema`.
 ///
@@ -40,7 +37,7 @@ pub(super) fn engine_config(schema: &Schema, tuning: &Tuning) -> Result<EdgeConf
                 vectors.insert(name, vector_params(spec, dim, Some(max_sim))?);
             }
             VectorKind::SparseIdf => {
-                sparse_vectors.insert(name, sparse_params(spec)?);
+                sparse_vectors.insert(name, sparse_params(spec));
             }
         }
     }
@@ -79,20 +76,14 @@ fn vector_params(spec: &VectorSpec, dim: usize, multivector: Option<MultiVectorC
     })
 }
 
-fn sparse_params(spec: &VectorSpec) -> Result<EdgeSparseVectorParams> {
-    if spec.quantization.is_some() || spec.hnsw.is_some() {
-        return Err(Error::configuration(format!(
-            "vector '{}' is sparse: it has an inverted index of its own and takes neither hnsw nor quantization",
-            spec.name
-        )));
-    }
-    Ok(EdgeSparseVectorParams {
+fn sparse_params(spec: &VectorSpec) -> EdgeSparseVectorParams {
+    EdgeSparseVectorParams {
         full_scan_threshold: None,
         // In memory as long as the segment is small; from the indexing threshold on the index is mapped.
         on_disk: Some(true),
         modifier: Some(Modifier::Idf),
         datatype: Some(datatype(spec.datatype)),
-    })
+    }
 }
 
 fn datatype(datatype: Datatype) -> VectorStorageDatatype {
@@ -120,13 +111,6 @@ fn graph(spec: Option<HnswSpec>) -> HnswIndexConfig {
 fn quantization(spec: &VectorSpec, quantization: &Quantization) -> Result<QuantizationConfig> {
     Ok(match *quantization {
         Quantization::Scalar { quantile, in_memory } => {
-            if quantile.is_some_and(|quantile| !(0.5..=1.0).contains(&quantile)) {
-                return Err(Error::configuration(format!(
-                    "vector '{}': quantile {} is out of range, 0.5 to 1.0 is expected",
-                    spec.name,
-                    quantile.unwrap_or_default()
-                )));
-            }
             ScalarQuantizationConfig { r#type: ScalarType::Int8, quantile, always_ram: Some(in_memory) }.into()
         }
         Quantization::Product { ratio, in_memory } => {
@@ -240,12 +224,5 @@ mod tests {
             assert!(same_kind, "{quantization:?} became {stored:?}");
             assert!(stored.always_ram());
         }
-    }
-
-    #[test]
-    fn a_quantile_out_of_range_is_refused() {
-        let quantization = Quantization::Scalar { quantile: Some(0.2), in_memory: false };
-        let error = engine_config(&patches(Some(quantization)), &Tuning::default()).unwrap_err();
-        assert!(error.to_string().contains("0.2") && error.to_string().contains("patches"), "{error}");
     }
 }

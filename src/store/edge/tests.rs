@@ -50,11 +50,11 @@ impl Place for Folder {
 }
 
 mod as_shipped {
-    super::contract_tests!(super::Folder::new(super::Tuning::default()));
+    super::contract_tests!(Some(super::Folder::new(super::Tuning::default())));
 }
 
 mod with_constant_upkeep {
-    super::contract_tests!(super::Folder::new(super::tiny()));
+    super::contract_tests!(Some(super::Folder::new(super::tiny())));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,9 +10,10 @@ use qdrant_edge::{
 
 use super::collection::{Changes, Collection, engine_error};
 use super::{points, query};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::payload::{self, CheckedPoint};
-use crate::types::{NamedVector, PagePoint, PointId, Schema, VectorKind, VectorName};
+use crate::store::rows;
+use crate::types::{PagePoint, PointId, VectorName};
 
 /// Numbers (f32) handed to the engine in one operation: 4 MiB, about ten pages. Enough to spread the cost of an operation,
 /// little enough that readers of the segment, who wait for it, do not notice.
@@ -23,7 +24,8 @@ pub(super) fn upsert(collection: &Collection, engine: &EdgeShard, points: Vec<Pa
     let points =
         points.into_iter().map(|point| payload::check(point, collection.schema())).collect::<Result<Vec<_>>>()?;
     let older = existing(engine, &points)?;
-    check_rows(engine, collection.schema(), &points, &older)?;
+    let multivectors = rows::multivectors(collection.schema());
+    rows::check(&multivectors, &points, kept_rows(engine, &multivectors, &older)?)?;
     let written_bytes = points.iter().map(|point| point.largest_bytes).sum();
     let mut batch = Batch::default();
     for point in points {
@@ -45,50 +47,19 @@ fn existing(engine: &EdgeShard, points: &[CheckedPoint]) -> Result<Vec<EngineId>
     Ok(found.into_iter().map(|record| record.id).collect())
 }
 
-/// No point id ever changes its number of rows: see [`super`], "Rows".
-///
-/// # Errors
-/// A bug, naming page and vector, if one of the points would.
-fn check_rows(engine: &EdgeShard, schema: &Schema, points: &[CheckedPoint], older: &[EngineId]) -> Result<()> {
-    let multivectors: Vec<VectorName> = schema
-        .vectors
-        .iter()
-        .filter(|spec| matches!(spec.kind, VectorKind::Multi { .. }))
-        .map(|spec| spec.name)
-        .collect();
-    let mut kept: HashMap<PointId, Vec<usize>> = HashMap::new();
-    if !older.is_empty() && !multivectors.is_empty() {
-        let records = engine
-            .retrieve(older, Some(WithPayloadInterface::Bool(false)), Some(query::names(&multivectors)))
-            .map_err(|error| engine_error("read the rows of points", error))?;
-        for record in records {
-            let (id, vectors) = (points::from_engine_id(record.id)?, record.vector);
-            kept.insert(id, rows(&multivectors, &points::from_vectors(points::from_engine_id(record.id)?, vectors)?));
-        }
+/// The rows of stored points: see [`super`], "Rows".
+fn kept_rows(engine: &EdgeShard, names: &[VectorName], older: &[EngineId]) -> Result<HashMap<PointId, Vec<usize>>> {
+    if older.is_empty() || names.is_empty() {
+        return Ok(HashMap::new());
     }
-    for point in points {
-        let new = rows(&multivectors, &point.vectors);
-        let Some(old) = kept.insert(point.id, new.clone()) else { continue };
-        for ((name, old), new) in multivectors.iter().zip(old).zip(new) {
-            if old != new {
-                return Err(Error::bug(format!(
-                    "{}: vector '{name}' is stored with {old} rows and would be written again with {new}: \
-                     a point keeps its number of rows, another generation gets other points",
-                    point.page
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How many rows each of the multivectors has, 0 if it is missing.
-fn rows(names: &[VectorName], vectors: &BTreeMap<VectorName, NamedVector>) -> Vec<usize> {
-    let count = |name| match vectors.get(name) {
-        Some(NamedVector::Multi(rows)) => rows.len(),
-        _ => 0,
+    let records = engine
+        .retrieve(older, Some(WithPayloadInterface::Bool(false)), Some(query::names(names)))
+        .map_err(|error| engine_error("read the rows of points", error))?;
+    let rows = |record: qdrant_edge::Record| {
+        let id = points::from_engine_id(record.id)?;
+        Ok((id, rows::of(names, &points::from_vectors(id, record.vector)?)))
     };
-    names.iter().map(count).collect()
+    records.into_iter().map(rows).collect()
 }
 
 #[derive(Default)]

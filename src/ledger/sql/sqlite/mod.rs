@@ -1,7 +1,8 @@
 //! The ledger in one SQLite file: for one process on one machine.
 //!
 //! A transaction is durable when its method returns (WAL, `synchronous = FULL`). Writers take turns on one connection,
-//! and every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock.
+//! and every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock. Nobody else writes while it
+//! lasts: nothing in it is locked besides.
 //!
 //! Deleted text leaves the file: SQLite writes zeros over what is deleted (`secure_delete`), and [`crate::ledger::Ledger::trim`]
 //! takes it out of the log beside the file.
@@ -18,18 +19,23 @@ use async_trait::async_trait;
 use sqlx::Row as _;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use tokio::sync::watch;
 
 use self::error::failed;
 use super::SqlLedger;
-use super::database::{Columns, Database, Statement, Transaction, Value};
+use super::database::{Columns, Database, Lock, Statement, Transaction, Value};
+use super::statements;
 use crate::error::{Error, Result};
-use crate::ledger::Clock;
+use crate::ledger::{Clock, Turn};
 
 /// A ledger in one SQLite file, for one process on one machine. Every transaction is on disk when its method returns.
 pub type SqliteLedger = SqlLedger<SqliteFile>;
 
 /// The connections to the file.
-pub struct SqliteFile(open::Pools);
+pub struct SqliteFile {
+    pools: open::Pools,
+    clock: Clock,
+}
 
 impl SqlLedger<SqliteFile> {
     /// Opens the ledger, or creates it with the folders above it. A ledger of an earlier version is brought to this one.
@@ -46,7 +52,7 @@ impl SqlLedger<SqliteFile> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with_clock(path: &Path, clock: Clock) -> Result<Self> {
-        Ok(Self { database: SqliteFile(open::open(path).await?), clock })
+        Ok(Self::over(SqliteFile { pools: open::open(path).await?, clock }, watch::Sender::default()))
     }
 
     /// Frees the leases of a process that is gone; returns how many. Their attempts do not count, and the jobs are suspects
@@ -61,18 +67,21 @@ impl SqlLedger<SqliteFile> {
 
     /// Waits for running transactions and closes the file, which leaves no log beside it.
     pub async fn close(self) {
-        self.database.0.reader.close().await;
+        self.database.pools.reader.close().await;
         if let Err(error) = self.database.trim().await {
             tracing::warn!(%error, "the ledger is closed, and its log is left");
         }
-        self.database.0.writer.close().await;
+        self.database.pools.writer.close().await;
     }
 }
+
+/// A transaction that writes.
+pub struct SqliteTransaction(sqlx::Transaction<'static, Sqlite>);
 
 #[async_trait]
 impl Database for SqliteFile {
     type Row = SqliteRow;
-    type Transaction = sqlx::Transaction<'static, Sqlite>;
+    type Transaction = SqliteTransaction;
 
     const VISIBLE: &'static str = "
         SELECT i.document_id, i.generation
@@ -81,19 +90,33 @@ impl Database for SqliteFile {
             JOIN indexed i ON i.document_id = d.document_id AND i.physical = b.physical
         WHERE d.tenant = $1 AND d.document_id IN (SELECT value FROM json_each($2))";
 
+    async fn now_ms(&self) -> Result<i64> {
+        Ok((self.clock)())
+    }
+
     async fn begin(&self) -> Result<Self::Transaction> {
-        self.0.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failed("write to the ledger", error))
+        let begun = self.pools.writer.begin_with("BEGIN IMMEDIATE").await;
+        begun.map(SqliteTransaction).map_err(|error| failed("write to the ledger", error))
+    }
+
+    /// The one process that owns the file orders by itself what it does.
+    async fn turn(&self, _what: &str) -> Result<Turn> {
+        Ok(Turn::nothing())
+    }
+
+    async fn try_turn(&self, _what: &str) -> Result<Option<Turn>> {
+        Ok(Some(Turn::nothing()))
     }
 
     async fn read(&self, statement: Statement) -> Result<Vec<SqliteRow>> {
-        query(statement).fetch_all(&self.0.reader).await.map_err(|error| failed("read the ledger", error))
+        query(statement).fetch_all(&self.pools.reader).await.map_err(|error| failed("read the ledger", error))
     }
 
     /// Empties the log beside the file, so that deleted text is gone from both. Cheap: takes milliseconds, and waits for reads
     /// that are under way.
     async fn trim(&self) -> Result<()> {
         let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&self.0.writer)
+            .fetch_one(&self.pools.writer)
             .await
             .map_err(|error| failed("empty the log of the ledger", error))?;
         if row.integer("busy")? != 0 {
@@ -104,20 +127,32 @@ impl Database for SqliteFile {
 }
 
 #[async_trait]
-impl Transaction for sqlx::Transaction<'static, Sqlite> {
+impl Transaction for SqliteTransaction {
     type Row = SqliteRow;
 
+    const NEXT_JOB: &'static str = statements::next_job!("");
+    const ANNOUNCE: Option<&'static str> = None;
+
+    async fn lock(&mut self, _lock: Lock<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn try_lock(&mut self, _lock: Lock<'_>) -> Result<bool> {
+        Ok(true)
+    }
+
     async fn run(&mut self, statement: Statement) -> Result<u64> {
-        let done = query(statement).execute(&mut **self).await.map_err(|error| failed("write to the ledger", error))?;
+        let done =
+            query(statement).execute(&mut *self.0).await.map_err(|error| failed("write to the ledger", error))?;
         Ok(done.rows_affected())
     }
 
     async fn rows(&mut self, statement: Statement) -> Result<Vec<SqliteRow>> {
-        query(statement).fetch_all(&mut **self).await.map_err(|error| failed("read the ledger", error))
+        query(statement).fetch_all(&mut *self.0).await.map_err(|error| failed("read the ledger", error))
     }
 
     async fn commit(self) -> Result<()> {
-        sqlx::Transaction::commit(self).await.map_err(|error| failed("commit to the ledger", error))
+        self.0.commit().await.map_err(|error| failed("commit to the ledger", error))
     }
 }
 

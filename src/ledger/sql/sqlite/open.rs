@@ -10,7 +10,12 @@ use super::error::{failed, is_busy};
 use crate::error::{Error, Result, ResultExt, io_error};
 
 /// `migrations[i]` leads from version `i` to version `i + 1` and says so in `PRAGMA user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// "QUIR": SQLite's mark of whose file this is.
 const APPLICATION_ID: i64 = 0x5155_4952;

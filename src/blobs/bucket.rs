@@ -1,0 +1,283 @@
+//! Blobs as objects of a bucket: S3 and what speaks like it, Google Cloud Storage, Azure. For processes on several machines.
+//!
+//! A bucket says that an object is written when it is durable, and shows an object whole or not at all.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path as Location;
+use object_store::signer::Signer;
+use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+
+use super::objects::{failed, location, none_such};
+use super::{BlobStore, key};
+use crate::config::Bucket;
+use crate::error::{Error, Result, ResultExt};
+use crate::types::Tenant;
+
+/// How long one call tries by itself: then the engine knows that the bucket is away, and waits for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+const RETRIES: usize = 4;
+
+/// A prefix of a bucket.
+pub struct BucketBlobs {
+    objects: Arc<dyn ObjectStore>,
+    signer: Arc<dyn Signer>,
+    /// Before every key.
+    prefix: Location,
+    url: String,
+}
+
+impl BucketBlobs {
+    /// The client of the bucket; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// Configuration: a setting makes no sense.
+    pub fn open(bucket: &Bucket) -> Result<Self> {
+        Self::of(bucket).context(format!("the bucket {}", bucket.url))
+    }
+
+    fn of(bucket: &Bucket) -> Result<Self> {
+        let (scheme, rest) = bucket.url.split_once("://").unwrap_or_default();
+        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
+        let (objects, signer): (Arc<dyn ObjectStore>, Arc<dyn Signer>) = match scheme {
+            "s3" => {
+                let begun = AmazonS3Builder::new().with_url(&bucket.url).with_retry(retry);
+                both(with_options(bucket, begun, AmazonS3Builder::with_config).build())?
+            }
+            "gs" => {
+                let begun = GoogleCloudStorageBuilder::new().with_url(&bucket.url).with_retry(retry);
+                both(with_options(bucket, begun, GoogleCloudStorageBuilder::with_config).build())?
+            }
+            "az" | "azure" => {
+                let begun = MicrosoftAzureBuilder::new().with_url(&bucket.url).with_retry(retry);
+                both(with_options(bucket, begun, MicrosoftAzureBuilder::with_config).build())?
+            }
+            _ => {
+                return Err(Error::configuration(format!("'{scheme}' is no kind of bucket: s3, gs or az is expected")));
+            }
+        };
+        let folder = rest.split_once('/').map_or("", |(_, folder)| folder.trim_end_matches('/'));
+        let prefix = Location::parse(folder)
+            .map_err(|error| Error::configuration(format!("'{folder}' can't be a prefix")).with_source(error))?;
+        Ok(Self { objects, signer, prefix, url: bucket.url.clone() })
+    }
+
+    /// Whether the bucket is there and lets us read and write: a small object is written, read and removed.
+    ///
+    /// # Errors
+    /// As the bucket says.
+    pub async fn probe(&self) -> Result<String> {
+        let at = self.within(&location("probe/quire-doctor")?);
+        let asked = async {
+            self.objects.put(&at, Bytes::from_static(b"quire").into()).await?;
+            self.objects.get(&at).await?.bytes().await?;
+            self.objects.delete(&at).await
+        };
+        asked.await.map_err(|error| failed("write, read and delete", at.as_ref(), error)).context(&self.url)?;
+        Ok(format!("{} takes and gives", self.url))
+    }
+
+    fn within(&self, location: &Location) -> Location {
+        self.prefix.parts().chain(location.parts()).collect()
+    }
+}
+
+/// One client in both of its roles.
+fn both<S: ObjectStore + Signer>(built: object_store::Result<S>) -> Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
+    let client =
+        Arc::new(built.map_err(|error| Error::configuration("its settings make no sense").with_source(error))?);
+    Ok((client.clone(), client))
+}
+
+/// Settings that this kind of client doesn't know are other programs' variables.
+fn with_options<B, K: FromStr>(bucket: &Bucket, begun: B, with: fn(B, K, String) -> B) -> B {
+    let mut builder = begun;
+    for (name, value) in bucket.options() {
+        match name.parse() {
+            Ok(key) => builder = with(builder, key, value.to_owned()),
+            Err(_) => tracing::debug!(name, "the bucket's client knows no such setting"),
+        }
+    }
+    builder
+}
+
+#[async_trait]
+impl BlobStore for BucketBlobs {
+    async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
+        let at = self.within(&location(key)?);
+        self.objects.put(&at, bytes.into()).await.map_err(|error| failed("write", key, error))?;
+        Ok(())
+    }
+
+    async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {
+        let at = self.within(&location(key)?);
+        if !key::belongs_to(key, tenant) {
+            return Err(none_such(key));
+        }
+        let found = match self.objects.get(&at).await {
+            Err(object_store::Error::NotFound { .. }) => return Err(none_such(key)),
+            found => found.map_err(|error| failed("read", key, error))?,
+        };
+        found.bytes().await.map_err(|error| failed("read", key, error))
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        match self.objects.delete(&self.within(&location(key)?)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("delete", key, error)),
+        }
+    }
+
+    fn local_path(&self, _tenant: &Tenant, _key: &str) -> Option<PathBuf> {
+        None
+    }
+
+    async fn link(&self, tenant: &Tenant, key: &str, valid: Duration) -> Result<Option<String>> {
+        let at = self.within(&location(key)?);
+        if !key::belongs_to(key, tenant) {
+            return Ok(None);
+        }
+        let signed = self.signer.signed_url(reqwest::Method::GET, &at, valid).await;
+        signed.map(|url| Some(url.to_string())).map_err(|error| failed("sign a link to", key, error))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = match prefix.trim_end_matches('/') {
+            "" => self.prefix.clone(),
+            folder => self.within(&location(folder)?),
+        };
+        let found = self.objects.list(Some(&folder)).map_ok(|meta| meta.location);
+        let found: Vec<Location> = found.try_collect().await.map_err(|error| failed("list", prefix, error))?;
+        let ours = |location: &Location| {
+            location.prefix_match(&self.prefix).map(|parts| parts.collect::<Location>().to_string())
+        };
+        let mut keys: Vec<String> = found.iter().filter_map(ours).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use s3s::auth::SimpleAuth;
+    use s3s::service::S3ServiceBuilder;
+    use tempfile::TempDir;
+    use tokio::net::TcpListener;
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+    use crate::blobs::{contract, page_key};
+    use crate::error::{Blame, Kind};
+    use crate::types::{DocumentId, Generation};
+
+    /// An S3 server over a folder, on a port of its own, with the bucket "pages".
+    struct S3 {
+        endpoint: String,
+        _folder: TempDir,
+        _serving: AbortOnDropHandle<()>,
+    }
+
+    impl S3 {
+        async fn start() -> Self {
+            let folder = TempDir::new().unwrap();
+            std::fs::create_dir(folder.path().join("pages")).unwrap();
+            let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
+            service.set_auth(SimpleAuth::from_single("someone", "s3cret"));
+            let service = service.build();
+            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let endpoint = format!("http://{}", listener.local_addr().unwrap());
+            let serving = AbortOnDropHandle::new(tokio::spawn(async move {
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let service = service.clone();
+                    tokio::spawn(async move {
+                        let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                        let _ = server.serve_connection(TokioIo::new(socket), service).await;
+                    });
+                }
+            }));
+            Self { endpoint, _folder: folder, _serving: serving }
+        }
+
+        fn bucket(&self, url: &str, changed: &[(&str, &str)]) -> BucketBlobs {
+            let options = [
+                ("aws_endpoint", self.endpoint.as_str()),
+                ("aws_region", "us-east-1"),
+                ("aws_access_key_id", "someone"),
+                ("aws_secret_access_key", "s3cret"),
+                ("aws_of_another_program", "x"),
+                ("allow_http", "true"),
+            ];
+            let options: BTreeMap<_, _> =
+                options.iter().chain(changed).map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+            BucketBlobs::open(&Bucket::new(url, options)).unwrap()
+        }
+    }
+
+    fn page() -> (Tenant, String) {
+        let acme = Tenant("acme".into());
+        let key = page_key(&acme, DocumentId::new(&acme, "documents", "/a.pdf"), &Generation("g1".into()), 1);
+        (acme, key)
+    }
+
+    #[tokio::test]
+    async fn the_contract_holds() {
+        let server = S3::start().await;
+        contract::holds(&server.bucket("s3://pages", &[])).await;
+    }
+
+    #[tokio::test]
+    async fn the_contract_holds_under_a_prefix_and_beside_others() {
+        let server = S3::start().await;
+        let (whole, blobs) = (server.bucket("s3://pages", &[]), server.bucket("s3://pages/a/b/", &[]));
+        whole.put("a/bc/x", Bytes::from_static(b"somebody else's")).await.unwrap();
+        contract::holds(&blobs).await;
+        let (acme, key) = page();
+        blobs.put(&key, Bytes::from_static(b"pixels")).await.unwrap();
+        assert_eq!(whole.list("").await.unwrap(), [format!("a/b/{key}"), "a/bc/x".to_owned()]);
+        assert_eq!(blobs.list("").await.unwrap(), [key.as_str()]);
+        assert_eq!(blobs.get(&acme, &key).await.unwrap(), "pixels");
+    }
+
+    #[tokio::test]
+    async fn a_link_gives_its_blob_and_no_other() {
+        let server = S3::start().await;
+        let blobs = server.bucket("s3://pages/here", &[]);
+        let (acme, key) = page();
+        blobs.put(&key, Bytes::from_static(b"pixels")).await.unwrap();
+        let valid = Duration::from_secs(60);
+        assert_eq!(blobs.link(&Tenant("globex".into()), &key, valid).await.unwrap(), None);
+        let link = blobs.link(&acme, &key, valid).await.unwrap().unwrap();
+        assert!(!link.contains("s3cret"));
+        assert_eq!(reqwest::get(&link).await.unwrap().bytes().await.unwrap(), "pixels");
+        let other = link.replace("00001.jpg", "00002.jpg");
+        assert_eq!(reqwest::get(&other).await.unwrap().status().as_u16(), 403);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_refuses_us_is_no_documents_fault() {
+        let server = S3::start().await;
+        assert!(server.bucket("s3://pages", &[]).probe().await.unwrap().contains("s3://pages"));
+        let (_, key) = page();
+        let stranger = server.bucket("s3://pages", &[("aws_secret_access_key", "guessed")]);
+        let error = stranger.put(&key, Bytes::new()).await.unwrap_err();
+        assert_eq!((error.kind(), error.blame()), (Kind::Configuration, Blame::Dependency), "{error}");
+        assert!(!error.to_string().contains("guessed"));
+        let blobs = server.bucket("s3://pages", &[]);
+        drop(server);
+        let error = blobs.get(&Tenant("acme".into()), &key).await.unwrap_err();
+        assert_eq!((error.is_transient(), error.blame()), (true, Blame::Dependency), "{error}");
+    }
+}

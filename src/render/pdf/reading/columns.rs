@@ -1,0 +1,147 @@
+//! Columns of prose whose lines take turns in the file: put one below the other. Tables stay row by row.
+
+use super::direction::is_right_to_left;
+use super::order::{Piece, by_rows};
+
+/// Where a page is cut, in hundredths of its width.
+const CUTS: std::ops::RangeInclusive<u32> = 10..=90;
+/// How far a piece may reach over a cut.
+const OVERLAP: f32 = 0.004;
+/// A column has so many lines at least.
+const MIN_LINES: usize = 3;
+/// A line of prose has so many words on average, and fills so much of its column's width, which is so much of the page's.
+const MIN_WORDS: f32 = 3.0;
+const MIN_FILLED: f32 = 0.55;
+const MIN_WIDTH: f32 = 0.2;
+/// So many of a hundred words begin with a letter.
+const LETTERS_PERCENT: usize = 70;
+/// Columns beside each other that are looked for.
+const MAX_DEPTH: usize = 3;
+
+/// The pieces, in the order that they have unless columns take turns in it.
+pub(super) fn put_in_order(pieces: Vec<Piece>) -> Vec<Piece> {
+    divide(pieces, 0)
+}
+
+fn divide(pieces: Vec<Piece>, depth: usize) -> Vec<Piece> {
+    if depth >= MAX_DEPTH || pieces.len() < 2 * MIN_LINES {
+        return pieces;
+    }
+    let Some(cut) = best_cut(&pieces) else { return pieces };
+    let mut ordered = Vec::with_capacity(pieces.len());
+    for band in bands(&pieces, cut) {
+        let band_pieces = band.iter().map(|&at| pieces[at].clone());
+        if !takes_turns(&pieces, &band, cut) {
+            ordered.extend(band_pieces);
+            continue;
+        }
+        let (left, right): (Vec<Piece>, Vec<Piece>) = band_pieces.partition(|piece| piece.rect.right <= cut + OVERLAP);
+        let backwards =
+            band.iter().filter(|&&at| pieces[at].parts.iter().any(|part| is_right_to_left(&part.text))).count();
+        let (first, second) = if backwards * 2 > band.len() { (right, left) } else { (left, right) };
+        ordered.extend(divide(by_rows(first), depth + 1));
+        ordered.extend(divide(by_rows(second), depth + 1));
+    }
+    ordered
+}
+
+/// The cut with the most lines in columns beside it; of several, the one in the middle of the first run of them.
+fn best_cut(pieces: &[Piece]) -> Option<f32> {
+    let scores: Vec<(u32, usize)> = CUTS
+        .map(|cut| {
+            let x = cut as f32 / 100.0;
+            let turns = bands(pieces, x).into_iter().filter(|band| takes_turns(pieces, band, x));
+            (cut, turns.map(|band| band.len()).sum())
+        })
+        .collect();
+    let best = scores.iter().map(|(_, score)| *score).max().filter(|best| *best > 0)?;
+    let run: Vec<u32> = scores
+        .iter()
+        .skip_while(|(_, score)| *score != best)
+        .take_while(|(_, score)| *score == best)
+        .map(|(cut, _)| *cut)
+        .collect();
+    Some(run[run.len() / 2] as f32 / 100.0)
+}
+
+/// Pieces from top to bottom, divided by those that reach over the cut; in each band by their number, in the order of the file.
+fn bands(pieces: &[Piece], cut: f32) -> Vec<Vec<usize>> {
+    let reaches_over = |piece: &Piece| piece.rect.left < cut - OVERLAP && piece.rect.right > cut + OVERLAP;
+    let mut down: Vec<usize> = (0..pieces.len()).collect();
+    down.sort_by(|&a, &b| pieces[a].middle().total_cmp(&pieces[b].middle()).then(a.cmp(&b)));
+    let mut bands: Vec<Vec<usize>> = vec![Vec::new()];
+    for at in down {
+        match bands.last_mut() {
+            Some(band) if !reaches_over(&pieces[at]) => band.push(at),
+            _ => bands.extend([vec![at], Vec::new()]),
+        }
+    }
+    bands.retain(|band| !band.is_empty());
+    bands.iter_mut().for_each(|band| band.sort_unstable());
+    bands
+}
+
+/// Whether a band is two columns of prose, and the file has their lines in turns.
+fn takes_turns(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
+    let is_left = |at: usize| pieces[at].rect.right <= cut + OVERLAP;
+    let side = |left: bool| band.iter().filter(|&&at| is_left(at) == left).map(|&at| &pieces[at]).collect::<Vec<_>>();
+    let turns = band.windows(2).filter(|pair| is_left(pair[0]) != is_left(pair[1])).count();
+    turns > 1 && is_prose(&side(true)) && is_prose(&side(false))
+}
+
+fn is_prose(column: &[&Piece]) -> bool {
+    if column.len() < MIN_LINES {
+        return false;
+    }
+    let lines = column.len() as f32;
+    let left = column.iter().map(|piece| piece.rect.left).fold(1.0, f32::min);
+    let right = column.iter().map(|piece| piece.rect.right).fold(0.0, f32::max);
+    let filled: f32 = column.iter().map(|piece| piece.rect.right - piece.rect.left).sum();
+    let words: Vec<&str> = column.iter().flat_map(|piece| &piece.parts).map(|part| part.text.as_str()).collect();
+    let letters =
+        words.iter().filter(|word| word.starts_with(|c: char| c.is_alphabetic() || "\"'(“‘".contains(c))).count();
+    right - left >= MIN_WIDTH
+        && filled / lines >= MIN_FILLED * (right - left)
+        && words.len() as f32 >= MIN_WORDS * lines
+        && letters * 100 >= LETTERS_PERCENT * words.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Part;
+    use super::super::order::pieces;
+    use super::super::testing::line;
+    use super::*;
+
+    fn read(parts: Vec<Part>) -> Vec<String> {
+        let first = |piece: Piece| piece.parts.into_iter().map(|part| part.text).collect::<Vec<_>>().join(" ");
+        pieces(parts).into_iter().map(first).collect()
+    }
+
+    #[test]
+    fn columns_that_take_turns_are_read_one_after_the_other() {
+        let mut stored = line("A title that reaches over both columns of the page below it here", 0.1, 0.05);
+        for row in 0..4 {
+            let top = 0.1 + row as f32 * 0.02;
+            stored.extend(line(&format!("left line {row} goes on here"), 0.1, top));
+            stored.extend(line(&format!("right line {row} goes on here"), 0.6, top));
+        }
+        stored.extend(line("A foot that reaches over both columns of the page above it here", 0.1, 0.3));
+        let read = read(stored);
+        let starts: Vec<&str> = read.iter().map(|line| &line[..7]).collect();
+        assert_eq!(starts[..6], ["A title", "left li", "left li", "left li", "left li", "right l"]);
+        assert_eq!(starts[9], "A foot ");
+        assert!(read[1].contains('0') && read[4].contains('3'));
+    }
+
+    #[test]
+    fn tables_stay_row_by_row() {
+        let mut stored = Vec::new();
+        for row in 0..5 {
+            let top = 0.1 + row as f32 * 0.02;
+            stored.extend(line("Oil filter", 0.1, top));
+            stored.extend(line(&format!("{row}.0 quarts"), 0.5, top));
+        }
+        assert_eq!(read(stored)[..3], ["Oil filter", "0.0 quarts", "Oil filter"]);
+    }
+}

@@ -1,0 +1,144 @@
+//! Hyphens at the end of a line: there for the line's sake ("config-|ure"), or part of the word ("self-|employed").
+
+use std::collections::HashSet;
+
+/// Beginnings that keep their hyphen.
+const HEADS: &[&str] = &["all", "anti", "cross", "ex", "half", "quasi", "self", "well"];
+/// Endings that are joined to a whole word by a hyphen.
+const TAILS: &[&str] = &[
+    "aware",
+    "based",
+    "bearing",
+    "born",
+    "bound",
+    "built",
+    "contained",
+    "defined",
+    "dependent",
+    "determining",
+    "driven",
+    "employed",
+    "facing",
+    "free",
+    "friendly",
+    "independent",
+    "known",
+    "level",
+    "like",
+    "looking",
+    "made",
+    "making",
+    "only",
+    "oriented",
+    "owned",
+    "proof",
+    "ready",
+    "related",
+    "saving",
+    "shaped",
+    "sized",
+    "specific",
+    "term",
+    "time",
+    "wide",
+    "year",
+];
+/// Words behind a hyphen that is left hanging: "pre- and post-war".
+const HANGING: &[&str] =
+    &["and", "or", "to", "und", "oder", "bis", "bzw", "et", "ou", "y", "o", "e", "en", "of", "och", "og"];
+
+/// What becomes of a hyphen and the end of its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joint {
+    /// The word goes on, without its hyphen.
+    Plain,
+    /// The word goes on, with it.
+    Hyphen,
+    /// The word ends in it.
+    End,
+}
+
+/// How `head`, the end of a line without its hyphen, and `tail`, the first word of the next, belong together. `whole`: words that
+/// the page has elsewhere, in lower case.
+pub(super) fn joint(head: &str, tail: &str, whole: &HashSet<String>) -> Joint {
+    let bare_tail = tail.trim_end_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    let bare_head = head.trim_start_matches(|c: char| !c.is_alphanumeric());
+    let (Some(before), Some(after)) = (head.chars().next_back(), tail.chars().next()) else { return Joint::End };
+    if HANGING.contains(&bare_tail.as_str()) || !after.is_alphanumeric() || !before.is_alphanumeric() {
+        return Joint::End;
+    }
+    let lower = bare_head.to_lowercase();
+    if whole.contains(&format!("{lower}-{bare_tail}")) {
+        return Joint::Hyphen;
+    }
+    if whole.contains(&format!("{lower}{bare_tail}")) {
+        return Joint::Plain;
+    }
+    let capitals = bare_head.chars().all(char::is_uppercase);
+    let first_of_tail = bare_tail.split('-').next().unwrap_or_default();
+    let belongs = before.is_numeric()
+        || after.is_numeric()
+        // "Anglo-|Saxon", but not "CONFIG-|URE"
+        || after.is_uppercase() && !before.is_uppercase()
+        // "X-|ray", "DNA-|based"
+        || capitals && after.is_lowercase()
+        // "state-of-the-|art"
+        || bare_head.contains('-')
+        // "e-|mail"
+        || bare_head.chars().count() == 1
+        || HEADS.contains(&lower.as_str())
+        || TAILS.contains(&first_of_tail);
+    if belongs { Joint::Hyphen } else { Joint::Plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(broken: &str, elsewhere: &[&str]) -> String {
+        let whole = elsewhere.iter().map(|word| (*word).to_owned()).collect();
+        let (head, tail) = broken.split_once("-|").unwrap();
+        match joint(head, tail, &whole) {
+            Joint::Plain => format!("{head}{tail}"),
+            Joint::Hyphen => format!("{head}-{tail}"),
+            Joint::End => format!("{head}- {tail}"),
+        }
+    }
+
+    #[test]
+    fn hyphens_that_belong_to_the_word_stay() {
+        for broken in [
+            "self-|employed",
+            "state-of-the-|art",
+            "e-|mail",
+            "X-|ray",
+            "AB-|4711",
+            "4711-|AB",
+            "COVID-|19",
+            "Anglo-|Saxon",
+            "price-|determining",
+            "DNA-|based.",
+        ] {
+            assert_eq!(joined(broken, &[]), broken.replace('|', ""), "{broken}");
+        }
+    }
+
+    #[test]
+    fn hyphens_that_break_a_word_go() {
+        for broken in ["config-|ure", "CONFIG-|URE", "under-|standing,", "Wasser-|pumpe", "ma-|chine"] {
+            assert_eq!(joined(broken, &[]), broken.replace("-|", ""), "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_page_knows_its_own_words() {
+        assert_eq!(joined("co-|operate", &["co-operate"]), "co-operate");
+        assert_eq!(joined("self-|ish", &["selfish"]), "selfish");
+    }
+
+    #[test]
+    fn hyphens_that_hang_end_their_word() {
+        assert_eq!(joined("pre-|and", &[]), "pre- and");
+        assert_eq!(joined("Ein-|und", &[]), "Ein- und");
+    }
+}

@@ -1,0 +1,155 @@
+//! Pieces of lines, and the order in which they are read.
+
+use super::{Gap, Part, columns, direction, on_one_line, union};
+use crate::types::Rect;
+
+/// A gap wider than so many heights of a line divides it into pieces: cells of a table, lines of two columns.
+const WIDE_GAP: f32 = 0.7;
+/// Pages of more pieces are drawings or tables: they stay as they are.
+const MAX_PIECES: usize = 4_000;
+/// A piece is above another if it is higher by so much of a line.
+const HIGHER: f32 = 0.5;
+/// So few steps upwards are a column's end and the next one's beginning.
+const FEW_STEPS: usize = 3;
+
+/// Parts of a line that follow each other closely.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub parts: Vec<Part>,
+    pub rect: Rect,
+}
+
+impl Piece {
+    fn new(part: Part) -> Self {
+        Self { rect: part.rect, parts: vec![part] }
+    }
+
+    fn push(&mut self, part: Part) {
+        self.rect = union(self.rect, part.rect);
+        self.parts.push(part);
+    }
+
+    pub(super) fn middle(&self) -> f32 {
+        (self.rect.top + self.rect.bottom) / 2.0
+    }
+
+    pub(super) fn height(&self) -> f32 {
+        self.rect.bottom - self.rect.top
+    }
+}
+
+/// The parts of a page in pieces, in reading order.
+pub(super) fn pieces(parts: Vec<Part>) -> Vec<Piece> {
+    let mostly_turned = parts.iter().filter(|part| part.turned).count() * 3 > parts.len();
+    let mut pieces = split(parts);
+    if mostly_turned || pieces.len() > MAX_PIECES {
+        return pieces;
+    }
+    for piece in &mut pieces {
+        direction::put_in_order(&mut piece.parts);
+    }
+    if is_upside_down(&pieces) {
+        return by_rows(pieces);
+    }
+    columns::put_in_order(pieces)
+}
+
+fn split(parts: Vec<Part>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for part in parts {
+        match pieces.last_mut() {
+            Some(piece) if goes_on(piece, &part) => piece.push(part),
+            _ => pieces.push(Piece::new(part)),
+        }
+    }
+    pieces
+}
+
+/// Whether a part belongs to the piece before it.
+fn goes_on(piece: &Piece, part: &Part) -> bool {
+    let wide = WIDE_GAP * piece.height().max(part.height());
+    let beside = if part.rect.left >= piece.rect.right {
+        part.rect.left - piece.rect.right
+    } else {
+        piece.rect.left - part.rect.right
+    };
+    match part.gap {
+        // PDFium also breaks a line behind a raised number.
+        Gap::Line => {
+            !hyphenated(piece)
+                && on_one_line(piece.rect, part.rect)
+                && part.rect.left >= piece.rect.right
+                && beside < wide
+        }
+        Gap::Space | Gap::None => part.turned || on_one_line(piece.rect, part.rect) && beside < wide,
+    }
+}
+
+fn hyphenated(piece: &Piece) -> bool {
+    piece.parts.last().is_some_and(|part| part.hyphen)
+}
+
+/// Whether most steps from piece to piece lead upwards.
+fn is_upside_down(pieces: &[Piece]) -> bool {
+    let (mut up, mut down) = (0, 0);
+    for pair in pieces.windows(2) {
+        let step = pair[1].middle() - pair[0].middle();
+        let line = HIGHER * pair[0].height().min(pair[1].height());
+        up += usize::from(step < -line);
+        down += usize::from(step > line);
+    }
+    up >= FEW_STEPS && up > down
+}
+
+/// From top to bottom; what stands on one line, from left to right.
+pub(super) fn by_rows(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    pieces.sort_by(|a, b| a.middle().total_cmp(&b.middle()));
+    let mut rows: Vec<Vec<Piece>> = Vec::new();
+    for piece in pieces {
+        match rows.last_mut() {
+            Some(row) if row.first().is_some_and(|first| on_one_line(first.rect, piece.rect)) => row.push(piece),
+            _ => rows.push(vec![piece]),
+        }
+    }
+    for row in &mut rows {
+        row.sort_by(|a, b| a.rect.left.total_cmp(&b.rect.left));
+    }
+    rows.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::line;
+    use super::*;
+
+    fn read(parts: Vec<Part>) -> Vec<String> {
+        let pieces = pieces(parts).into_iter();
+        let words = |piece: Piece| piece.parts.into_iter().map(|part| part.text).collect::<Vec<_>>().join(" ");
+        pieces.map(words).collect()
+    }
+
+    #[test]
+    fn lines_that_are_stored_from_the_bottom_up_are_read_from_the_top() {
+        let lines = ["first of all", "second to none", "third time lucky", "fourth and last", "fifth"];
+        let stored = lines.iter().enumerate().rev().flat_map(|(row, text)| line(text, 0.1, 0.1 + row as f32 * 0.02));
+        assert_eq!(read(stored.collect()), lines);
+    }
+
+    #[test]
+    fn the_files_order_stays_where_it_is_one() {
+        let column = |left: f32| (0..6).flat_map(move |row| line("some words here", left, 0.1 + row as f32 * 0.02));
+        let stored: Vec<Part> = column(0.1).chain(column(0.6)).chain(line("foot", 0.1, 0.9)).collect();
+        let order: Vec<(f32, f32)> =
+            pieces(stored.clone()).iter().map(|piece| (piece.rect.left, piece.rect.top)).collect();
+        let expected: Vec<(f32, f32)> = split(stored).iter().map(|piece| (piece.rect.left, piece.rect.top)).collect();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_line_goes_on_behind_a_raised_number() {
+        let mut behind = line("is large", 0.17, 0.1);
+        behind[0].gap = Gap::Line;
+        let parts: Vec<Part> = line("saddle", 0.1, 0.1).into_iter().chain(behind).collect();
+        assert_eq!(read(parts), ["saddle is large"]);
+    }
+}

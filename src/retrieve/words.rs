@@ -1,0 +1,156 @@
+//! What store and model know of each word of a question: how rare it is, and how much each page found shows something that looks
+//! like it. Scores tell neither.
+
+use futures::future::try_join_all;
+
+use super::{Hit, Retriever};
+use crate::derive::terms::{AskedWord, AskedWords};
+use crate::error::Result;
+use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery, StoredPoint};
+use crate::types::{NamedVector, PointId, QuestionEmbedding, Schema, SearchParams, SparseVector, Tenant, VectorName};
+
+/// A smaller collection is taken for one of this many pages: in a folder of three documents, a word that stands on one page is not
+/// a common word.
+const MANY: f32 = 1_000.0;
+
+/// Of the words of a question, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct WordEvidence {
+    /// `[words]`: how rare each is, as inverse document frequency. Empty where nothing is known: all count alike.
+    pub rarity: Vec<f32>,
+    /// `[hits]`, each `[words]`: cosine of the word with the page's nearest patch; None where the page has no stored patches, or
+    /// the model has no vector for the word.
+    pub cosines: Vec<Option<Vec<Option<f32>>>>,
+    /// Cosine from which on a word can be read on the page, as the model's manifest says; None where cosines say nothing about
+    /// single words.
+    pub seen_from: Option<f32>,
+}
+
+impl WordEvidence {
+    /// 1 where nothing is known.
+    pub fn rarity(&self, word: usize) -> f32 {
+        self.rarity.get(word).copied().unwrap_or(1.0)
+    }
+
+    /// `[words]` of one hit.
+    pub fn cosines(&self, hit: usize, words: usize) -> Vec<Option<f32>> {
+        self.cosines.get(hit).cloned().flatten().unwrap_or_else(|| vec![None; words])
+    }
+}
+
+/// Where to look, and what the collection keeps.
+pub struct WordSearch<'a> {
+    /// The store's name of it.
+    pub collection: &'a str,
+    pub tenant: &'a Tenant,
+    pub schema: &'a Schema,
+    pub asked: &'a AskedWords,
+    pub question: &'a QuestionEmbedding,
+    /// See [`WordEvidence::seen_from`].
+    pub seen_from: Option<f32>,
+}
+
+impl Retriever {
+    /// Looks every word up, and compares each with the stored patches of the hits.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn word_evidence(&self, search: &WordSearch<'_>, hits: &[Hit]) -> Result<WordEvidence> {
+        let rarity = match search.schema.get(VectorName::Text) {
+            Some(_) => self.rarity(search).await?,
+            None => Vec::new(),
+        };
+        let compared = search.seen_from.is_some() && search.schema.get(VectorName::Patches).is_some();
+        let cosines = if compared { self.cosines(search, hits).await? } else { Vec::new() };
+        Ok(WordEvidence { rarity, cosines, seen_from: search.seen_from })
+    }
+
+    /// Rarity of each word: that of its commonest term. The store multiplies with the inverse document frequency, so the score of
+    /// the best page for one term, over what that page stores for it, is just that.
+    async fn rarity(&self, search: &WordSearch<'_>) -> Result<Vec<f32>> {
+        let pages = self.store.count(search.collection, &Filter::of(search.tenant)).await? as f32;
+        let words = search.asked.as_slice().iter().map(|word| async {
+            let terms = try_join_all(word.terms().map(|term| self.idf_of(search, term))).await?;
+            let holding = terms.into_iter().flatten().map(|idf| pages_holding(idf, pages)).fold(0.0, f32::max);
+            Ok(idf(holding, pages.max(MANY)))
+        });
+        try_join_all(words).await
+    }
+
+    /// Inverse document frequency; None if no page has the term.
+    async fn idf_of(&self, search: &WordSearch<'_>, term: u32) -> Result<Option<f32>> {
+        let vector = QueryVector::Sparse(SparseVector { indices: vec![term], values: vec![1.0] });
+        let root = QueryNode {
+            scoring: Some(Scoring::Nearest { using: VectorName::Text, vector }),
+            prefetch: Vec::new(),
+            conditions: Vec::new(),
+            params: SearchParams::default(),
+            score_threshold: None,
+            limit: 1,
+        };
+        let query = StoreQuery { filter: Filter::of(search.tenant), root };
+        let Some(best) = self.store.query(search.collection, query).await?.into_iter().next() else { return Ok(None) };
+        let stored = self.store.retrieve(search.collection, search.tenant, &[best.id], &[VectorName::Text]).await?;
+        let kept = stored.first().and_then(|point| match point.vectors.get(&VectorName::Text) {
+            Some(NamedVector::Sparse(sparse)) => {
+                sparse.indices.iter().position(|index| *index == term).map(|at| sparse.values[at])
+            }
+            _ => None,
+        });
+        Ok(kept.filter(|kept| *kept > 0.0).map(|kept| best.score / kept))
+    }
+
+    async fn cosines(&self, search: &WordSearch<'_>, hits: &[Hit]) -> Result<Vec<Option<Vec<Option<f32>>>>> {
+        let ids: Vec<PointId> = hits.iter().map(|hit| hit.detail.point).collect();
+        let stored = self.store.retrieve(search.collection, search.tenant, &ids, &[VectorName::Patches]).await?;
+        let of_page = |id: &PointId| {
+            let point = stored.iter().find(|point| point.id == *id)?;
+            Some(search.asked.as_slice().iter().map(|word| cosine(word, search.question, point)).collect())
+        };
+        Ok(ids.iter().map(of_page).collect())
+    }
+}
+
+/// Inverse document frequency as Qdrant multiplies with it.
+fn idf(holding: f32, pages: f32) -> f32 {
+    (1.0 + (pages - holding + 0.5) / (holding + 0.5)).ln()
+}
+
+/// [`idf`] solved for the pages that hold the term.
+fn pages_holding(idf: f32, pages: f32) -> f32 {
+    let ratio = idf.exp() - 1.0;
+    ((pages + 0.5 - 0.5 * ratio) / (ratio + 1.0)).clamp(0.0, pages)
+}
+
+/// The least over the vectors that stand for the word, `E-201` having two, of the largest over the patches.
+fn cosine(word: &AskedWord, question: &QuestionEmbedding, point: &StoredPoint) -> Option<f32> {
+    let NamedVector::Multi(patches) = point.vectors.get(&VectorName::Patches)? else { return None };
+    if patches.dim() != question.tokens.dim() {
+        return None;
+    }
+    let best = |row: usize| {
+        let token = question.tokens.row(row);
+        let dot = |patch: &[f32]| token.iter().zip(patch).map(|(a, b)| a * b).sum::<f32>();
+        patches.rows().map(dot).fold(f32::NEG_INFINITY, f32::max)
+    };
+    let own = |row: &usize| question.labels.get(*row).is_some_and(|label| word.text.contains(label.as_str()));
+    (0..question.tokens.len()).filter(own).map(best).filter(|best| best.is_finite()).min_by(f32::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_come_back_from_frequencies() {
+        for (pages, holding) in [(433.0, 1.0), (433.0, 200.0), (43.0, 10.0), (1.0, 1.0)] {
+            assert!((pages_holding(idf(holding, pages), pages) - holding).abs() < 1e-2, "{holding} of {pages}");
+        }
+    }
+
+    #[test]
+    fn rarer_words_weigh_more_and_absent_ones_most() {
+        let rarity: Vec<f32> = [0.0, 1.0, 100.0, 1_000.0].into_iter().map(|holding| idf(holding, MANY)).collect();
+        assert!(rarity.windows(2).all(|pair| pair[0] > pair[1]) && rarity[3] > 0.0, "{rarity:?}");
+    }
+}

@@ -1,0 +1,275 @@
+//! A Qdrant server or cluster, over gRPC.
+//!
+//! # Durability
+//! Every change is sent with `wait`: the server answers when the change is in its write-ahead log and applied, and it replays
+//! that log when it starts again. So there is nothing left to do for [`VectorStore::flush`].
+//!
+//! # Upkeep
+//! The server's optimiser indexes, merges and vacuums by itself: [`VectorStore::optimize`] has nothing to do. Nor has
+//! [`VectorStore::purge`]: a server cannot be told to rewrite a segment. Its vacuum does it once a fifth of a segment is
+//! deleted (`optimizers.deleted_threshold`); until then deleted text may stay in its files, out of reach of every query.
+//!
+//! # Names
+//! A collection of ours is `PREFIX` + name on the server, whole; a collection's own name is an alias that leads to the build
+//! that questions are asked of, for whoever else asks the server. Quire itself never asks by the alias: which build is active
+//! is the ledger's word.
+//!
+//! # Rows
+//! No point id ever changes its number of rows (`rows.rs`): before every write, points that exist are looked up.
+
+mod collection;
+mod connection;
+mod errors;
+mod filter;
+mod json;
+mod points;
+mod query;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+
+use self::connection::Connection;
+use super::info::{CollectionInfo, StoreInfo, Walk};
+use super::names::check_name;
+use super::schema::{check_same, check_schema};
+use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore, tree};
+use crate::config;
+use crate::error::{Error, Result};
+use crate::types::{DocumentId, Generation, PagePoint, PointId, Schema, Tenant, VectorName};
+
+/// Calls of `upsert` under way at once, each of a few megabytes.
+const WRITES_AT_ONCE: usize = 4;
+
+/// A [`VectorStore`] on a server.
+pub struct QdrantStore {
+    connection: Connection,
+    settings: config::Server,
+    indexing_threshold_kb: Option<usize>,
+    /// What collections are known to keep, by their names on the server.
+    schemas: RwLock<HashMap<String, Arc<Schema>>>,
+}
+
+impl QdrantStore {
+    /// Connects with the first call.
+    ///
+    /// # Errors
+    /// Configuration, if the address or the key is none.
+    pub fn new(settings: &config::Server, indexing_threshold_kb: Option<usize>) -> Result<Self> {
+        Ok(Self {
+            connection: Connection::new(settings)?,
+            settings: settings.clone(),
+            indexing_threshold_kb,
+            schemas: RwLock::default(),
+        })
+    }
+
+    /// The name on the server.
+    fn full(&self, collection: &str) -> Result<String> {
+        check_name(collection)?;
+        Ok(format!("{}{collection}", self.settings.prefix))
+    }
+
+    /// The name on the server and what the collection keeps.
+    ///
+    /// # Errors
+    /// Configuration, if there is no such collection, or somebody else made it.
+    async fn collection(&self, collection: &str) -> Result<(String, Arc<Schema>)> {
+        let name = self.full(collection)?;
+        if let Some(schema) = self.known(&name) {
+            return Ok((name, schema));
+        }
+        let info = collection::find(&self.connection, &name).await?.ok_or_else(|| self.missing(collection))?;
+        let schema = Arc::new(collection::schema_of(&name, &info)?);
+        self.schemas.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&schema));
+        Ok((name, schema))
+    }
+
+    fn known(&self, name: &str) -> Option<Arc<Schema>> {
+        self.schemas.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn forget(&self, name: &str) {
+        self.schemas.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    fn missing(&self, collection: &str) -> Error {
+        Error::configuration(format!(
+            "there is no collection '{collection}' on the Qdrant server at {}: ingest into it first",
+            self.connection.url()
+        ))
+    }
+
+    fn timeout_s(&self) -> u64 {
+        self.settings.timeout.as_secs().max(1)
+    }
+}
+
+#[async_trait]
+impl VectorStore for QdrantStore {
+    async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
+        let name = self.full(collection)?;
+        check_schema(collection, schema)?;
+        let found = match collection::find(&self.connection, &name).await? {
+            Some(info) => info,
+            None => {
+                let threshold_kb = self.indexing_threshold_kb;
+                collection::create(&self.connection, &name, schema, &self.settings, threshold_kb).await?;
+                let made = collection::find(&self.connection, &name).await?;
+                made.ok_or_else(|| Error::transient(format!("collection '{collection}' was dropped just now")))?
+            }
+        };
+        check_same(collection, &collection::schema_of(&name, &found)?, &schema::as_kept(collection, schema)?)?;
+        collection::index_payload(&self.connection, &name, &found).await?;
+        self.forget(&name);
+        Ok(())
+    }
+
+    async fn collections(&self) -> Result<Vec<String>> {
+        let listed = self.connection.call("list its collections", |client| client.list_collections()).await?;
+        let ours = |name: String| name.strip_prefix(&self.settings.prefix).map(str::to_owned);
+        let mut names: Vec<String> = listed
+            .collections
+            .into_iter()
+            .filter_map(|entry| ours(entry.name))
+            .filter(|name| check_name(name).is_ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    async fn drop_collection(&self, collection: &str) -> Result<()> {
+        let name = self.full(collection)?;
+        self.forget(&name);
+        collection::remove(&self.connection, &name, &self.settings).await
+    }
+
+    async fn publish(&self, alias: &str, collection: &str) -> Result<()> {
+        if alias == collection {
+            return Ok(());
+        }
+        collection::publish(&self.connection, &self.full(alias)?, &self.full(collection)?).await
+    }
+
+    async fn incarnation(&self, collection: &str) -> Result<Option<String>> {
+        let name = self.full(collection)?;
+        match collection::find(&self.connection, &name).await? {
+            Some(info) => collection::incarnation(&name, &info),
+            None => Ok(None),
+        }
+    }
+
+    async fn set_incarnation(&self, collection: &str, id: &str) -> Result<()> {
+        let (name, _) = self.collection(collection).await?;
+        collection::set_incarnation(&self.connection, &name, id).await
+    }
+
+    async fn is_empty(&self, collection: &str) -> Result<bool> {
+        let name = self.full(collection)?;
+        match collection::find(&self.connection, &name).await? {
+            Some(_) => read::is_empty(&self.connection, &name).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn upsert(&self, collection: &str, points: Vec<PagePoint>) -> Result<()> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let (name, schema) = self.collection(collection).await?;
+        write::upsert(&self.connection, &name, &schema, points).await
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn writes_at_once(&self) -> usize {
+        WRITES_AT_ONCE
+    }
+
+    async fn flush(&self, collection: &str) -> Result<()> {
+        self.collection(collection).await.map(drop)
+    }
+
+    async fn query(&self, collection: &str, query: StoreQuery) -> Result<Vec<ScoredPoint>> {
+        if query.root.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let (name, schema) = self.collection(collection).await?;
+        let version = self.connection.server().await?.version;
+        let request = query::to_server(name, query, &schema, version, self.timeout_s())?;
+        let hits = self.connection.call("answer a query", |client| client.query(request)).await?.result;
+        hits.into_iter().map(query::from_server).collect()
+    }
+
+    async fn retrieve(
+        &self,
+        collection: &str,
+        tenant: &Tenant,
+        ids: &[PointId],
+        vectors: &[VectorName],
+    ) -> Result<Vec<StoredPoint>> {
+        let (name, schema) = self.collection(collection).await?;
+        for &vector in vectors {
+            tree::known(vector, &schema)?;
+        }
+        read::retrieve(&self.connection, &name, tenant, ids, vectors).await
+    }
+
+    async fn delete_generation(&self, collection: &str, document: DocumentId, generation: &Generation) -> Result<()> {
+        let (name, _) = self.collection(collection).await?;
+        write::delete(&self.connection, &name, filter::of_generation(document, generation)).await
+    }
+
+    async fn set_tags(
+        &self,
+        collection: &str,
+        document: DocumentId,
+        generation: &Generation,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let (name, _) = self.collection(collection).await?;
+        write::set_tags(&self.connection, &name, filter::of_generation(document, generation), tags).await
+    }
+
+    async fn count(&self, collection: &str, filter: &Filter) -> Result<usize> {
+        let (name, _) = self.collection(collection).await?;
+        read::count(&self.connection, &name, Some(filter::server_filter(filter)?)).await
+    }
+
+    async fn optimize(&self, collection: &str) -> Result<bool> {
+        self.collection(collection).await.map(|_| false)
+    }
+
+    /// Asks nothing of what the collection keeps: it may be somebody else's.
+    async fn purge(&self, collection: &str) -> Result<bool> {
+        let found = collection::find(&self.connection, &self.full(collection)?).await?;
+        found.map(|_| false).ok_or_else(|| self.missing(collection))
+    }
+
+    async fn walk(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Walk> {
+        let (name, _) = self.collection(collection).await?;
+        read::walk(&self.connection, &name, after, limit).await
+    }
+
+    async fn info(&self) -> Result<StoreInfo> {
+        let server = self.connection.server().await?;
+        Ok(StoreInfo {
+            name: format!("Qdrant {} at {}", server.release, self.connection.url()),
+            note: server.note().map(str::to_owned),
+        })
+    }
+
+    async fn collection_info(&self, collection: &str) -> Result<CollectionInfo> {
+        let (name, schema) = self.collection(collection).await?;
+        let info = collection::find(&self.connection, &name).await?.ok_or_else(|| self.missing(collection))?;
+        read::info(&self.connection, &name, &schema, &info).await
+    }
+}

@@ -1,0 +1,399 @@
+//! Our [`Schema`] in the server's terms, and back: what a server says of a collection is compared with what was asked for.
+//!
+//! Where data lies is said by `on_disk` and `always_ram`, which every server understands; servers from 1.19 on may answer with
+//! a tier of memory instead.
+#![expect(deprecated, reason = "servers before 1.19 know no other words for where data lies")]
+
+use std::collections::HashMap;
+
+use qdrant_client::qdrant::binary_quantization_query_encoding::{Setting, Variant};
+use qdrant_client::qdrant::payload_index_params::IndexParams;
+use qdrant_client::qdrant::quantization_config::Quantization as ServerKind;
+use qdrant_client::qdrant::vectors_config::Config as Vectors;
+use qdrant_client::qdrant::{
+    BinaryQuantization, BinaryQuantizationEncoding, BinaryQuantizationQueryEncoding, CollectionParams,
+    CompressionRatio, Datatype as ServerDatatype, DatetimeIndexParams, Distance, FieldType, HnswConfigDiff,
+    IntegerIndexParams, KeywordIndexParams, Memory, Modifier, MultiVectorComparator, MultiVectorConfig,
+    PayloadIndexParams, ProductQuantization, QuantizationConfig, QuantizationType, ScalarQuantization,
+    SparseIndexConfig, SparseVectorConfig, SparseVectorParams, TurboQuantBitSize, TurboQuantization, UuidIndexParams,
+    VectorParams, VectorParamsMap, VectorsConfig,
+};
+
+use crate::error::{Error, Result};
+use crate::store::schema::{FULL_SCAN_THRESHOLD_KB, FieldIndex, PAYLOAD_INDEXES};
+use crate::types::{
+    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, ProductRatio, Quantization, Schema, TurboBits, VectorKind,
+    VectorName, VectorSpec,
+};
+
+/// What a graph without edges is built with; it has no effect.
+const NO_GRAPH: HnswSpec = HnswSpec { m: 0, ef_construct: 100 };
+
+/// Dense vectors and multivectors of a collection.
+pub(super) fn vectors(schema: &Schema) -> VectorsConfig {
+    let params = |spec: &VectorSpec| {
+        let (dim, max_sim) = match spec.kind {
+            VectorKind::Dense { dim } => (dim, None),
+            VectorKind::Multi { dim } => {
+                (dim, Some(MultiVectorConfig { comparator: MultiVectorComparator::MaxSim.into() }))
+            }
+            VectorKind::SparseIdf => return None,
+        };
+        let params = VectorParams {
+            size: dim as u64,
+            distance: Distance::Dot.into(),
+            hnsw_config: Some(graph(spec.hnsw)),
+            quantization_config: spec.quantization.map(quantization),
+            on_disk: Some(spec.on_disk),
+            datatype: Some(datatype(spec.datatype).into()),
+            multivector_config: max_sim,
+            ..VectorParams::default()
+        };
+        Some((spec.name.as_str().to_owned(), params))
+    };
+    let map = schema.vectors.iter().filter_map(params).collect();
+    VectorsConfig { config: Some(Vectors::ParamsMap(VectorParamsMap { map })) }
+}
+
+/// Sparse vectors of a collection.
+pub(super) fn sparse_vectors(schema: &Schema) -> SparseVectorConfig {
+    let params = |spec: &VectorSpec| {
+        let index = SparseIndexConfig {
+            // In memory as long as the segment is small, as in the in-process engine.
+            on_disk: Some(true),
+            datatype: Some(datatype(spec.datatype).into()),
+            ..SparseIndexConfig::default()
+        };
+        let params = SparseVectorParams { index: Some(index), modifier: Some(Modifier::Idf.into()) };
+        (spec.name.as_str().to_owned(), params)
+    };
+    let sparse = schema.vectors.iter().filter(|spec| spec.kind == VectorKind::SparseIdf);
+    SparseVectorConfig { map: sparse.map(params).collect() }
+}
+
+/// No graph is a graph without edges; `payload_m` is named so that it does not inherit anything else.
+fn graph(spec: Option<HnswSpec>) -> HnswConfigDiff {
+    let HnswSpec { m, ef_construct } = spec.unwrap_or(NO_GRAPH);
+    HnswConfigDiff {
+        m: Some(m as u64),
+        ef_construct: Some(ef_construct as u64),
+        full_scan_threshold: Some(FULL_SCAN_THRESHOLD_KB as u64),
+        on_disk: Some(true),
+        payload_m: Some(m as u64),
+        ..HnswConfigDiff::default()
+    }
+}
+
+fn datatype(datatype: Datatype) -> ServerDatatype {
+    match datatype {
+        Datatype::Float32 => ServerDatatype::Float32,
+        Datatype::Float16 => ServerDatatype::Float16,
+    }
+}
+
+fn quantization(quantization: Quantization) -> QuantizationConfig {
+    let kind = match quantization {
+        Quantization::Scalar { quantile, in_memory } => ServerKind::Scalar(ScalarQuantization {
+            r#type: QuantizationType::Int8.into(),
+            quantile,
+            always_ram: Some(in_memory),
+            ..ScalarQuantization::default()
+        }),
+        Quantization::Product { ratio, in_memory } => ServerKind::Product(ProductQuantization {
+            compression: pair(&RATIOS, &ratio).into(),
+            always_ram: Some(in_memory),
+            ..ProductQuantization::default()
+        }),
+        Quantization::Binary { encoding, query_encoding, in_memory } => ServerKind::Binary(BinaryQuantization {
+            always_ram: Some(in_memory),
+            encoding: Some(pair(&ENCODINGS, &encoding).into()),
+            query_encoding: query_encoding.map(|encoding| BinaryQuantizationQueryEncoding {
+                variant: Some(Variant::Setting(pair(&QUERY_ENCODINGS, &encoding).into())),
+            }),
+            ..BinaryQuantization::default()
+        }),
+        Quantization::Turbo { bits, in_memory } => ServerKind::Turboquant(TurboQuantization {
+            always_ram: Some(in_memory),
+            bits: Some(pair(&BITS, &bits).into()),
+            ..TurboQuantization::default()
+        }),
+    };
+    QuantizationConfig { quantization: Some(kind) }
+}
+
+const RATIOS: [(ProductRatio, CompressionRatio); 5] = [
+    (ProductRatio::X4, CompressionRatio::X4),
+    (ProductRatio::X8, CompressionRatio::X8),
+    (ProductRatio::X16, CompressionRatio::X16),
+    (ProductRatio::X32, CompressionRatio::X32),
+    (ProductRatio::X64, CompressionRatio::X64),
+];
+const ENCODINGS: [(BinaryEncoding, BinaryQuantizationEncoding); 3] = [
+    (BinaryEncoding::OneBit, BinaryQuantizationEncoding::OneBit),
+    (BinaryEncoding::OneAndHalfBits, BinaryQuantizationEncoding::OneAndHalfBits),
+    (BinaryEncoding::TwoBits, BinaryQuantizationEncoding::TwoBits),
+];
+const QUERY_ENCODINGS: [(BinaryQueryEncoding, Setting); 3] = [
+    (BinaryQueryEncoding::Binary, Setting::Binary),
+    (BinaryQueryEncoding::Scalar4Bits, Setting::Scalar4Bits),
+    (BinaryQueryEncoding::Scalar8Bits, Setting::Scalar8Bits),
+];
+const BITS: [(TurboBits, TurboQuantBitSize); 4] = [
+    (TurboBits::Bits1, TurboQuantBitSize::Bits1),
+    (TurboBits::Bits1_5, TurboQuantBitSize::Bits15),
+    (TurboBits::Bits2, TurboQuantBitSize::Bits2),
+    (TurboBits::Bits4, TurboQuantBitSize::Bits4),
+];
+
+/// The other side's word for ours. Every word of ours stands in its table: a test says so.
+fn pair<A: PartialEq, B: Copy>(table: &[(A, B)], ours: &A) -> B {
+    table.iter().find(|(known, _)| known == ours).map_or(table[0].1, |(_, theirs)| *theirs)
+}
+
+/// Our word for the other side's number.
+fn ours<A: Copy, B: Copy + Into<i32>>(table: &[(A, B)], theirs: i32) -> Option<A> {
+    table.iter().find(|(_, known)| (*known).into() == theirs).map(|(ours, _)| *ours)
+}
+
+/// The indexes of [`PAYLOAD_INDEXES`] in the server's terms.
+pub(super) fn payload_indexes() -> impl Iterator<Item = (&'static str, FieldType, PayloadIndexParams)> {
+    PAYLOAD_INDEXES.into_iter().map(|(name, index)| {
+        let (field_type, params) = index_params(index);
+        (name, field_type, PayloadIndexParams { index_params: Some(params) })
+    })
+}
+
+fn index_params(index: FieldIndex) -> (FieldType, IndexParams) {
+    let on_disk = Some(true);
+    let keyword = KeywordIndexParams { on_disk, ..Default::default() };
+    match index {
+        FieldIndex::Keyword => (FieldType::Keyword, IndexParams::KeywordIndexParams(keyword)),
+        FieldIndex::Tenant => {
+            let tenant = KeywordIndexParams { is_tenant: Some(true), ..keyword };
+            (FieldType::Keyword, IndexParams::KeywordIndexParams(tenant))
+        }
+        FieldIndex::Uuid => {
+            (FieldType::Uuid, IndexParams::UuidIndexParams(UuidIndexParams { on_disk, ..Default::default() }))
+        }
+        FieldIndex::Integer => {
+            let both = IntegerIndexParams { lookup: Some(true), range: Some(true), on_disk, ..Default::default() };
+            (FieldType::Integer, IndexParams::IntegerIndexParams(both))
+        }
+        FieldIndex::Datetime => {
+            let params = DatetimeIndexParams { on_disk, ..Default::default() };
+            (FieldType::Datetime, IndexParams::DatetimeIndexParams(params))
+        }
+    }
+}
+
+/// What a server says of a collection's vectors, in our terms.
+///
+/// # Errors
+/// Configuration, naming the vector, if it is none that Quire makes.
+pub(super) fn from_server(collection: &str, params: CollectionParams) -> Result<Schema> {
+    let foreign = |what: String| {
+        Error::configuration(format!(
+            "collection '{collection}' was not made by Quire: {what}; choose another name, or set store.prefix"
+        ))
+    };
+    let mut vectors = Vec::new();
+    let map = match params.vectors_config.and_then(|vectors| vectors.config) {
+        Some(Vectors::ParamsMap(VectorParamsMap { map })) => map,
+        Some(Vectors::Params(_)) => return Err(foreign("it has a vector without a name".into())),
+        None => HashMap::new(),
+    };
+    for (name, params) in map {
+        let known = name.parse::<VectorName>().ok();
+        let spec = known.and_then(|known| dense(known, &params));
+        vectors.push(spec.ok_or_else(|| foreign(format!("its vector '{name}' is {params:?}")))?);
+    }
+    for (name, params) in params.sparse_vectors_config.unwrap_or_default().map {
+        let known = name.parse::<VectorName>().ok();
+        let spec = known.and_then(|known| sparse(known, &params));
+        vectors.push(spec.ok_or_else(|| foreign(format!("its sparse vector '{name}' is {params:?}")))?);
+    }
+    vectors.sort_unstable_by_key(|spec| spec.name);
+    Ok(Schema { vectors })
+}
+
+fn dense(name: VectorName, params: &VectorParams) -> Option<VectorSpec> {
+    if params.distance != i32::from(Distance::Dot) {
+        return None;
+    }
+    let dim = usize::try_from(params.size).ok()?;
+    let kind = if params.multivector_config.is_some() { VectorKind::Multi { dim } } else { VectorKind::Dense { dim } };
+    let hnsw = params.hnsw_config.unwrap_or_default();
+    let hnsw = match (hnsw.m, hnsw.ef_construct) {
+        (Some(0), _) | (None, _) => None,
+        (Some(m), ef) => Some(HnswSpec { m: usize::try_from(m).ok()?, ef_construct: usize::try_from(ef?).ok()? }),
+    };
+    Some(VectorSpec {
+        name,
+        kind,
+        datatype: from_datatype(params.datatype)?,
+        on_disk: lies_on_disk(params.on_disk, params.memory),
+        hnsw,
+        quantization: match params.quantization_config {
+            Some(config) => Some(from_quantization(config)?),
+            None => None,
+        },
+    })
+}
+
+/// Where a sparse vector lies is the backend's matter: [`VectorSpec::on_disk`] says nothing of it.
+fn sparse(name: VectorName, params: &SparseVectorParams) -> Option<VectorSpec> {
+    if params.modifier != Some(Modifier::Idf.into()) {
+        return None;
+    }
+    let datatype = from_datatype(params.index.and_then(|index| index.datatype))?;
+    Some(VectorSpec { name, kind: VectorKind::SparseIdf, datatype, on_disk: false, hnsw: None, quantization: None })
+}
+
+/// Read from disk when it is needed.
+fn lies_on_disk(on_disk: Option<bool>, memory: Option<i32>) -> bool {
+    on_disk.unwrap_or(memory == Some(Memory::Cold.into()))
+}
+
+/// Never evicted.
+fn lies_in_memory(always_ram: Option<bool>, memory: Option<i32>) -> bool {
+    always_ram.unwrap_or(memory == Some(Memory::Pinned.into()))
+}
+
+fn from_datatype(number: Option<i32>) -> Option<Datatype> {
+    match number.map_or(Ok(ServerDatatype::Default), ServerDatatype::try_from).ok()? {
+        ServerDatatype::Default | ServerDatatype::Float32 => Some(Datatype::Float32),
+        ServerDatatype::Float16 => Some(Datatype::Float16),
+        _ => None,
+    }
+}
+
+fn from_quantization(config: QuantizationConfig) -> Option<Quantization> {
+    Some(match config.quantization? {
+        ServerKind::Scalar(ScalarQuantization { quantile, always_ram, memory, .. }) => {
+            Quantization::Scalar { quantile, in_memory: lies_in_memory(always_ram, memory) }
+        }
+        ServerKind::Product(ProductQuantization { compression, always_ram, memory }) => {
+            Quantization::Product { ratio: ours(&RATIOS, compression)?, in_memory: lies_in_memory(always_ram, memory) }
+        }
+        ServerKind::Binary(BinaryQuantization { always_ram, encoding, query_encoding, memory }) => {
+            Quantization::Binary {
+                encoding: encoding.map_or(Some(BinaryEncoding::default()), |number| ours(&ENCODINGS, number))?,
+                query_encoding: match query_encoding.and_then(|encoding| encoding.variant) {
+                    Some(Variant::Setting(number)) if number != i32::from(Setting::Default) => {
+                        Some(ours(&QUERY_ENCODINGS, number)?)
+                    }
+                    _ => None,
+                },
+                in_memory: lies_in_memory(always_ram, memory),
+            }
+        }
+        ServerKind::Turboquant(TurboQuantization { always_ram, bits, memory }) => Quantization::Turbo {
+            bits: bits.map_or(Some(TurboBits::Bits4), |number| ours(&BITS, number))?,
+            in_memory: lies_in_memory(always_ram, memory),
+        },
+    })
+}
+
+/// `schema` as a server would tell it, so that two are compared by what a server keeps of them.
+///
+/// # Errors
+/// As [`from_server`].
+pub(super) fn as_kept(collection: &str, schema: &Schema) -> Result<Schema> {
+    let params = CollectionParams {
+        vectors_config: Some(vectors(schema)),
+        sparse_vectors_config: Some(sparse_vectors(schema)),
+        ..CollectionParams::default()
+    };
+    from_server(collection, params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::fixtures;
+
+    fn every_quantization() -> Vec<Quantization> {
+        let mut all = vec![
+            Quantization::Scalar { quantile: Some(0.99), in_memory: true },
+            Quantization::Scalar { quantile: None, in_memory: false },
+        ];
+        let in_memory = true;
+        all.extend(RATIOS.map(|(ratio, _)| Quantization::Product { ratio, in_memory }));
+        for (encoding, _) in ENCODINGS {
+            all.push(Quantization::Binary { encoding, query_encoding: None, in_memory });
+            all.extend(QUERY_ENCODINGS.map(|(query, _)| Quantization::Binary {
+                encoding,
+                query_encoding: Some(query),
+                in_memory,
+            }));
+        }
+        all.extend(BITS.map(|(bits, _)| Quantization::Turbo { bits, in_memory }));
+        all
+    }
+
+    #[test]
+    fn a_schema_comes_back_as_it_was_asked_for() {
+        let mut schema = fixtures::schema();
+        for quantization in every_quantization() {
+            schema.vectors[0].quantization = Some(quantization);
+            let kept = as_kept("documents", &schema).unwrap();
+            assert_eq!(kept.vectors.len(), 4);
+            for spec in &schema.vectors {
+                assert_eq!(kept.get(spec.name), Some(spec));
+            }
+        }
+    }
+
+    #[test]
+    fn tiers_of_memory_are_read_too() {
+        let cold = VectorParams {
+            size: 8,
+            distance: Distance::Dot.into(),
+            memory: Some(Memory::Cold.into()),
+            quantization_config: Some(QuantizationConfig {
+                quantization: Some(ServerKind::Turboquant(TurboQuantization {
+                    memory: Some(Memory::Pinned.into()),
+                    ..TurboQuantization::default()
+                })),
+            }),
+            ..VectorParams::default()
+        };
+        let spec = dense(VectorName::Patches, &cold).unwrap();
+        assert!(spec.on_disk);
+        let expected = Quantization::Turbo { bits: TurboBits::Bits4, in_memory: true };
+        assert_eq!(spec.quantization, Some(expected));
+        assert!(!dense(VectorName::Patches, &VectorParams { memory: None, ..cold }).unwrap().on_disk);
+    }
+
+    #[test]
+    fn a_multivector_has_no_graph_and_inherits_none() {
+        let Some(Vectors::ParamsMap(VectorParamsMap { map })) = vectors(&fixtures::schema()).config else {
+            panic!("vectors have names")
+        };
+        let (patches, fde) = (&map["patches"], &map["fde"]);
+        let graph = patches.hnsw_config.unwrap();
+        assert_eq!((graph.m, graph.payload_m), (Some(0), Some(0)));
+        assert!(patches.multivector_config.is_some() && fde.multivector_config.is_none());
+        assert_eq!(fde.hnsw_config.unwrap().m, Some(8));
+        assert_eq!(patches.datatype, Some(ServerDatatype::Float16.into()));
+    }
+
+    #[test]
+    fn somebody_elses_vectors_are_told() {
+        let mut config = vectors(&fixtures::schema());
+        let Some(Vectors::ParamsMap(VectorParamsMap { map })) = &mut config.config else {
+            panic!("vectors have names")
+        };
+        map.get_mut("patches").unwrap().distance = Distance::Cosine.into();
+        let params = CollectionParams { vectors_config: Some(config), ..CollectionParams::default() };
+        let error = from_server("documents", params).unwrap_err().to_string();
+        assert!(error.contains("documents") && error.contains("patches"), "{error}");
+    }
+
+    #[test]
+    fn tenants_are_kept_together() {
+        let (_, _, params) = payload_indexes().find(|(name, ..)| *name == "tenant").unwrap();
+        let Some(IndexParams::KeywordIndexParams(keyword)) = params.index_params else { panic!("a keyword") };
+        assert_eq!(keyword.is_tenant, Some(true));
+    }
+}

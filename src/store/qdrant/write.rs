@@ -1,0 +1,230 @@
+//! Changes of points. Every change waits until the server has written it to its log and applied it, on as many replicas as the
+//! collection's write consistency asks for: so what was confirmed survives the loss of power of the server, and is found.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::stream::{self, StreamExt};
+use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
+use qdrant_client::qdrant::{
+    DeletePointVectors, DeletePoints, Filter as ServerFilter, GetPoints, PointId as ServerId, PointStruct,
+    PointsIdsList, PointsOperationResponse, PointsSelector, SetPayloadPoints, UpdateStatus, UpsertPoints,
+    VectorsSelector,
+};
+
+use super::connection::Connection;
+use super::query::{with_payload, with_vectors};
+use super::{json, points};
+use crate::error::{Error, Result};
+use crate::store::payload::{self, CheckedPoint};
+use crate::store::rows;
+use crate::types::{PagePoint, PointId, Schema, VectorName};
+
+/// Numbers (f32) of one request: 8 MiB, about twenty pages of a small model. Enough to spread the cost of a request, few
+/// enough for the body limits of proxies and for the server's memory.
+const REQUEST_FLOATS: usize = 2 << 20;
+/// Requests of one call that are under way at once: the server writes one while the next travels.
+const IN_FLIGHT: usize = 2;
+
+/// Writes points; all are checked before the first is written.
+pub(super) async fn upsert(connection: &Connection, name: &str, schema: &Schema, points: Vec<PagePoint>) -> Result<()> {
+    let points = points.into_iter().map(|point| payload::check(point, schema)).collect::<Result<Vec<_>>>()?;
+    let older = existing(connection, name, &points).await?;
+    let multivectors = rows::multivectors(schema);
+    let kept = kept_rows(connection, name, &multivectors, &older).await?;
+    rows::check(&multivectors, &points, kept)?;
+    let batches = batches(points, &older);
+    // All are waited for, whatever becomes of one: what is under way when this returns would be written behind the caller's
+    // back.
+    let written = batches.into_iter().map(|batch| batch.write(connection, name));
+    let written: Vec<Result<()>> = stream::iter(written).buffer_unordered(IN_FLIGHT).collect().await;
+    written.into_iter().collect()
+}
+
+/// Which of the points are stored already. Hardly any ever is, a generation being new with every submission; and of those
+/// that are not, nothing comes back but that they are missing.
+async fn existing(connection: &Connection, name: &str, points: &[CheckedPoint]) -> Result<Vec<PointId>> {
+    let ids = points.iter().map(|point| points::server_id(point.id)).collect();
+    let found = get(connection, name, ids, &[]).await?;
+    found.into_iter().map(|point| points::from_server_id(point.id)).collect()
+}
+
+async fn kept_rows(
+    connection: &Connection,
+    name: &str,
+    multivectors: &[VectorName],
+    older: &[PointId],
+) -> Result<HashMap<PointId, Vec<usize>>> {
+    if older.is_empty() || multivectors.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids = older.iter().copied().map(points::server_id).collect();
+    let found = get(connection, name, ids, multivectors).await?;
+    let rows = |point: qdrant_client::qdrant::RetrievedPoint| {
+        let id = points::from_server_id(point.id)?;
+        Ok((id, rows::of(multivectors, &points::from_vectors(id, point.vectors)?)))
+    };
+    found.into_iter().map(rows).collect()
+}
+
+async fn get(
+    connection: &Connection,
+    name: &str,
+    ids: Vec<ServerId>,
+    vectors: &[VectorName],
+) -> Result<Vec<qdrant_client::qdrant::RetrievedPoint>> {
+    let request = GetPoints {
+        collection_name: name.to_owned(),
+        ids,
+        with_payload: Some(with_payload(false)),
+        with_vectors: Some(with_vectors(vectors)),
+        ..GetPoints::default()
+    };
+    Ok(connection.call("look up points", |client| client.get_points(request)).await?.result)
+}
+
+fn batches(points: Vec<CheckedPoint>, older: &[PointId]) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    let mut batch = Batch::default();
+    for point in points {
+        if !batch.points.is_empty() && batch.floats + point.floats > REQUEST_FLOATS {
+            batches.push(std::mem::take(&mut batch));
+        }
+        batch.add(point, older);
+    }
+    if !batch.points.is_empty() {
+        batches.push(batch);
+    }
+    batches
+}
+
+#[derive(Default)]
+struct Batch {
+    points: Vec<PointStruct>,
+    floats: usize,
+    /// Stored points that lose vectors, by the vectors they lose.
+    stale: BTreeMap<Vec<VectorName>, Vec<ServerId>>,
+}
+
+impl Batch {
+    fn add(&mut self, point: CheckedPoint, older: &[PointId]) {
+        self.floats += point.floats;
+        if !point.missing.is_empty() && older.contains(&point.id) {
+            self.stale.entry(point.missing.clone()).or_default().push(points::server_id(point.id));
+        }
+        self.points.push(points::to_server(point));
+    }
+
+    async fn write(self, connection: &Connection, name: &str) -> Result<()> {
+        let request = UpsertPoints {
+            collection_name: name.to_owned(),
+            wait: Some(true),
+            points: self.points,
+            ..UpsertPoints::default()
+        };
+        applied(connection.call("write points", |client| client.upsert_points(request)).await?)?;
+        // The engine keeps vectors of an older point of the same id that the new one lacks, if that lies in an optimised
+        // segment.
+        for (names, ids) in self.stale {
+            let request = DeletePointVectors {
+                collection_name: name.to_owned(),
+                wait: Some(true),
+                points_selector: Some(these(PointsSelectorOneOf::Points(PointsIdsList { ids }))),
+                vectors: Some(VectorsSelector { names: names.iter().map(|name| name.as_str().to_owned()).collect() }),
+                ..DeletePointVectors::default()
+            };
+            applied(connection.call("remove vectors of points", |client| client.delete_vectors(request)).await?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the points that match.
+pub(super) async fn delete(connection: &Connection, name: &str, filter: ServerFilter) -> Result<()> {
+    let request = DeletePoints {
+        collection_name: name.to_owned(),
+        wait: Some(true),
+        points: Some(these(PointsSelectorOneOf::Filter(filter))),
+        ..DeletePoints::default()
+    };
+    applied(connection.call("delete points", |client| client.delete_points(request)).await?)
+}
+
+/// Replaces the tags of the points that match: their vectors stay as they are.
+pub(super) async fn set_tags(
+    connection: &Connection,
+    name: &str,
+    filter: ServerFilter,
+    tags: &BTreeMap<String, String>,
+) -> Result<()> {
+    // Null takes a field away.
+    let fields = payload::tag_fields(tags).map(|(field, value)| (field.to_owned(), json::to_value(value)));
+    let request = SetPayloadPoints {
+        collection_name: name.to_owned(),
+        wait: Some(true),
+        payload: HashMap::from(fields),
+        points_selector: Some(these(PointsSelectorOneOf::Filter(filter))),
+        ..SetPayloadPoints::default()
+    };
+    applied(connection.call("set the tags of points", |client| client.set_payload(request)).await?)
+}
+
+fn these(points: PointsSelectorOneOf) -> PointsSelector {
+    PointsSelector { points_selector_one_of: Some(points) }
+}
+
+/// # Errors
+/// Transient, if the server took the change but did not say in time that it is applied.
+fn applied(response: PointsOperationResponse) -> Result<()> {
+    let status = response.result.map(|result| result.status());
+    match status {
+        Some(UpdateStatus::Completed) => Ok(()),
+        other => Err(Error::transient(format!(
+            "the Qdrant server took a change and did not confirm it ({}): it is tried again",
+            other.map_or("no status", |status| status.as_str_name())
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qdrant_client::qdrant::UpdateResult;
+
+    use super::*;
+    use crate::store::fixtures::{self, Page};
+
+    fn checked(pages: &[Page]) -> Vec<CheckedPoint> {
+        let schema = fixtures::schema();
+        pages.iter().map(|page| payload::check(page.point(), &schema).unwrap()).collect()
+    }
+
+    #[test]
+    fn requests_are_cut_by_their_size() {
+        // Two of the largest pages that there may be fit into a request, a third does not.
+        let large = REQUEST_FLOATS / fixtures::DIM * 3 / 7;
+        let pages = [1, 2, large, large + 1, 4, large + 2].map(|rows| Page::new(1, rows as u32).patches(rows));
+        let sizes: Vec<usize> = batches(checked(&pages), &[]).iter().map(|batch| batch.points.len()).collect();
+        assert_eq!(sizes, [5, 1]);
+        assert!(batches(vec![], &[]).is_empty());
+    }
+
+    #[test]
+    fn only_a_point_that_exists_loses_vectors() {
+        let pages = [Page::new(1, 1).without_text(), Page::new(1, 2).without_text(), Page::new(1, 3)];
+        let mut batches = batches(checked(&pages), &[pages[1].id(), pages[2].id()]);
+        let stale = batches.remove(0).stale;
+        assert_eq!(stale, BTreeMap::from([(vec![VectorName::Text], vec![points::server_id(pages[1].id())])]));
+    }
+
+    #[test]
+    fn a_change_that_is_not_confirmed_is_no_success() {
+        let with = |status: UpdateStatus| PointsOperationResponse {
+            result: Some(UpdateResult { operation_id: Some(1), status: status.into() }),
+            ..PointsOperationResponse::default()
+        };
+        assert!(applied(with(UpdateStatus::Completed)).is_ok());
+        for status in [UpdateStatus::Acknowledged, UpdateStatus::WaitTimeout, UpdateStatus::ClockRejected] {
+            assert!(applied(with(status)).unwrap_err().is_transient(), "{status:?}");
+        }
+        assert!(applied(PointsOperationResponse::default()).unwrap_err().is_transient());
+    }
+}

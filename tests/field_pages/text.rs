@@ -1,0 +1,85 @@
+//! What stands on the page is its text.
+
+use super::{Opened, has_ink};
+
+#[tokio::test]
+async fn values_of_form_fields_are_drawn_and_read() {
+    let document = Opened::fixture("P10a-form-needappearances-no-ap.pdf").await;
+    let page = document.page(1).await;
+    let text = &page.text.text;
+    assert!(text.contains("Name of the applicant: bamboo cobalt"), "{text}");
+    assert!(text.contains("Remarks: dolphin 1629"), "{text}");
+    // the fields stand at 220 to 500 of 612 points across
+    assert!(has_ink(&page, 0.36, 0.14, 0.8, 0.18), "the value is drawn");
+}
+
+#[tokio::test]
+async fn comments_are_drawn_and_read() {
+    let document = Opened::fixture("P11a-comment-box-no-ap.pdf").await;
+    let page = document.page(1).await;
+    let text = &page.text.text;
+    assert_eq!(text.matches("kernel lemon marble").count(), 1, "{text}");
+    assert!(has_ink(&page, 0.17, 0.45, 0.7, 0.5), "the comment is drawn");
+}
+
+#[tokio::test]
+async fn hyphens_at_line_ends_stay_where_they_belong() {
+    let text = Opened::fixture("P17-hyphen-at-line-end.pdf").await.text().await;
+    for whole in
+        ["price-determining", "self-employed kitten", "state-of-the-art lobster", "e-mail address", "X-ray", "AB-4711"]
+    {
+        assert!(text.contains(whole), "{whole}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn columns_are_read_one_after_the_other() {
+    let text = Opened::fixture("P19-two-columns-row-by-row.pdf").await.text().await;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    assert!(text.contains("known to be governed by the maple nickel and are seen"), "{text}");
+    assert!(text.contains("moved twice because the onion had frozen and the mirror"), "{text}");
+}
+
+#[tokio::test]
+async fn raised_numbers_stand_apart() {
+    let text = Opened::fixture("Q08-footnote-marks.pdf").await.text().await;
+    assert_eq!(text, "The output of the saddle 12 is 1222 kW and that of the temple 3 is 5 m³ of urchin.");
+}
+
+#[tokio::test]
+async fn garbled_text_is_known_and_other_text_is_not() {
+    assert!(Opened::fixture("P16a-tounicode-shifted-by-3.pdf").await.page(1).await.text.unreadable);
+    for other in ["P17-hyphen-at-line-end.pdf", "P01-userunit-72.pdf", "P21-chinese-font-not-embedded.pdf"] {
+        assert!(!Opened::fixture(other).await.page(1).await.text.unreadable, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_counts_in_its_own_unit() {
+    let page = Opened::fixture("P01-userunit-72.pdf").await.page(1).await;
+    assert_eq!((page.image.width, page.image.height), (1275, 1650));
+    assert_eq!((page.width_pt, page.height_pt), (612.0, 792.0));
+}
+
+#[tokio::test]
+async fn a_crop_box_outside_the_page_does_not_count() {
+    let page = Opened::fixture("S3b-cropbox-outside.pdf").await.page(1).await;
+    assert_eq!((page.width_pt, page.height_pt), (612.0, 792.0));
+    assert!(!page.text.text.is_empty() && page.notes.is_empty(), "{:?}", page.notes);
+}
+
+#[tokio::test]
+async fn text_under_an_opaque_box_is_not_read() {
+    let content = "BT /F1 12 Tf 20 150 Td (seen secret words) Tj ET 0 g 50 145 45 15 re f 1 g 20 20 100 20 re f BT 0 g 25 25 Td (on white) Tj ET";
+    let pdf = format!(
+        "%PDF-1.4\n1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj\n2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj\n\
+         3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >> endobj\n\
+         4 0 obj << /Length {} >> stream\n{content}\nendstream endobj\n\
+         5 0 obj << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> endobj\ntrailer << /Root 1 0 R >>\n%%EOF",
+        content.len()
+    );
+    let text = Opened::bytes("covered.pdf", pdf.as_bytes()).await.unwrap().text().await;
+    assert!(text.starts_with("seen") && text.contains("words") && text.contains("on white"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}

@@ -1,0 +1,238 @@
+//! The program against a Qdrant server that these tests start, kill and start again: its program is named by the variable
+//! [`PROGRAM`]. Without it each test says that it was skipped.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+#![allow(clippy::disallowed_methods, reason = "tests take the server's program from the environment")]
+
+mod common;
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::Quire;
+use serde_json::Value;
+
+/// Path of Qdrant's server program.
+const PROGRAM: &str = "QUIRE_TEST_QDRANT_BINARY";
+/// How often the server is killed; set it to look longer.
+const KILLS: &str = "QUIRE_TEST_QDRANT_KILLS";
+/// Longest wait for a server to listen.
+const START: Duration = Duration::from_secs(120);
+
+/// Documents and their pages.
+const DOCUMENTS: [(&str, u64); 5] = [
+    ("annual-report-2025.pdf", 13),
+    ("product-strategy-deck.pdf", 10),
+    ("invoice-2025-0417.pdf", 1),
+    ("fax.tiff", 2),
+    ("site-notice.png", 1),
+];
+
+/// A server with a storage of its own, which outlives its kills.
+struct Server {
+    program: PathBuf,
+    folder: tempfile::TempDir,
+    grpc: u16,
+    http: u16,
+    process: Option<Child>,
+}
+
+impl Server {
+    /// None, said aloud, if no program was named.
+    fn start() -> Option<Self> {
+        let Some(program) = std::env::var_os(PROGRAM) else {
+            eprintln!("skipped: {PROGRAM} names no Qdrant server program");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (grpc, http) = (free_port(), free_port());
+        let mut server = Self { program: program.into(), folder, grpc, http, process: None };
+        server.restart();
+        Some(server)
+    }
+
+    fn restart(&mut self) {
+        assert!(self.process.is_none());
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let child = Command::new(&self.program)
+            .env("QDRANT__SERVICE__GRPC_PORT", self.grpc.to_string())
+            .env("QDRANT__SERVICE__HTTP_PORT", self.http.to_string())
+            .env("QDRANT__SERVICE__HOST", "127.0.0.1")
+            .env("QDRANT__STORAGE__STORAGE_PATH", self.folder.path().join("storage"))
+            .env("QDRANT__STORAGE__SNAPSHOTS_PATH", self.folder.path().join("snapshots"))
+            .env("QDRANT__TELEMETRY_DISABLED", "true")
+            .current_dir(self.folder.path())
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        self.process = Some(child);
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.grpc)).is_err() {
+            assert!(started.elapsed() < START, "the server does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// SIGKILL, without a word before it.
+    fn kill(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.grpc)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// A port that was free a moment ago: the server takes no 0.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// `quire` that keeps its vectors there.
+struct Client(Quire, String);
+
+impl Client {
+    fn of(server: &Server) -> Self {
+        let quire = Quire::new();
+        for (name, _) in DOCUMENTS {
+            quire.add(name);
+        }
+        Self(quire, server.url())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.0.command();
+        command.env("QUIRE__STORE__URL", &self.1).args(arguments);
+        command
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments).arg("--json").output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "quire {arguments:?}: {stderr}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn ingest(&self) -> Value {
+        self.json(&["ingest", self.0.docs().to_str().unwrap()])
+    }
+
+    /// Every document is complete, once, and nobody paid for the server with an attempt.
+    fn check(&self) {
+        let listed = self.json(&["docs", "list"])["documents"].as_array().unwrap().clone();
+        assert_eq!(listed.len(), DOCUMENTS.len());
+        for (name, pages) in DOCUMENTS {
+            let document = listed.iter().find(|document| common::source_name(document) == name).unwrap();
+            assert_eq!(
+                (&document["state"], &document["page_count"]),
+                (&"indexed".into(), &pages.into()),
+                "{document:#}"
+            );
+            let shown = self.json(&["docs", "show", document["document_id"].as_str().unwrap()]);
+            assert!(shown["attempts"].as_u64().unwrap_or_default() <= 1, "{shown:#}");
+        }
+        let checked = self.json(&["store", "check"]);
+        assert_eq!(checked["sound"], true, "{checked:#}");
+        assert_eq!(checked["collections"][0]["whole"], DOCUMENTS.len(), "{checked:#}");
+        let pages: u64 = DOCUMENTS.iter().map(|(_, pages)| pages).sum();
+        assert_eq!(self.json(&["status"])["collections"][0]["pages"], pages);
+    }
+}
+
+#[test]
+fn the_commands_run_unchanged_against_a_server() {
+    let Some(server) = Server::start() else { return };
+    let client = Client::of(&server);
+    let doctor = client.json(&["doctor"]);
+    let store = doctor["checks"].as_array().unwrap().iter().find(|check| check["name"] == "store").unwrap().clone();
+    assert!(store["ok"] == true && store["message"].as_str().unwrap().contains(&server.url()), "{store}");
+    let summary = client.ingest();
+    assert_eq!(summary["documents"]["indexed"], DOCUMENTS.len(), "{summary:#}");
+    client.check();
+    let found = client.json(&["search", "invoice 2025-0417", "--limit", "3"]);
+    assert!(!found["hits"].as_array().unwrap().is_empty());
+    let answer = client.json(&["ask", "what is the number of the invoice"]);
+    assert!(!answer["answer"].as_str().unwrap().is_empty());
+    let info = client.json(&["store", "info"]);
+    assert!(info["builds"][0]["info"]["bytes_a_page"]["patches"].as_f64().unwrap() > 0.0, "{info:#}");
+    // In process the same pages come, in the same order.
+    let local = Quire::new();
+    for (name, _) in DOCUMENTS {
+        local.add(name);
+    }
+    local.ingest();
+    let pages = |found: &Value| -> Vec<(String, u64)> {
+        let hits = found["hits"].as_array().unwrap();
+        hits.iter().map(|hit| (common::source_name(hit), hit["page"].as_u64().unwrap())).collect()
+    };
+    for question in ["invoice 2025-0417", "revenue by region", "strategy"] {
+        let asked = ["search", question, "--plan", "exact", "--limit", "5"];
+        assert_eq!(pages(&client.json(&asked)), pages(&local.json(&asked)), "{question}");
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
+    let Some(mut server) = Server::start() else { return };
+    let client = Client::of(&server);
+    let kills: u32 = std::env::var(KILLS).map_or(5, |text| text.parse().unwrap());
+    client.ingest();
+    // Moments spread over a whole run, never the same twice (golden ratio).
+    let (mut fraction, mut killed, mut rounds) = (0.0_f64, 0, 0);
+    while killed < kills {
+        rounds += 1;
+        assert!(rounds < 4 * kills, "runs end before the server can be killed");
+        fraction = (fraction + 0.618_033_988_75) % 1.0;
+        let arguments = ["ingest", client.0.docs().to_str().unwrap(), "--force"].map(str::to_owned);
+        let mut run = client
+            .command(&arguments.each_ref().map(String::as_str))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_secs(6).mul_f64(fraction));
+        if run.try_wait().unwrap().is_none() {
+            server.kill();
+            killed += 1;
+            server.restart();
+        }
+        let status = run.wait().unwrap();
+        assert!(status.success(), "the ingest did not wait for the server: {status}");
+    }
+    client.check();
+}
+
+#[test]
+fn a_server_that_is_away_is_waited_for() {
+    let Some(mut server) = Server::start() else { return };
+    let client = Client::of(&server);
+    client.ingest();
+    let mut run = client
+        .command(&["ingest", client.0.docs().to_str().unwrap(), "--force"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    let interrupted = run.try_wait().unwrap().is_none();
+    server.kill();
+    std::thread::sleep(Duration::from_secs(10));
+    server.restart();
+    assert!(run.wait().unwrap().success());
+    assert!(interrupted, "the run ended before the server was away");
+    client.check();
+}
