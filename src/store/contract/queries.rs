@@ -41,7 +41,8 @@ pub fn fewest_hits(node: &QueryNode, matches: usize) -> usize {
 /// Queries of every shape that plans have.
 pub fn trees(asked: &SparseVector, question: &Multivector) -> Vec<QueryNode> {
     let deep = over(vec![by_anchors(asked, 9)], by_patches(question, 8));
-    let rrf = fused(Fusion::Rrf { k: None, weights: vec![] }, vec![deep.clone(), by_fde(5, 9)], 12);
+    // All of both: where a list is cut between pages of the same rank, each backend may keep others.
+    let rrf = fused(Fusion::Rrf { k: None, weights: vec![] }, vec![deep.clone(), by_fde(5, 9)], 8 + 9);
     vec![
         by_patches(question, 30),
         by_fde(5, 30),
