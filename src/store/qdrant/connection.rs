@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use qdrant_client::config::QdrantConfig;
@@ -94,6 +95,7 @@ pub(super) struct Connection {
     client: Qdrant,
     url: String,
     server: Arc<OnceCell<Server>>,
+    warned: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -118,7 +120,7 @@ impl Connection {
             ..QdrantConfig::default()
         })
         .map_err(|error| store_error(&settings.url, "be called", error))?;
-        Ok(Self { client, url: settings.url.clone(), server: Arc::default() })
+        Ok(Self { client, url: settings.url.clone(), server: Arc::default(), warned: Arc::default() })
     }
 
     pub fn url(&self) -> &str {
@@ -159,12 +161,23 @@ impl Connection {
                 let reply = reply.map_err(|error| store_error(&self.url, "be reached", error))?;
                 let server = Server::new(reply.version)?;
                 tracing::info!(url = self.url, version = server.release, "the store is a Qdrant server");
-                if let Some(note) = server.note() {
-                    tracing::warn!(version = server.release, "{note}");
-                }
                 Ok(server)
             })
             .await
+    }
+
+    /// Says, once a process, what whoever writes to a server of this version should know.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub async fn warn_of_writing(&self) -> Result<()> {
+        let server = self.server().await?;
+        if let Some(note) = server.note()
+            && !self.warned.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(version = server.release, "{note}");
+        }
+        Ok(())
     }
 }
 

@@ -116,6 +116,7 @@ impl VectorStore for QdrantStore {
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
         let name = self.full(collection)?;
         check_schema(collection, schema)?;
+        self.connection.warn_of_writing().await?;
         let found = match collection::find(&self.connection, &name).await? {
             Some(info) => info,
             None => {
