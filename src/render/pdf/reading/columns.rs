@@ -1,7 +1,7 @@
 //! Columns of prose whose lines take turns in the file: put one below the other. Tables stay row by row.
 
 use super::direction::is_right_to_left;
-use super::order::{Piece, by_rows};
+use super::piece::{Piece, by_rows};
 
 /// Where a page is cut, in hundredths of its width.
 const CUTS: std::ops::RangeInclusive<u32> = 10..=90;

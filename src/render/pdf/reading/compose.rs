@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::hyphens::{Joint, joint};
-use super::order::{Piece, pieces};
+use super::order::pieces;
+use super::piece::Piece;
 use super::{Gap, Part, on_one_line};
 use crate::types::{TextLayer, Word};
 

@@ -10,6 +10,7 @@ mod direction;
 mod hyphens;
 mod insert;
 mod order;
+mod piece;
 
 pub(super) use self::compose::compose;
 pub(super) use self::direction::{is_right_to_left, spoken};

@@ -1,7 +1,7 @@
-//! Pieces of lines, and the order in which they are read.
+//! Lines in pieces, and the order in which they are read.
 
-use super::{Gap, Part, columns, direction, on_one_line, union};
-use crate::types::Rect;
+use super::piece::{Piece, by_rows};
+use super::{Gap, Part, columns, direction, on_one_line};
 
 /// A gap wider than so many heights of a line divides it into pieces: cells of a table, lines of two columns.
 const WIDE_GAP: f32 = 0.7;
@@ -11,32 +11,6 @@ const MAX_PIECES: usize = 4_000;
 const HIGHER: f32 = 0.5;
 /// So few steps upwards are a column's end and the next one's beginning.
 const FEW_STEPS: usize = 3;
-
-/// Parts of a line that follow each other closely.
-#[derive(Debug, Clone)]
-pub(super) struct Piece {
-    pub parts: Vec<Part>,
-    pub rect: Rect,
-}
-
-impl Piece {
-    fn new(part: Part) -> Self {
-        Self { rect: part.rect, parts: vec![part] }
-    }
-
-    fn push(&mut self, part: Part) {
-        self.rect = union(self.rect, part.rect);
-        self.parts.push(part);
-    }
-
-    pub(super) fn middle(&self) -> f32 {
-        (self.rect.top + self.rect.bottom) / 2.0
-    }
-
-    pub(super) fn height(&self) -> f32 {
-        self.rect.bottom - self.rect.top
-    }
-}
 
 /// The parts of a page in pieces, in reading order.
 pub(super) fn pieces(parts: Vec<Part>) -> Vec<Piece> {
@@ -99,22 +73,6 @@ fn is_upside_down(pieces: &[Piece]) -> bool {
         down += usize::from(step > line);
     }
     up >= FEW_STEPS && up > down
-}
-
-/// From top to bottom; what stands on one line, from left to right.
-pub(super) fn by_rows(mut pieces: Vec<Piece>) -> Vec<Piece> {
-    pieces.sort_by(|a, b| a.middle().total_cmp(&b.middle()));
-    let mut rows: Vec<Vec<Piece>> = Vec::new();
-    for piece in pieces {
-        match rows.last_mut() {
-            Some(row) if row.first().is_some_and(|first| on_one_line(first.rect, piece.rect)) => row.push(piece),
-            _ => rows.push(vec![piece]),
-        }
-    }
-    for row in &mut rows {
-        row.sort_by(|a, b| a.rect.left.total_cmp(&b.rect.left));
-    }
-    rows.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
