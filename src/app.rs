@@ -19,7 +19,10 @@ mod status;
 mod store;
 mod store_check;
 mod stored_page;
+mod submit;
+mod waiting;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
@@ -29,7 +32,7 @@ pub use ask::{AnswerEvent, AskResponse, AskTimings};
 pub use collections::{Collections, DefinedBuild};
 pub use data_dir::DataDir;
 pub use definition::Definition;
-pub use doctor::{Check, DoctorReport, doctor};
+pub use doctor::{Check, Depth, DoctorReport, doctor, examine};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use evidence::EvidenceImage;
 pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
@@ -45,7 +48,7 @@ use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
 use crate::error::Result;
-use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
+use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
@@ -67,8 +70,14 @@ pub struct App {
     collector: Arc<Collector>,
     retriever: Retriever,
     events: Events,
+    /// Questions go before pages.
+    questions: Arc<Questions>,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
+    /// This process runs until it is told to stop, and leaves what is submitted to the workers of the service.
+    in_service: AtomicBool,
 }
 
 impl App {
@@ -100,7 +109,10 @@ impl App {
             blobs,
             models,
             events: Events::default(),
+            questions: Arc::default(),
             answer_model: OnceLock::new(),
+            resident: OnceLock::new(),
+            in_service: AtomicBool::new(false),
         })
     }
 
@@ -151,7 +163,26 @@ impl App {
             blobs: self.blobs.clone(),
             collector: self.collector.clone(),
             events: self.events.clone(),
+            questions: self.questions.clone(),
         }))
+    }
+
+    /// From now on whoever ingests leaves the work to the workers of the service, here or elsewhere, and waits for them.
+    pub fn enter_service(&self) {
+        self.in_service.store(true, Ordering::Relaxed);
+    }
+
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
     }
 
     /// Removes points and images that nobody sees any more.
@@ -173,7 +204,7 @@ impl App {
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.models.shutdown().await;
     }
 }

@@ -1,10 +1,11 @@
 //! What one tenant may see and do. Every read of ledger, store and blobs goes through here with the tenant's name on it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::App;
 use crate::error::{Error, Result};
-use crate::ledger::{DocumentFilter, DocumentRecord, Listing};
+use crate::ledger::{DocumentFilter, DocumentRecord, Listing, State};
 use crate::source;
 use crate::types::{DocumentId, Tenant};
 
@@ -45,6 +46,16 @@ impl<'a> Scope<'a> {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// A document; None where the tenant has none of that id.
+    pub async fn document(&self, document: DocumentId) -> Result<Option<DocumentRecord>> {
+        self.app.ledger.document(&self.tenant, document).await
+    }
+
+    /// Documents by state, of one collection or all.
+    pub async fn counts(&self, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
+        self.app.ledger.counts(&self.tenant, collection).await
     }
 
     /// A document by id, or by source: the whole path, or the end of one that names a single document.

@@ -93,6 +93,7 @@ impl Scope<'_> {
         let plan = definition.plan(question.plan.as_deref())?;
         let model = self.app.models.get(&definition.model).await?;
         definition.check_model(&question.collection, model.info())?;
+        self.app.questions.asked();
         let embedding = Instant::now();
         let embedded = model.embed_question(text).await?;
         let codebook = model.codebook().map(AsRef::as_ref);

@@ -1,11 +1,11 @@
 //! `quire collections`: what there is, and which build of a collection questions are asked of.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::Output;
 use crate::app::{CollectionStatus, Scope};
 use crate::error::{Error, Result};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::{Output, count};
 use crate::app::Scope;
 use crate::error::Result;

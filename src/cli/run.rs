@@ -1,11 +1,11 @@
 //! `quire run`: a pipeline file, once.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::ingest::{discover_options, perform};
 use super::output::{Output, bytes, count};
 use crate::app::{IngestRequest, Installation, Scope, collection_requests};
@@ -44,7 +44,7 @@ struct DryRun {
 
 pub async fn run(scope: &Scope<'_>, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
     let app = scope.app();
-    let pipeline = app.installation().pipeline(&args.file, app.config())?;
+    let pipeline = app.installation().pipeline(&output.console.path(&args.file), app.config())?;
     let source = source_of(&pipeline, args)?;
     let request = IngestRequest {
         paths: source.paths.clone(),

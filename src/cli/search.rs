@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::evidence::write_evidence;
+use super::exit::ExitCode;
 use super::output::Output;
 use super::{parse_tag, tags};
 use crate::app::{Question, Scope, SearchResponse};
@@ -149,7 +149,7 @@ pub async fn search(scope: &Scope<'_>, args: SearchArgs, output: Output) -> Resu
     let mut response = scope.search(&question).await?;
     if let Some(folder) = folder {
         let hits = response.hits.iter_mut();
-        write_evidence(scope, &question.collection, hits, &response.question, &folder).await?;
+        write_evidence(scope, &question.collection, hits, &response.question, &folder, &output.console).await?;
     }
     output.result(&response, |out| write_text(out, &response))?;
     Ok(ExitCode::SUCCESS)

@@ -19,6 +19,7 @@ use super::layers;
 use super::ledger::{Ledger, LedgerWire};
 use super::log::{Log, LogWire};
 use super::native::NativeWire;
+use super::pipelines::{self, Watch, WatchWire};
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
 use super::store::{Store, StoreWire};
@@ -52,6 +53,9 @@ pub struct Config {
     pub ledger: Ledger,
     pub blobs: Blobs,
     pub answer: Answer,
+    /// Pipeline files that the service runs.
+    pub pipelines: Vec<PathBuf>,
+    pub watch: Watch,
     pub log: Log,
 }
 
@@ -83,6 +87,9 @@ struct Wire {
     ledger: LedgerWire,
     blobs: BlobsWire,
     answer: AnswerWire,
+    /// Pipeline files that `quire serve` runs. A relative path in a file starts at the file's folder.
+    pipelines: Vec<String>,
+    watch: WatchWire,
     log: LogWire,
 }
 
@@ -102,6 +109,8 @@ impl Default for Wire {
             ledger: LedgerWire::default(),
             blobs: BlobsWire::default(),
             answer: AnswerWire::default(),
+            pipelines: Vec::new(),
+            watch: WatchWire::default(),
             log: LogWire::default(),
         }
     }
@@ -212,6 +221,8 @@ impl Config {
             ledger: wire.ledger.into_ledger(),
             blobs: wire.blobs.into_blobs(environment, &path),
             answer: wire.answer.into_answer(environment, &path),
+            pipelines: pipelines::into_paths(wire.pipelines, &path),
+            watch: wire.watch.into_watch(),
             log: wire.log.into_log(),
         }
     }

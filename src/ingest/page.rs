@@ -35,6 +35,8 @@ pub async fn store(
     number: u32,
     halt: &CancellationToken,
 ) -> Result<Option<Vec<Note>>> {
+    let begin = flow.guard.page(&flow.parts.questions);
+    let Some(_place) = halt.run_until_cancelled(begin).await else { return Ok(None) };
     // Held until the page is in the store: this is what bounds memory.
     let Some(permit) = halt.run_until_cancelled(flow.pages.acquire()).await else { return Ok(None) };
     let _permit = permit.map_err(|_| Error::transient("the ingest is stopping"))?;

@@ -33,7 +33,8 @@ pub struct Submitter {
 /// What became of the files.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    pub queued: usize,
+    /// Documents that a job was written down for.
+    pub queued: Vec<DocumentId>,
     pub unchanged: usize,
     /// Pages that unchanged documents lack.
     pub missing_pages: Vec<(SourceFile, PageFailure)>,
@@ -84,7 +85,7 @@ impl Submitter {
                 what: Happening::Compared { queued: submitted == Submitted::Queued },
             }));
             match submitted {
-                Submitted::Queued => comparison.queued += 1,
+                Submitted::Queued => comparison.queued.push(submission.document),
                 Submitted::Unchanged(missing) => {
                     comparison.unchanged += 1;
                     let known = self.ledger.document(&self.tenant, submission.document).await?;

@@ -10,6 +10,7 @@ mod open;
 pub mod prune;
 mod snapshot;
 mod uri;
+pub mod watch;
 
 pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};

@@ -148,6 +148,7 @@ impl Bench {
             blobs,
             collector: collector.clone(),
             events: events.clone(),
+            questions: Arc::default(),
         });
         let limits = setup.limits;
         Self {

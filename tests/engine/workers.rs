@@ -1,5 +1,6 @@
 //! Several workers over one PostgreSQL, one vector store and one folder of page images: each is an engine with doubles of its own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use quire::faults::Fault;
@@ -69,6 +70,7 @@ impl Shared {
             blobs,
             collector: collector.clone(),
             events: Events::default(),
+            questions: Arc::default(),
         });
         Worker { faults, collections, collector, engine, ledger }
     }
@@ -85,6 +87,7 @@ impl Shared {
             max_document_bytes: self.bench.limits.max_document_bytes,
             limits: self.bench.limits.values(),
             events: Events::default(),
+            questions: Arc::default(),
         };
         let files = discover(&[self.bench.docs()], &Discover::default()).unwrap().files;
         submitter.submit_all(files, &CancellationToken::new()).await.unwrap()

@@ -56,6 +56,8 @@ pub struct Source {
     pub follow_symlinks: bool,
     /// Remove documents whose file is gone.
     pub prune: bool,
+    /// The service keeps the folders in step.
+    pub watch: bool,
 }
 
 impl Pipeline {
@@ -130,6 +132,7 @@ impl Pipeline {
             exclude: source.exclude,
             follow_symlinks: source.follow_symlinks,
             prune: source.prune,
+            watch: source.watch,
         });
         self.tags = wire.tags.into_iter().map(|(key, value)| (key, value.0)).collect();
         if self.tags.contains_key("") {

@@ -124,6 +124,7 @@ const TRUSTED: &[(&str, &str)] = &[
     ("answer.vlm", "workers: 1\nanswer: {vlm: }\n"),
     ("ledger", "workers: 1\nledger: {url: 'postgres://example.org/quire'}\n"),
     ("blobs", "workers: 1\nblobs: {url: 's3://pages'}\n"),
+    ("pipelines", "workers: 1\npipelines: [mine.yaml]\n"),
     ("store.url", "workers: 1\nstore: {url: 'https://qdrant.example:6334', api_key: k}\n"),
     ("model", "workers: 1\nmodel: ./models/mine\n"),
     ("collection", "workers: 1\ncollection: '${TEAM}'\n"),
