@@ -11,7 +11,7 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clean
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clients-test schemathesis clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
@@ -22,6 +22,8 @@ help:
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
+	@echo "make clients-test    ask the service through the official clients of OpenAI and MCP (downloads packages)"
+	@echo "make schemathesis    hold the service against its own OpenAPI document (downloads packages)"
 	@echo "make bench-engine    measure how busy an ingest keeps the model, and the store's memory and pauses"
 	@echo "make mutants take away what keeps a promise, one line at a time: a test must notice each (an hour or more)"
 	@echo "make deny    licences, sources and advisories of dependencies (needs cargo-deny)"
@@ -72,6 +74,18 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "the database of advisories can't be reached: they were not checked"; fi
+
+# The official clients, from PyPI, against a real `quire serve`.
+clients-test: build
+	@[ -x .venv-clients/bin/python ] || $(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@.venv-clients/bin/python tests/clients/run.py target/release/quire
+
+# Everything that the OpenAPI document allows, and what it does not: no 5xx, no undocumented status.
+schemathesis: build
+	@[ -x .venv-schemathesis/bin/python ] || $(PYTHON) -m venv .venv-schemathesis
+	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check -r tests/schemathesis/requirements.txt
+	@.venv-schemathesis/bin/python tests/schemathesis/run.py target/release/quire
 
 mutants: setup
 	@tests/mutants/run.py $(MUTANTS)

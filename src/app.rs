@@ -5,40 +5,55 @@
 
 mod ask;
 mod backends;
+mod catalog;
 mod collections;
 mod data_dir;
 mod definition;
 mod doctor;
+mod documents;
+mod download;
 mod evaluate;
 mod evidence;
+mod health;
 mod ingest;
 mod installation;
+mod keys;
+mod original;
+mod page;
 mod scope;
 mod search;
 mod status;
 mod store;
 mod store_check;
 mod stored_page;
+mod upload;
 
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-pub use ask::{AnswerEvent, AskResponse, AskTimings};
+pub use ask::{AnswerEvent, AskResponse, AskTimings, Found};
+pub use catalog::OwnCollection;
 pub use collections::{Collections, DefinedBuild};
 pub use data_dir::DataDir;
 pub use definition::Definition;
 pub use doctor::{Check, DoctorReport, doctor};
+pub use documents::{DocumentList, DocumentStory, DocumentView};
+pub use download::Original;
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
-pub use evidence::EvidenceImage;
+pub use evidence::{EvidenceImage, HeatmapRequest};
+pub use health::HealthCheck;
 pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
+pub use keys::{CreatedKey, KeyRequest};
+pub use page::PageImageFile;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
 pub use store::{BuildReport, StoreReport, collection_requests};
 pub use store_check::{Incomplete, Orphan, Repaired, StoreCheck};
+pub use upload::Received;
 
 use crate::answer::AnswerModel;
 use crate::blobs::BlobStore;
@@ -67,8 +82,14 @@ pub struct App {
     collector: Arc<Collector>,
     retriever: Retriever,
     events: Events,
+    /// Files that were found to be what was indexed, for whoever asks for their bytes.
+    compared: download::Compared,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// Draws pages anew for the answer model; started when one is first needed.
+    originals: tokio::sync::OnceCell<Renderer>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
 }
 
 impl App {
@@ -100,7 +121,10 @@ impl App {
             blobs,
             models,
             events: Events::default(),
+            compared: download::Compared::default(),
             answer_model: OnceLock::new(),
+            originals: tokio::sync::OnceCell::new(),
+            resident: OnceLock::new(),
         })
     }
 
@@ -154,6 +178,19 @@ impl App {
         }))
     }
 
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
+    }
+
     /// Removes points and images that nobody sees any more.
     pub async fn collect_garbage(&self) -> Result<usize> {
         self.collector.collect().await
@@ -173,7 +210,10 @@ impl App {
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
+        if let Some(renderer) = self.originals.get() {
+            renderer.shutdown().await;
+        }
         self.models.shutdown().await;
     }
 }

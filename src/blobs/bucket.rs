@@ -2,7 +2,8 @@
 //!
 //! A bucket says that an object is written when it is durable, and shows an object whole or not at all.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,8 @@ use object_store::path::Path as Location;
 use object_store::signer::Signer;
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
 
-use super::objects::{failed, location, none_such};
-use super::{BlobStore, key};
+use super::objects::{self, failed, location, none_such};
+use super::{BlobStore, Pieces, key};
 use crate::config::Bucket;
 use crate::error::{Error, Result, ResultExt};
 use crate::types::Tenant;
@@ -116,6 +117,19 @@ impl BlobStore for BucketBlobs {
         let at = self.within(&location(key)?);
         self.objects.put(&at, bytes.into()).await.map_err(|error| failed("write", key, error))?;
         Ok(())
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<()> {
+        let at = self.within(&location(key)?);
+        objects::put_file(self.objects.as_ref(), &at, file).await.map_err(|error| failed("write", key, error))
+    }
+
+    async fn read(&self, tenant: &Tenant, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let at = self.within(&location(key)?);
+        if !key::belongs_to(key, tenant) {
+            return Err(none_such(key));
+        }
+        objects::read(self.objects.as_ref(), &at, range, key).await?.ok_or_else(|| none_such(key))
     }
 
     async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {

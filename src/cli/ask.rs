@@ -46,7 +46,7 @@ pub async fn ask(scope: &Scope<'_>, args: AskArgs, output: Output) -> Result<Exi
         match event? {
             // nobody reads any more: the stream is dropped, and with it the request
             AnswerEvent::Delta(piece) if !pieces.write(&piece)? => break,
-            AnswerEvent::Delta(_) => {}
+            AnswerEvent::Delta(_) | AnswerEvent::Found(_) | AnswerEvent::Cited(_) => {}
             AnswerEvent::Done(mut response) => {
                 add_evidence(scope, &question, &mut response, folder.as_deref()).await?;
                 let has_model = app.config().answer.vlm.is_some();

@@ -10,12 +10,15 @@ mod embed;
 mod eval;
 mod evidence;
 mod ingest;
+mod keys;
+mod mcp;
 mod model;
 mod npz;
 mod output;
 mod questions;
 mod run;
 mod search;
+mod serve;
 mod signals;
 mod status;
 mod store;
@@ -25,6 +28,7 @@ mod vectors;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -94,6 +98,13 @@ enum Command {
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
     Eval(eval::EvalArgs),
+    /// Run the service: index what comes, answer over HTTP
+    Serve(serve::ServeArgs),
+    /// Speak the Model Context Protocol on standard input and output, for assistants that start a program
+    Mcp(mcp::McpArgs),
+    /// Make, list and revoke keys of the service
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Show what is indexed and how much room it takes
     Status,
     /// Embed one image or question, and write what goes into the model and what comes out as numpy arrays
@@ -162,10 +173,15 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args, &config, &installation, output),
         Command::Model(command) => model::model(command, &config, &installation, output),
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
+        Command::Mcp(args) if args.is_forwarded() => runtime()?.block_on(mcp::forward(args)),
         Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
         command => runtime()?.block_on(async move {
-            let app = App::open(config, installation).await?;
-            let code = with_app(&app, command, output, quiet).await;
+            let app = Arc::new(App::open(config, installation).await?);
+            let code = match command {
+                Command::Serve(args) => serve::serve(app.clone(), args).await,
+                Command::Mcp(_) => mcp::mcp(app.clone()).await,
+                command => with_app(&app, command, output, quiet).await,
+            };
             app.close().await;
             code
         }),
@@ -187,6 +203,7 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Store(command) => store::store(&scope, command, output).await,
         Command::Vectors(args) => vectors::vectors(&scope, args, output).await,
         Command::Eval(args) => eval::eval(&scope, args, output, quiet).await,
+        Command::Keys(command) => keys::keys(app, command, output).await,
         Command::Status => status::status(&scope, output).await,
         other => Err(Error::bug(format!("{other:?} needs no data folder"))),
     }

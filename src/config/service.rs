@@ -21,6 +21,7 @@ use super::log::{Log, LogWire};
 use super::native::NativeWire;
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
+use super::server::{Http, HttpWire};
 use super::store::{Store, StoreWire};
 use super::tree::Node;
 use super::values::{check_name, resolve, resolve_model};
@@ -52,6 +53,7 @@ pub struct Config {
     pub ledger: Ledger,
     pub blobs: Blobs,
     pub answer: Answer,
+    pub server: Http,
     pub log: Log,
 }
 
@@ -83,6 +85,7 @@ struct Wire {
     ledger: LedgerWire,
     blobs: BlobsWire,
     answer: AnswerWire,
+    server: HttpWire,
     log: LogWire,
 }
 
@@ -102,14 +105,15 @@ impl Default for Wire {
             ledger: LedgerWire::default(),
             blobs: BlobsWire::default(),
             answer: AnswerWire::default(),
+            server: HttpWire::default(),
             log: LogWire::default(),
         }
     }
 }
 
 impl Wire {
-    /// What the schema let through. What is wrong has been left out and reported; only a model of answers has keys that
-    /// must be there, and goes as a whole where one of them is missing, so that the rest can be checked further.
+    /// What the schema let through. What is wrong has been left out and reported; only a model of answers and an issuer of
+    /// tokens have keys that must be there, and go as a whole where one of them is missing, so that the rest can be checked further.
     fn of_json(mut json: Json, mistakes: &Mistakes) -> Result<Self> {
         match serde_json::from_value(json.clone()) {
             Ok(wire) => return Ok(wire),
@@ -118,8 +122,10 @@ impl Wire {
             }
             Err(_) => {}
         }
-        if let Some(answer) = json.get_mut("answer").and_then(Json::as_object_mut) {
-            answer.remove("vlm");
+        for (section, part) in [("answer", "vlm"), ("server", "jwt")] {
+            if let Some(section) = json.get_mut(section).and_then(Json::as_object_mut) {
+                section.remove(part);
+            }
         }
         Ok(serde_json::from_value(json).unwrap_or_default())
     }
@@ -173,6 +179,7 @@ impl Config {
         wire.blobs.check(root, &mut mistakes);
         wire.store.check(root, &mut mistakes);
         wire.answer.check(root, environment, &mut mistakes);
+        wire.server.check(root, environment, &mut mistakes);
         wire.log.check(root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {
             Origin::Position { file, .. } if root.has(key) => file.parent(),
@@ -212,6 +219,7 @@ impl Config {
             ledger: wire.ledger.into_ledger(),
             blobs: wire.blobs.into_blobs(environment, &path),
             answer: wire.answer.into_answer(environment, &path),
+            server: wire.server.into_http(environment, &path),
             log: wire.log.into_log(),
         }
     }

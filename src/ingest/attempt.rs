@@ -150,6 +150,7 @@ async fn failed(flow: &Flow, job: &Job, error: &Error) -> Result<()> {
                 (flow.parts.settings.max_attempts, retry_pause(&flow.parts.settings, job.attempt, error.kind()));
             match flow.insist(|| ledger.fail(job, &reason, attempts, pause)).await? {
                 Fate::Retry => {
+                    telemetry::retry();
                     flow.parts.events.of_job(job, Happening::Retrying { reason });
                     return Ok(());
                 }

@@ -21,6 +21,7 @@ mod jpeg;
 mod page;
 mod pause;
 mod plan;
+mod progress;
 mod report;
 mod slots;
 mod submit;

@@ -14,21 +14,25 @@
 mod contract;
 mod cursor;
 mod faulty;
+mod keys;
 #[cfg(test)]
 mod model;
 mod records;
 mod sql;
+mod stories;
 #[cfg(test)]
 mod testing;
 mod transitions;
 
 #[doc(hidden)]
 pub use faulty::FaultyLedger;
+pub use keys::{HeldKey, KeyRecord, Keys, NewKey, Receipt};
 pub use records::{
-    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing, PageFailure,
-    Rejection, State, Submission, Submitted, Switch, Task,
+    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing,
+    MAX_FILTER_TAGS, PageFailure, Queue, Rejection, State, Submission, Submitted, Switch, Task,
 };
 pub use sql::{PostgresLedger, PostgresSettings, SqliteLedger};
+pub use stories::{Chapter, KEPT_EVENTS, Progress, Retried, Stories, StoryEvent};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -38,7 +42,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::error::Result;
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{DocumentId, Generation, Groups, Tenant};
 
 /// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -63,7 +67,7 @@ impl Turn {
 ///
 /// Errors of the ledger itself (disk, lock, damaged file) blame a dependency: no document pays for them.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: Keys + Stories {
     // ---- collections -----------------------------------------------------------------------------------------------
 
     async fn collection(&self, name: &str) -> Result<Option<CollectionRecord>>;
@@ -212,7 +216,17 @@ pub trait Ledger: Send + Sync {
 
     /// Visible generation (in the active build) of each of these documents; hidden, unknown and other tenants' ones are left
     /// out.
-    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>>;
+    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>> {
+        self.visible_to(tenant, &Groups::All, documents).await
+    }
+
+    /// The same, for somebody of these groups: documents that are kept for others are left out.
+    async fn visible_to(
+        &self,
+        tenant: &Tenant,
+        groups: &Groups,
+        documents: &[DocumentId],
+    ) -> Result<HashMap<DocumentId, Generation>>;
 
     async fn document(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<DocumentRecord>>;
 
@@ -223,5 +237,17 @@ pub trait Ledger: Send + Sync {
     async fn documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<Listing>;
 
     /// Documents by state, of one collection or all.
-    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
+    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
+        let collection = collection.map(str::to_owned);
+        self.count_documents(tenant, &DocumentFilter { collection, ..DocumentFilter::default() }).await
+    }
+
+    /// Documents that a filter means, by state; its limit and cursor don't matter.
+    async fn count_documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>>;
+
+    /// Whose document this is, for whoever holds a proof that its reader was let see it: a signed link.
+    async fn owner(&self, document: DocumentId) -> Result<Option<Tenant>>;
+
+    /// What waits and what is in work, of all tenants.
+    async fn queue(&self) -> Result<Queue>;
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::uri::{attachment_of, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
-use crate::types::DocumentId;
+use crate::types::{DocumentId, UPLOADED};
 
 /// A root may lose so many documents without a question...
 const UNASKED_DOCUMENTS: usize = 10;
@@ -126,6 +126,9 @@ pub fn is_below(uri: &str, folder: &str) -> bool {
 
 /// Whether a file is certainly gone: one that can't be looked at may still be there. Blocks.
 pub fn is_gone(uri: &str) -> bool {
+    if uri.starts_with(UPLOADED) {
+        return false;
+    }
     let is_missing = |uri: &str| matches!(source_path(uri).try_exists(), Ok(false));
     is_missing(uri) && attachment_of(uri).is_none_or(|(around, _)| is_gone(around))
 }

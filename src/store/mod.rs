@@ -234,6 +234,8 @@ pub enum Condition {
         from: Option<String>,
         to: Option<String>,
     },
+    /// Of a document that is kept for nobody in particular, or for one of these groups.
+    AllowedTo(Vec<String>),
     Ids(Vec<PointId>),
     /// At least one holds.
     Any(Vec<Condition>),

@@ -3,16 +3,20 @@
 mod collections;
 mod garbage;
 mod incidents;
+mod keys;
 mod reads;
 mod retrying;
+mod stories;
 mod turns;
 mod work;
 
 pub(super) use self::collections::*;
 pub(super) use self::garbage::*;
 pub(super) use self::incidents::*;
+pub(super) use self::keys::*;
 pub(super) use self::reads::*;
 pub(super) use self::retrying::*;
+pub(super) use self::stories::*;
 pub(super) use self::turns::*;
 pub(super) use self::work::*;
 
@@ -118,7 +122,15 @@ macro_rules! contract_tests {
             garbage_names_where_it_lies,
 
             documents_are_listed_by_source, lists_go_on_where_they_ended, a_foreign_cursor_is_refused,
-            tenants_see_nothing_of_each_other
+            tenants_see_nothing_of_each_other,
+
+            a_key_holds_until_it_is_revoked, a_key_ends_with_its_time, keys_are_listed_by_tenant, a_secret_is_drawn_once,
+            an_answer_is_kept_for_a_day,
+
+            a_story_tells_everything_in_order, a_long_story_keeps_its_end, a_story_ends_with_its_document,
+            progress_is_that_of_the_attempt, what_ended_is_retried, what_waits_is_due_at_once, what_is_cancelled_stays_so,
+            documents_are_seen_by_their_groups, lists_are_narrowed_by_text_and_tags, an_owner_and_a_queue_are_told,
+            bytes_of_an_upload_are_garbage_with_it
         }
 
         #[test]
