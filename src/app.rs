@@ -13,6 +13,7 @@ mod evaluate;
 mod evidence;
 mod ingest;
 mod installation;
+mod original;
 mod scope;
 mod search;
 mod status;
@@ -31,7 +32,7 @@ pub use data_dir::DataDir;
 pub use definition::Definition;
 pub use doctor::{Check, DoctorReport, doctor};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
-pub use evidence::EvidenceImage;
+pub use evidence::{EvidenceImage, HeatmapRequest};
 pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
 pub use scope::Scope;
@@ -69,6 +70,10 @@ pub struct App {
     events: Events,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// Draws pages anew for the answer model; started when one is first needed.
+    originals: tokio::sync::OnceCell<Renderer>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
 }
 
 impl App {
@@ -101,6 +106,8 @@ impl App {
             models,
             events: Events::default(),
             answer_model: OnceLock::new(),
+            originals: tokio::sync::OnceCell::new(),
+            resident: OnceLock::new(),
         })
     }
 
@@ -154,6 +161,19 @@ impl App {
         }))
     }
 
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
+    }
+
     /// Removes points and images that nobody sees any more.
     pub async fn collect_garbage(&self) -> Result<usize> {
         self.collector.collect().await
@@ -173,7 +193,10 @@ impl App {
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
+        if let Some(renderer) = self.originals.get() {
+            renderer.shutdown().await;
+        }
         self.models.shutdown().await;
     }
 }

@@ -1,6 +1,7 @@
 //! Answers, as a stream of what may be shown and then the whole. The one place that decides who answers: the configured
 //! model, or, without one or where it can't be reached, the pages themselves.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -43,7 +44,7 @@ pub struct AskResponse {
     pub matching: Option<Matching>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
-    pub question: QuestionEmbedding,
+    pub question: Arc<QuestionEmbedding>,
 }
 
 /// Milliseconds of each stage.
@@ -168,10 +169,11 @@ impl Scope<'_> {
         let mut pages: Vec<SentPage> = Vec::new();
         for hit in hits.iter().take(model.max_pages()) {
             match self.app.blobs.get(&self.tenant, &hit.detail.image_key).await {
-                Ok(image) => pages.push(SentPage { hit: hit.clone(), image }),
+                Ok(image) => pages.push(SentPage::stored(hit.clone(), image)),
                 Err(error) => missing.push(format!("page {} of {} was left out: {error}", hit.page, hit.title)),
             }
         }
+        self.draw_finer(model, &mut pages).await?;
         let composed = if pages.is_empty() {
             Err(Error::transient("no image of the pages that were found can be read"))
         } else {

@@ -1,5 +1,6 @@
 //! Questions: embed, retrieve. The one place where the question flow is wired; `ask.rs` goes on from here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
 use crate::source::prune;
 use crate::store::{ConsoleRequest, query_request};
-use crate::types::QuestionEmbedding;
+use crate::types::{QuestionEmbedding, VectorName};
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
 const MAX_QUESTION_CHARS: usize = 4_000;
@@ -33,6 +34,8 @@ pub struct Question {
     pub show_query: bool,
     /// Quote the pages even if an answer model is configured.
     pub extractive: bool,
+    /// Find out where on its page each hit answers.
+    pub regions: bool,
 }
 
 impl Question {
@@ -47,6 +50,7 @@ impl Question {
             explain: false,
             show_query: false,
             extractive: false,
+            regions: true,
         }
     }
 }
@@ -64,7 +68,7 @@ pub struct SearchResponse {
     pub request: Option<ConsoleRequest>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
-    pub question: QuestionEmbedding,
+    pub question: Arc<QuestionEmbedding>,
 }
 
 impl Scope<'_> {
@@ -118,7 +122,12 @@ impl Scope<'_> {
             }
         }
         mark_gone(&mut hits).await?;
-        let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
+        let query = elapsed_ms(querying);
+        let embedded = Arc::new(embedded);
+        if question.regions && definition.schema.get(VectorName::Patches).is_some() {
+            self.find_regions(physical, &mut hits, &embedded, model.info().seen_from).await?;
+        }
+        let timings_ms = SearchTimings { embed, query, total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
         let name = name_on_server(&self.app.config, &question.collection);
@@ -140,7 +149,7 @@ async fn mark_gone(hits: &mut [Hit]) -> Result<()> {
     Ok(())
 }
 
-fn check_question(text: &str) -> Result<()> {
+pub(super) fn check_question(text: &str) -> Result<()> {
     let characters = text.chars().count();
     if characters == 0 {
         return Err(Error::configuration("the question is empty: ask something, in quotes"));

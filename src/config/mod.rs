@@ -43,4 +43,4 @@ pub use pipeline::{Pipeline, Source, json_schema};
 pub use places::Places;
 pub use service::Config;
 pub use store::{Server, Store};
-pub use vlm::{ApiKey, ImageBudget, TokensField, Vlm, VlmTimeouts};
+pub use vlm::{ApiKey, ImageBudget, ImageChoice, TokensField, Vlm, VlmTimeouts};

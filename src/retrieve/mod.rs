@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use evidence::{Evidence, similarity_map};
+pub use evidence::{Evidence, Heatmap, Marks, Region, TokenHeat, highlight, similarity_map};
 pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
 pub use snippet::{Passage, passages, snippet};
@@ -25,8 +25,8 @@ pub use words::{WordEvidence, WordSearch};
 use crate::derive::terms::AskedWords;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::store::{ScoredPoint, StoreQuery, VectorStore};
-use crate::types::{DocumentId, Generation, NamedVector, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
+use crate::store::{ScoredPoint, StoreQuery, StoredPoint, VectorStore};
+use crate::types::{ContentHash, DocumentId, Generation, NamedVector, Plan, PointId, Tenant, VectorName};
 
 /// How many times a query may be repeated with a larger limit because hits were hidden.
 const MAX_ROUNDS: usize = 4;
@@ -49,6 +49,12 @@ pub struct Hit {
     pub page_label: Option<String>,
     pub page_count: u32,
     pub score: f32,
+    /// How much of the question the page answers, `0.0..=1.0`, whatever plan found it: MaxSim of the question's own tokens over
+    /// their number. None where the collection keeps no patches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relevance: Option<f32>,
+    /// Where on the page it is answered, best first; empty where nothing stands out.
+    pub regions: Vec<Region>,
     pub section_title: Option<String>,
     pub breadcrumbs: Vec<String>,
     /// The part of the text layer nearest to the question; empty for scans.
@@ -75,6 +81,11 @@ pub struct HitDetail {
     pub generation: Generation,
     pub text: String,
     pub image_key: String,
+    pub content_hash: ContentHash,
+    /// Width and height in points (pictures: pixels).
+    pub page_size: [f32; 2],
+    /// Height of the words in the hit's regions, as a fraction of the page's; None where there are none.
+    pub word_height: Option<f32>,
 }
 
 /// A search that is ready to run: question vectors, plan, filter.
@@ -119,7 +130,7 @@ impl Retriever {
         Self { store, ledger }
     }
 
-    /// Best pages first, at most `search.limit`. `image` of each hit is still the blob key.
+    /// Best pages first, at most `search.limit`. `image` of each hit is still the blob key, and no region is known yet.
     ///
     /// # Errors
     /// Configuration, where the plan asks for a vector that the question could not be turned into; else what the store says.
@@ -157,22 +168,17 @@ impl Retriever {
             .collect())
     }
 
-    /// Where on the hit's page each token of the question is answered. Needs the stored patches.
+    /// Points of these pages with their stored patches; those that are gone are left out.
     ///
     /// # Errors
-    /// Permanent, if the tenant has no such page any more.
-    pub async fn evidence(
+    /// What the store says.
+    pub async fn with_patches(
         &self,
         collection: &str,
         tenant: &Tenant,
-        hit: &Hit,
-        question: &QuestionEmbedding,
-    ) -> Result<Evidence> {
-        let stored = self.store.retrieve(collection, tenant, &[hit.detail.point], &[VectorName::Patches]).await?;
-        let point = stored.into_iter().next().ok_or_else(|| {
-            Error::permanent(format!("page {} of {} is no longer in the store: ask again", hit.page, hit.source))
-        })?;
-        similarity_map(&point, question)
+        points: &[PointId],
+    ) -> Result<Vec<StoredPoint>> {
+        self.store.retrieve(collection, tenant, points, &[VectorName::Patches]).await
     }
 }
 
@@ -193,7 +199,12 @@ fn hit(point: ScoredPoint, question: &AskedWords) -> Hit {
             generation: payload.generation,
             text: payload.text,
             image_key: payload.image.clone(),
+            content_hash: payload.content_hash,
+            page_size: payload.page_size,
+            word_height: None,
         },
+        relevance: None,
+        regions: Vec::new(),
         document_id: payload.document_id,
         source: payload.source,
         title: payload.title,

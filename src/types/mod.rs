@@ -1,6 +1,7 @@
 //! Pure data that every room may use: ids and hashes, documents, pages, vectors, points, plans. No I/O, no dependencies on
 //! other rooms, nothing that can block.
 
+mod boxes;
 mod codebook;
 mod derive;
 mod device;
@@ -16,6 +17,7 @@ mod render;
 mod schema;
 mod vectors;
 
+pub use boxes::PackedBoxes;
 pub use codebook::{Codebook, Norms, PrincipalComponents, RoundedEntries};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use device::Device;
