@@ -8,17 +8,21 @@ mod backends;
 mod collections;
 mod data_dir;
 mod definition;
+mod derive;
 mod doctor;
 mod evaluate;
 mod evidence;
 mod ingest;
 mod installation;
+mod migrate;
 mod scope;
 mod search;
 mod status;
 mod store;
 mod store_check;
 mod stored_page;
+#[cfg(test)]
+mod testing;
 
 use std::sync::{Arc, OnceLock};
 
@@ -29,11 +33,16 @@ pub use ask::{AnswerEvent, AskResponse, AskTimings};
 pub use collections::{Collections, DefinedBuild};
 pub use data_dir::DataDir;
 pub use definition::Definition;
+pub use derive::{
+    Agreement, DeriveHow, DeriveReport, Deriver, ForeignReport, ForeignRequest, Tried, derive_add_foreign,
+    derive_drop_foreign,
+};
 pub use doctor::{Check, DoctorReport, doctor};
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
 pub use evidence::EvidenceImage;
-pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
+pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary, find};
 pub use installation::Installation;
+pub use migrate::{MigrateRequest, Migrated};
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
@@ -44,11 +53,12 @@ use crate::answer::AnswerModel;
 use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
+use crate::source::Buckets;
 use crate::store::VectorStore;
 use crate::types::{RenderLimits, Tenant};
 
@@ -62,6 +72,8 @@ pub struct App {
     /// Nobody else keeps vectors of this ledger in a data folder; None if the store is one that processes share.
     _alone: Option<Turn>,
     blobs: Arc<dyn BlobStore>,
+    /// Documents in buckets.
+    buckets: Arc<Buckets>,
     models: Arc<Models>,
     collections: Arc<Collections>,
     collector: Arc<Collector>,
@@ -69,6 +81,8 @@ pub struct App {
     events: Events,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
 }
 
 impl App {
@@ -88,9 +102,12 @@ impl App {
         let blobs = backends::blobs(&config, &data)?;
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
-            collections: Arc::new(Collections::new(store.clone(), ledger.clone(), models.clone())),
+            collections: Arc::new(
+                Collections::new(store.clone(), ledger.clone(), models.clone()).at(backends::place(&config)),
+            ),
             collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
             retriever: Retriever::new(store.clone(), ledger.clone()),
+            buckets: Arc::new(Buckets::new(installation.environment().clone())),
             config,
             installation,
             data,
@@ -101,6 +118,7 @@ impl App {
             models,
             events: Events::default(),
             answer_model: OnceLock::new(),
+            resident: OnceLock::new(),
         })
     }
 
@@ -142,6 +160,7 @@ impl App {
             settings: self.config.ingest.clone(),
             spool: self.data.spool(),
             roots: self.data.roots(),
+            buckets: self.buckets.clone(),
             disk: self.data.disk_guard(self.config.ingest.disk_reserve_bytes),
             spool_budget: SpoolBudget::new(self.config.ingest.spool_bytes),
             renderer: Renderer::new(limits.clone(), self.config.workers, command)?,
@@ -152,6 +171,19 @@ impl App {
             collector: self.collector.clone(),
             events: self.events.clone(),
         }))
+    }
+
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
     }
 
     /// Removes points and images that nobody sees any more.
@@ -167,13 +199,38 @@ impl App {
         Ok(outcome)
     }
 
+    /// Removes a collection, whosever its documents are: hidden at once, then gone from store and blobs. How many there were; None if
+    /// there is no such collection.
+    pub async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        let _turn = self.ledger.turn(&format!("define {collection}")).await?;
+        let hidden = self.ledger.drop_collection(collection).await?;
+        self.collector.collect().await?;
+        Ok(hidden)
+    }
+
+    /// Whether a collection holds nothing, whosever it would be.
+    ///
+    /// # Errors
+    /// Configuration, if there is no such collection.
+    pub async fn is_empty_collection(&self, collection: &str) -> Result<bool> {
+        let record = self.ledger.collection(collection).await?;
+        let record = record.ok_or_else(|| Error::configuration(format!("there is no collection '{collection}'")))?;
+        let existing = self.store.collections().await?;
+        for build in record.builds() {
+            if existing.contains(&build.physical) && !self.store.is_empty(&build.physical).await? {
+                return Ok(false);
+            }
+        }
+        Ok(self.ledger.next_due_ms(Some(collection)).await?.is_none())
+    }
+
     /// What a collection is made with if nothing says otherwise.
     fn default_pipeline(&self) -> Pipeline {
         Pipeline::of_config(&self.config)
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.models.shutdown().await;
     }
 }

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::{DocumentFilter, PageFailure, State};
 use crate::source::prune::{self, KnownDocument, Roots};
-use crate::source::{self, Discover, Discovery, discover};
+use crate::source::{self, Buckets, Discover, Discovery, discover};
 use crate::types::{DocumentId, Note};
 
 /// What to ingest, and how.
@@ -162,12 +162,10 @@ impl Scope<'_> {
     }
 
     async fn discover(&self, request: &IngestRequest) -> Result<Discovery> {
-        let (paths, mut options) = (request.paths.clone(), request.discover.clone());
+        let mut options = request.discover.clone();
         // Our own page images are no documents.
         options.never_enter.push(self.app.data.root().to_owned());
-        tokio::task::spawn_blocking(move || discover(&paths, &options))
-            .await
-            .map_err(|error| Error::bug("walking the folders panicked").with_source(error))?
+        find(&request.paths, &options, &self.app.buckets).await
     }
 
     /// The documents of the given folders whose files are gone, if they are to be deleted. Where the folders lie is noted for
@@ -183,12 +181,14 @@ impl Scope<'_> {
         missing: BTreeSet<String>,
     ) -> Result<Vec<DocumentId>> {
         let (file, collection, anyway) = (self.app.data.roots(), request.collection.clone(), request.prune_anyway);
-        let roots = discovery.roots.clone();
+        let (roots, mut folders) = (discovery.roots.clone(), discovery.roots.clone());
+        // A bucket lies on no device.
+        folders.retain(|root| !source::is_in_bucket(&root.uri));
         let known = if request.prune { known } else { Vec::new() };
         let decide = move || {
             let mut before = Roots::load(&file)?;
             let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
-            if before.remember(&collection, &roots) {
+            if before.remember(&collection, &folders) {
                 before.save(&file)?;
             }
             Ok(gone)
@@ -213,8 +213,12 @@ impl Scope<'_> {
         let roots = discovery.roots.clone();
         let look = move || {
             let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
-            let is_missing =
-                |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && prune::is_gone(uri);
+            // What a listing does not name is gone from the bucket, and what was inside it too.
+            let is_gone = |uri: &str| match source::is_in_bucket(uri) {
+                true => !present.contains(&source::same_name(outermost(uri))),
+                false => prune::is_gone(uri),
+            };
+            let is_missing = |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && is_gone(uri);
             let missing = known.iter().map(|known| &known.uri).filter(|uri| is_missing(uri)).cloned().collect();
             (known, missing)
         };
@@ -236,11 +240,39 @@ impl Scope<'_> {
     }
 }
 
+/// Everything that paths and addresses of buckets mean.
+///
+/// # Errors
+/// As [`discover`] and [`Buckets::discover`].
+pub async fn find(paths: &[PathBuf], options: &Discover, buckets: &Buckets) -> Result<Discovery> {
+    let address = |path: &PathBuf| path.to_str().filter(|text| source::is_in_bucket(text)).map(str::to_owned);
+    let folders: Vec<PathBuf> = paths.iter().filter(|path| address(path).is_none()).cloned().collect();
+    let walk = options.clone();
+    let mut found = tokio::task::spawn_blocking(move || discover(&folders, &walk))
+        .await
+        .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??;
+    for address in paths.iter().filter_map(address) {
+        let listed = buckets.discover(&address, options).await?;
+        let known: HashSet<String> = found.files.iter().map(|file| file.source.uri.clone()).collect();
+        found.files.extend(listed.files.into_iter().filter(|file| !known.contains(&file.source.uri)));
+        found.roots.extend(listed.roots);
+        for (kind, count) in listed.passed_over {
+            *found.passed_over.entry(kind).or_default() += count;
+        }
+    }
+    Ok(found)
+}
+
 /// One drain of the engine; its processes end with it, whatever came out.
 async fn drain(engine: &Engine, collection: &str, stop: &CancellationToken) -> Result<Report> {
     let report = engine.drain(Some(collection), stop).await;
     engine.shutdown().await;
     report
+}
+
+/// The file or object that a document lies in.
+fn outermost(uri: &str) -> &str {
+    source::attachment_of(uri).map_or(uri, |(around, _)| outermost(around))
 }
 
 fn notes(defined: &Defined, report: &Report) -> Vec<String> {

@@ -1,12 +1,12 @@
 //! `quire collections`: what there is, and which build of a collection questions are asked of.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::output::Output;
+use super::output::{Output, count, stderr_is_terminal};
 use crate::app::{CollectionStatus, Scope};
 use crate::error::{Error, Result};
 use crate::ledger::Switch;
@@ -20,6 +20,14 @@ pub enum CollectionsCommand {
         /// The collection
         collection: String,
     },
+    /// Remove a collection with all its documents, pages and images
+    Drop {
+        /// The collection
+        collection: String,
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -31,6 +39,12 @@ struct Listing {
 struct Switched {
     collection: String,
     switched: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Dropped {
+    collection: String,
+    documents: u64,
 }
 
 pub async fn collections(scope: &Scope<'_>, command: CollectionsCommand, output: Output) -> Result<ExitCode> {
@@ -49,8 +63,41 @@ pub async fn collections(scope: &Scope<'_>, command: CollectionsCommand, output:
             output
                 .result(&switched, |out| writeln!(out, "questions to {} go to its new build", switched.collection))?;
         }
+        CollectionsCommand::Drop { collection, yes } => {
+            let app = scope.app();
+            if !app.is_empty_collection(&collection).await? && !yes {
+                confirm(&collection)?;
+            }
+            let documents = app.drop_collection(&collection).await?.unwrap_or_default();
+            let dropped = Dropped { collection, documents };
+            output.result(&dropped, |out| {
+                writeln!(out, "{} is gone, with {}", dropped.collection, count(dropped.documents, "document"))
+            })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The collection's name, typed once more by somebody who sits at a terminal.
+///
+/// # Errors
+/// Configuration: nobody does, or another name was typed.
+fn confirm(collection: &str) -> Result<()> {
+    if !io::stdin().is_terminal() || !stderr_is_terminal() {
+        return Err(Error::configuration(format!(
+            "collection '{collection}' is not empty: say --yes to remove it with all its documents"
+        )));
+    }
+    let mut stderr = io::stderr().lock();
+    let asked = write!(stderr, "'{collection}' goes with all its documents. Type its name to remove it: ")
+        .and_then(|()| stderr.flush());
+    let mut typed = String::new();
+    let read = asked.and_then(|()| io::stdin().lock().read_line(&mut typed));
+    read.map_err(|error| Error::permanent("cannot ask whether to remove it").with_source(error))?;
+    match typed.trim() == collection {
+        true => Ok(()),
+        false => Err(Error::configuration(format!("'{collection}' was not removed: another name was typed"))),
+    }
 }
 
 fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {

@@ -4,18 +4,21 @@
 mod ask;
 mod bars;
 mod collections;
+mod derive;
 mod docs;
 mod doctor;
 mod embed;
 mod eval;
 mod evidence;
 mod ingest;
+mod migrate;
 mod model;
 mod npz;
 mod output;
 mod questions;
 mod run;
 mod search;
+mod serve;
 mod signals;
 mod status;
 mod store;
@@ -25,6 +28,7 @@ mod vectors;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -90,10 +94,17 @@ enum Command {
     /// Show where vectors are kept, and compare them with the ledger
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Give a filled collection derived vectors, or take them away
+    #[command(subcommand)]
+    Derive(derive::DeriveCommand),
+    /// Copy collections to another vector store, without embedding anything again
+    Migrate(migrate::MigrateArgs),
     /// Write the stored vectors of a page as numpy arrays
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
     Eval(eval::EvalArgs),
+    /// Run the service: index what comes, answer over HTTP
+    Serve(serve::ServeArgs),
     /// Show what is indexed and how much room it takes
     Status,
     /// Embed one image or question, and write what goes into the model and what comes out as numpy arrays
@@ -162,10 +173,16 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
         Command::Validate(args) => validate::validate(&args, &config, &installation, output),
         Command::Model(command) => model::model(command, &config, &installation, output),
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
+        Command::Derive(command) if command.is_foreign() => {
+            runtime()?.block_on(derive::derive_foreign(command, &config, &installation, output))
+        }
         Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
         command => runtime()?.block_on(async move {
-            let app = App::open(config, installation).await?;
-            let code = with_app(&app, command, output, quiet).await;
+            let app = Arc::new(App::open(config, installation).await?);
+            let code = match command {
+                Command::Serve(args) => serve::serve(app.clone(), args).await,
+                command => with_app(&app, command, output, quiet).await,
+            };
             app.close().await;
             code
         }),
@@ -185,6 +202,8 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Docs(command) => docs::docs(&scope, command, output).await,
         Command::Collections(command) => collections::collections(&scope, command, output).await,
         Command::Store(command) => store::store(&scope, command, output).await,
+        Command::Derive(command) => derive::derive(&scope, command, output).await,
+        Command::Migrate(args) => migrate::migrate(&scope, args, output).await,
         Command::Vectors(args) => vectors::vectors(&scope, args, output).await,
         Command::Eval(args) => eval::eval(&scope, args, output, quiet).await,
         Command::Status => status::status(&scope, output).await,

@@ -39,7 +39,7 @@ pub use ingest::Ingest;
 pub use ledger::{Ledger, LedgerUrl};
 pub use log::{Log, LogFormat};
 pub use native::Library;
-pub use pipeline::{Pipeline, Source, json_schema};
+pub use pipeline::{Pipeline, Source, default_spec, json_schema, plans_for};
 pub use places::Places;
 pub use service::Config;
 pub use store::{Server, Store};

@@ -37,7 +37,11 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         return Ok(Outcome::Halted);
     };
     let _room = room?;
-    let snapshot = match source::snapshot(&path, &job.content_hash, &parts.spool, limit).await {
+    let taken = match source::is_in_bucket(&place.file) {
+        true => parts.buckets.snapshot(&place.file, &parts.spool, limit).await,
+        false => source::snapshot(&path, &job.content_hash, &parts.spool, limit).await,
+    };
+    let snapshot = match taken {
         Ok(snapshot) => snapshot,
         Err(error) => return Err(blame_source(flow, job, error).await),
     };

@@ -47,6 +47,7 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::render::Renderer;
+use crate::source::Buckets;
 use crate::store::VectorStore;
 use acknowledge::Acknowledger;
 use flow::Flow;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub spool: PathBuf,
     /// Where the folders that were ingested lay: see [`crate::source::Roots`].
     pub roots: PathBuf,
+    /// Where documents are read from that lie in buckets.
+    pub buckets: Arc<Buckets>,
     pub disk: DiskGuard,
     pub spool_budget: SpoolBudget,
     pub renderer: Renderer,

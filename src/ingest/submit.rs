@@ -52,7 +52,10 @@ impl Submitter {
         let mut comparison = Comparison::default();
         let mut hashed = stream::iter(files)
             .map(|file| async move {
-                let hash = hash_file(&file.real, self.max_document_bytes).await;
+                let hash = match &file.version {
+                    Some(version) => Ok(version.clone()),
+                    None => hash_file(&file.real, self.max_document_bytes).await,
+                };
                 (file, hash)
             })
             .buffered(HASHING);

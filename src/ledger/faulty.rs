@@ -55,6 +55,16 @@ impl Ledger for FaultyLedger {
         self.inner.abandon(collection).await
     }
 
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64> {
+        self.faults.meet("ledger.amend").await?;
+        self.inner.amend(collection, build).await
+    }
+
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        self.faults.meet("ledger.drop_collection").await?;
+        self.inner.drop_collection(collection).await
+    }
+
     async fn put_incarnations(&self, physical: &str, accepted: &[String]) -> Result<()> {
         self.faults.meet("ledger.put_incarnations").await?;
         self.inner.put_incarnations(physical, accepted).await

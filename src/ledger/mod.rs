@@ -108,6 +108,20 @@ pub trait Ledger: Send + Sync {
     /// Configuration, where there is no such collection.
     async fn abandon(&self, collection: &str) -> Result<bool>;
 
+    /// The vectors of a build were changed where they are, all of them alike: its recipe and definition are `build`'s from now on
+    /// (incarnations stay). What stands in it, and what is to be written to it, counts as made under the new recipe. Documents
+    /// that are just being written under the old one get a new submission; returns how many. Where the recipe is the same, as
+    /// [`Self::define`].
+    ///
+    /// # Errors
+    /// Configuration, where there is no such collection, or neither build has the `physical` name.
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64>;
+
+    /// Removes the collection, whosever its documents are: all are hidden at once, what stands of them is garbage, its physical
+    /// collections are retired, its name is free. Rows of documents go when their garbage has been collected. Returns how many
+    /// documents were hidden; None where there is no such collection.
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>>;
+
     /// The identities under which the vectors of a physical collection are known (one, or two while it is being changed).
     ///
     /// # Errors

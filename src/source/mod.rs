@@ -4,6 +4,7 @@
 //!
 //! Everything but [`snapshot()`] and [`hash_file`] blocks: call it off the async runtime's threads.
 
+mod bucket;
 mod discover;
 mod glob;
 mod open;
@@ -11,6 +12,7 @@ pub mod prune;
 mod snapshot;
 mod uri;
 
+pub use bucket::{Buckets, is_in_bucket};
 pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};
 pub use snapshot::{Snapshot, clear_spool, hash_file, snapshot, spool};

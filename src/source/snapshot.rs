@@ -28,7 +28,7 @@ use crate::types::ContentHash;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// How spool files end.
-const SPOOL_SUFFIX: &str = ".spool";
+pub(super) const SPOOL_SUFFIX: &str = ".spool";
 
 /// A private copy of a file as it was at one moment. Dropping it removes the copy.
 #[derive(Debug)]

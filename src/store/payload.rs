@@ -67,7 +67,11 @@ pub(super) fn check(point: PagePoint, schema: &Schema) -> Result<CheckedPoint> {
     Ok(CheckedPoint { id, page, vectors: checked, missing, payload, floats, largest_bytes })
 }
 
-fn as_stored(spec: &VectorSpec, vector: NamedVector) -> Result<NamedVector> {
+/// As it will be kept under `spec`.
+///
+/// # Errors
+/// As [`check`], without the page's name.
+pub(super) fn as_stored(spec: &VectorSpec, vector: NamedVector) -> Result<NamedVector> {
     let name = spec.name;
     match (spec.kind, vector) {
         (VectorKind::Dense { dim }, NamedVector::Dense(values)) => {

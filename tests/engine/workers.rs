@@ -60,6 +60,7 @@ impl Shared {
             settings,
             spool: data.join("spool"),
             roots: data.join("roots.json"),
+            buckets: Arc::default(),
             disk: DiskGuard::new(Vec::new(), 0),
             spool_budget: SpoolBudget::new(1 << 30),
             renderer: renderer(&bench.limits),

@@ -1,5 +1,6 @@
 //! What every ledger backend must do, one test a rule. A backend runs the suite with `contract_tests!(its factory)`.
 
+mod amending;
 mod collections;
 mod garbage;
 mod incidents;
@@ -8,6 +9,7 @@ mod retrying;
 mod turns;
 mod work;
 
+pub(super) use self::amending::*;
 pub(super) use self::collections::*;
 pub(super) use self::garbage::*;
 pub(super) use self::incidents::*;
@@ -95,6 +97,10 @@ macro_rules! contract_tests {
             a_retired_name_is_free_once_it_was_dropped, one_recipe_in_two_builds_is_not_mixed,
             lost_vectors_are_made_again, a_lost_next_build_leaves_what_people_see,
             a_lost_active_build_leaves_the_next_one_alone, pages_in_work_are_lost_with_their_build,
+
+            a_build_is_amended_in_place, who_writes_while_a_build_is_amended_begins_again,
+            a_build_that_is_not_there_is_not_amended, a_dropped_collection_goes_with_all_it_had,
+            a_dropped_collection_leaves_others_alone, a_dropped_collection_can_be_made_again,
 
             a_document_is_indexed, a_submission_needs_its_collection, a_document_has_one_owner,
             a_change_replaces_what_people_see_at_the_end, every_submission_has_a_generation_of_its_own,

@@ -1,6 +1,7 @@
 //! The ledger in an SQL database: the transactions, written once. What a database must bring is [`Database`]: `sqlite` does for
 //! one process on one machine, `postgres` for any number of them.
 
+mod amend;
 mod claims;
 mod collections;
 mod database;
@@ -87,6 +88,14 @@ impl<D: Database> Ledger for SqlLedger<D> {
 
     async fn abandon(&self, collection: &str) -> Result<bool> {
         self.begin().await?.abandon(collection).await
+    }
+
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64> {
+        self.begin().await?.amend(collection, build).await
+    }
+
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        self.begin().await?.drop_collection(collection).await
     }
 
     async fn put_incarnations(&self, physical: &str, accepted: &[String]) -> Result<()> {

@@ -85,6 +85,35 @@ pub const AIM_AT_SEEN: &str = "
         updated_at_ms = $5
     WHERE document_id = $1";
 
+// ---- changed in place, removed as a whole ------------------------------------------------------------------------------
+
+pub const AMEND_BUILD: &str = "UPDATE builds SET recipe = $2, definition = $3 WHERE physical = $1";
+pub const AMEND_DOCUMENTS: &str = "UPDATE documents SET recipe = $2 WHERE physical = $1";
+pub const AMEND_INDEXED: &str = "UPDATE indexed SET recipe = $2 WHERE physical = $1";
+/// Documents whose pages somebody is writing to the build `$1` now. (Tags alone are written under any recipe.)
+pub const INDEXED_NOW: &str = "
+    SELECT d.document_id FROM documents d JOIN jobs j ON j.document_id = d.document_id
+    WHERE d.physical = $1 AND d.state = 'processing' AND j.task = 'index'
+    ORDER BY d.source_uri, d.document_id";
+/// As [`DISCARD_TARGET`], of every document of the collection `$1`.
+pub const DISCARD_TARGETS: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT d.document_id, d.tenant, d.physical, d.generation FROM documents d
+    WHERE d.collection = $1 AND d.state IN ('queued', 'processing')
+        AND NOT EXISTS (SELECT 1 FROM indexed i WHERE i.document_id = d.document_id AND i.generation = d.generation)
+    ORDER BY d.source_uri, d.document_id
+    ON CONFLICT (document_id, generation) DO NOTHING";
+pub const HIDE_ALL: &str = "
+    UPDATE documents SET state = 'deleting', reason = NULL, met_limit = NULL, updated_at_ms = $2
+    WHERE collection = $1 AND state != 'deleting'";
+pub const DELETE_JOBS: &str = "DELETE FROM jobs WHERE collection = $1";
+pub const CLOSE_QUEUES: &str = "DELETE FROM queues WHERE collection = $1";
+/// As [`FORGET`], of every document of the collection `$1`.
+pub const FORGET_ALL: &str = "
+    DELETE FROM documents WHERE collection = $1 AND state = 'deleting'
+        AND NOT EXISTS (SELECT 1 FROM garbage WHERE garbage.document_id = documents.document_id)";
+pub const DELETE_COLLECTION: &str = "DELETE FROM collections WHERE name = $1";
+
 // ---- work ----------------------------------------------------------------------------------------------------------
 
 /// A document, and what stands in the build that its target is for.
