@@ -11,7 +11,7 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clean
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin page-tools page-test page-look clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
@@ -19,6 +19,8 @@ help:
 	@echo "make quick   run some tests after an edit, compiled in a hurry: make quick T='--lib -- ledger'"
 	@echo "make setup   fetch ONNX Runtime and PDFium into native/"
 	@echo "make postgres    install PostgreSQL from Debian's package, for the tests that need one"
+	@echo "make page-test   drive the web page in Chromium over a mock; over a running service: make page-test QUIRE_PAGE_URL=http://localhost:PORT"
+	@echo "make page-look   pictures of every view and state of the web page, into tests/page/shots"
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
@@ -55,6 +57,25 @@ T ?= --test engine
 quick: setup
 	@$(CLAIM)
 	CARGO_INCREMENTAL=1 cargo --config 'profile.release.package.quire.opt-level=0' test --release --locked $(T)
+
+# Installs what is missing where it may, and says what to install where it may not.
+PAGE_PACKAGES := chromium poppler-utils fonts-inter fonts-linuxlibertine
+page-tools:
+	@command -v npm >/dev/null || { echo "install Node 20.19 or later with npm (Debian: nodejs npm)"; exit 1; }
+	@missing="$$(for package in $(PAGE_PACKAGES); do dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null | grep -q ^ii || printf '%s ' $$package; done)"; \
+	[ -z "$$missing" ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Debian's packages $$missing"; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	}
+	@cd tests/page && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund --ignore-scripts; }
+
+# Over a real service only the suites that a real service can answer run.
+page-test: export QUIRE_PAGE_URL := $(QUIRE_PAGE_URL)
+page-test: page-tools
+	@cd tests/page && npm run --silent $(if $(QUIRE_PAGE_URL),real,test)
+
+page-look: page-tools
+	@cd tests/page && npm run --silent look
 
 # The release profile, so that nothing is compiled twice for tests and demo.
 test: setup
