@@ -11,7 +11,7 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clean
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin wheel deploy-check clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
@@ -24,6 +24,8 @@ help:
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
 	@echo "make bench-engine    measure how busy an ingest keeps the model, and the store's memory and pauses"
 	@echo "make mutants take away what keeps a promise, one line at a time: a test must notice each (an hour or more)"
+	@echo "make wheel   build the Python wheel, and try it in a fresh environment (downloads packages)"
+	@echo "make deploy-check    check what is in deploy/ with the tools that are here (downloads packages)"
 	@echo "make deny    licences, sources and advisories of dependencies (needs cargo-deny)"
 	@echo "make lint    formatting, clippy and documentation, warnings as errors"
 
@@ -99,6 +101,20 @@ eval-builtin: build
 	target/release/quire --data-dir $(EVAL)/data eval $(EVAL)
 	@echo "The same pages as simulated 300-dpi scans:"
 	target/release/quire --data-dir $(EVAL)/data-scans eval $(EVAL) --documents scans
+
+# Compiles in the folder of the other targets, so that nothing but Quire itself is compiled.
+wheel:
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check maturin==1.16.0
+	@$(CLAIM)
+	@wheel=$$(.venv/bin/python scripts/wheel.py build) && .venv/bin/python scripts/wheel.py try "$$wheel"
+
+# QUIRE: a program to load the configurations with; none is built for it.
+deploy-check: QUIRE ?= $(wildcard target/release/quire)
+deploy-check:
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r deploy/check/requirements.txt
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHON="$(CURDIR)/.venv/bin/python" QUIRE="$(QUIRE)" deploy/check/run.sh
 
 clean:
 	rm -rf target native demo-data
