@@ -69,6 +69,8 @@ pub struct App {
     events: Events,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
 }
 
 impl App {
@@ -101,6 +103,7 @@ impl App {
             models,
             events: Events::default(),
             answer_model: OnceLock::new(),
+            resident: OnceLock::new(),
         })
     }
 
@@ -154,6 +157,19 @@ impl App {
         }))
     }
 
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
+    }
+
     /// Removes points and images that nobody sees any more.
     pub async fn collect_garbage(&self) -> Result<usize> {
         self.collector.collect().await
@@ -173,7 +189,7 @@ impl App {
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.models.shutdown().await;
     }
 }

@@ -16,6 +16,7 @@ mod output;
 mod questions;
 mod run;
 mod search;
+mod serve;
 mod signals;
 mod status;
 mod store;
@@ -25,6 +26,7 @@ mod vectors;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -94,6 +96,8 @@ enum Command {
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
     Eval(eval::EvalArgs),
+    /// Run the service: index what comes, answer over HTTP
+    Serve(serve::ServeArgs),
     /// Show what is indexed and how much room it takes
     Status,
     /// Embed one image or question, and write what goes into the model and what comes out as numpy arrays
@@ -164,8 +168,11 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
         Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
         command => runtime()?.block_on(async move {
-            let app = App::open(config, installation).await?;
-            let code = with_app(&app, command, output, quiet).await;
+            let app = Arc::new(App::open(config, installation).await?);
+            let code = match command {
+                Command::Serve(args) => serve::serve(app.clone(), args).await,
+                command => with_app(&app, command, output, quiet).await,
+            };
             app.close().await;
             code
         }),
