@@ -11,7 +11,8 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clean
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clients-test schemathesis \
+	wheel deploy-check page-tools page-test page-look clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
@@ -19,11 +20,17 @@ help:
 	@echo "make quick   run some tests after an edit, compiled in a hurry: make quick T='--lib -- ledger'"
 	@echo "make setup   fetch ONNX Runtime and PDFium into native/"
 	@echo "make postgres    install PostgreSQL from Debian's package, for the tests that need one"
+	@echo "make page-test   drive the web page in Chromium over a mock; over a running service: make page-test QUIRE_PAGE_URL=http://localhost:PORT"
+	@echo "make page-look   pictures of every view and state of the web page, into tests/page/shots"
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
+	@echo "make clients-test    ask the service through the official clients of OpenAI and MCP (downloads packages)"
+	@echo "make schemathesis    hold the service against its own OpenAPI document (downloads packages)"
 	@echo "make bench-engine    measure how busy an ingest keeps the model, and the store's memory and pauses"
 	@echo "make mutants take away what keeps a promise, one line at a time: a test must notice each (an hour or more)"
+	@echo "make wheel   build the Python wheel, and try it in a fresh environment (downloads packages)"
+	@echo "make deploy-check    check what is in deploy/ with the tools that are here (downloads packages)"
 	@echo "make deny    licences, sources and advisories of dependencies (needs cargo-deny)"
 	@echo "make lint    formatting, clippy and documentation, warnings as errors"
 
@@ -56,6 +63,25 @@ quick: setup
 	@$(CLAIM)
 	CARGO_INCREMENTAL=1 cargo --config 'profile.release.package.quire.opt-level=0' test --release --locked $(T)
 
+# Installs what is missing where it may, and says what to install where it may not.
+PAGE_PACKAGES := chromium poppler-utils fonts-inter fonts-linuxlibertine
+page-tools:
+	@command -v npm >/dev/null || { echo "install Node 20.19 or later with npm (Debian: nodejs npm)"; exit 1; }
+	@missing="$$(for package in $(PAGE_PACKAGES); do dpkg-query -W -f '$${db:Status-Abbrev}' $$package 2>/dev/null | grep -q ^ii || printf '%s ' $$package; done)"; \
+	[ -z "$$missing" ] || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || { echo "install Debian's packages $$missing"; exit 1; }; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	}
+	@cd tests/page && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund --ignore-scripts; }
+
+# Over a real service only the suites that a real service can answer run.
+page-test: export QUIRE_PAGE_URL := $(QUIRE_PAGE_URL)
+page-test: page-tools
+	@cd tests/page && npm run --silent $(if $(QUIRE_PAGE_URL),real,test)
+
+page-look: page-tools
+	@cd tests/page && npm run --silent look
+
 # The release profile, so that nothing is compiled twice for tests and demo.
 test: setup
 	@$(CLAIM)
@@ -72,6 +98,18 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "the database of advisories can't be reached: they were not checked"; fi
+
+# The official clients, from PyPI, against a real `quire serve`.
+clients-test: build
+	@[ -x .venv-clients/bin/python ] || $(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@.venv-clients/bin/python tests/clients/run.py target/release/quire
+
+# Everything that the OpenAPI document allows, and what it does not: no 5xx, no undocumented status.
+schemathesis: build
+	@[ -x .venv-schemathesis/bin/python ] || $(PYTHON) -m venv .venv-schemathesis
+	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check -r tests/schemathesis/requirements.txt
+	@.venv-schemathesis/bin/python tests/schemathesis/run.py target/release/quire
 
 mutants: setup
 	@tests/mutants/run.py $(MUTANTS)
@@ -99,6 +137,20 @@ eval-builtin: build
 	target/release/quire --data-dir $(EVAL)/data eval $(EVAL)
 	@echo "The same pages as simulated 300-dpi scans:"
 	target/release/quire --data-dir $(EVAL)/data-scans eval $(EVAL) --documents scans
+
+# Compiles in the folder of the other targets, so that nothing but Quire itself is compiled.
+wheel:
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check maturin==1.16.0
+	@$(CLAIM)
+	@wheel=$$(.venv/bin/python scripts/wheel.py build) && .venv/bin/python scripts/wheel.py try "$$wheel"
+
+# QUIRE: a program to load the configurations with; none is built for it.
+deploy-check: QUIRE ?= $(wildcard target/release/quire)
+deploy-check:
+	@[ -x .venv/bin/python ] || $(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r deploy/check/requirements.txt
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHON="$(CURDIR)/.venv/bin/python" QUIRE="$(QUIRE)" deploy/check/run.sh
 
 clean:
 	rm -rf target native demo-data

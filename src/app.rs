@@ -5,50 +5,79 @@
 
 mod ask;
 mod backends;
+mod catalog;
 mod collections;
 mod data_dir;
 mod definition;
+mod derive;
 mod doctor;
+mod documents;
+mod download;
 mod evaluate;
 mod evidence;
+mod health;
 mod ingest;
 mod installation;
+mod keys;
+mod migrate;
+mod original;
+mod page;
 mod scope;
 mod search;
 mod status;
 mod store;
 mod store_check;
 mod stored_page;
+mod submit;
+#[cfg(test)]
+mod testing;
+mod upload;
+mod waiting;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-pub use ask::{AnswerEvent, AskResponse, AskTimings};
+pub use ask::{AnswerEvent, AskResponse, AskTimings, Found};
+pub use catalog::OwnCollection;
 pub use collections::{Collections, DefinedBuild};
 pub use data_dir::DataDir;
 pub use definition::Definition;
-pub use doctor::{Check, DoctorReport, doctor};
+pub use derive::{
+    Agreement, DeriveHow, DeriveReport, Deriver, ForeignReport, ForeignRequest, Tried, derive_add_foreign,
+    derive_drop_foreign,
+};
+pub use doctor::{Check, Depth, DoctorReport, doctor, examine};
+pub use documents::{DocumentList, DocumentStory, DocumentView};
+pub use download::Original;
 pub use evaluate::{EvalReport, EvalRequest, KindReport};
-pub use evidence::EvidenceImage;
+pub use evidence::{EvidenceImage, HeatmapRequest};
+pub use health::HealthCheck;
 pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
+pub use keys::{CreatedKey, KeyRequest};
+pub use migrate::{MigrateRequest, Migrated};
+pub use page::PageImageFile;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};
 pub use status::{CollectionStatus, Status};
 pub use store::{BuildReport, StoreReport, collection_requests};
 pub use store_check::{Incomplete, Orphan, Repaired, StoreCheck};
+pub use submit::find;
+pub use upload::Received;
 
 use crate::answer::AnswerModel;
 use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
-use crate::error::Result;
-use crate::ingest::{Collector, Engine, Events, Parts, SpoolBudget};
+use crate::error::{Error, Result};
+use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::Renderer;
 use crate::retrieve::Retriever;
+use crate::source::Buckets;
 use crate::store::VectorStore;
 use crate::types::{RenderLimits, Tenant};
 
@@ -62,13 +91,25 @@ pub struct App {
     /// Nobody else keeps vectors of this ledger in a data folder; None if the store is one that processes share.
     _alone: Option<Turn>,
     blobs: Arc<dyn BlobStore>,
+    /// Documents in buckets.
+    buckets: Arc<Buckets>,
     models: Arc<Models>,
     collections: Arc<Collections>,
     collector: Arc<Collector>,
     retriever: Retriever,
     events: Events,
+    /// Questions go before pages.
+    questions: Arc<Questions>,
+    /// Files that were found to be what was indexed, for whoever asks for their bytes.
+    compared: download::Compared,
     /// Set up at the first question that needs it.
     answer_model: OnceLock<AnswerModel>,
+    /// Draws pages anew for the answer model; started when one is first needed.
+    originals: tokio::sync::OnceCell<Renderer>,
+    /// The engine that runs as long as this process, where one does.
+    resident: OnceLock<Arc<Engine>>,
+    /// This process runs until it is told to stop, and leaves what is submitted to the workers of the service.
+    in_service: AtomicBool,
 }
 
 impl App {
@@ -88,9 +129,12 @@ impl App {
         let blobs = backends::blobs(&config, &data)?;
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {
-            collections: Arc::new(Collections::new(store.clone(), ledger.clone(), models.clone())),
+            collections: Arc::new(
+                Collections::new(store.clone(), ledger.clone(), models.clone()).at(backends::place(&config)),
+            ),
             collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
             retriever: Retriever::new(store.clone(), ledger.clone()),
+            buckets: Arc::new(Buckets::new(installation.environment().clone())),
             config,
             installation,
             data,
@@ -100,7 +144,12 @@ impl App {
             blobs,
             models,
             events: Events::default(),
+            questions: Arc::default(),
+            compared: download::Compared::default(),
             answer_model: OnceLock::new(),
+            originals: tokio::sync::OnceCell::new(),
+            resident: OnceLock::new(),
+            in_service: AtomicBool::new(false),
         })
     }
 
@@ -142,6 +191,7 @@ impl App {
             settings: self.config.ingest.clone(),
             spool: self.data.spool(),
             roots: self.data.roots(),
+            buckets: self.buckets.clone(),
             disk: self.data.disk_guard(self.config.ingest.disk_reserve_bytes),
             spool_budget: SpoolBudget::new(self.config.ingest.spool_bytes),
             renderer: Renderer::new(limits.clone(), self.config.workers, command)?,
@@ -151,7 +201,26 @@ impl App {
             blobs: self.blobs.clone(),
             collector: self.collector.clone(),
             events: self.events.clone(),
+            questions: self.questions.clone(),
         }))
+    }
+
+    /// From now on whoever ingests leaves the work to the workers of the service, here or elsewhere, and waits for them.
+    pub fn enter_service(&self) {
+        self.in_service.store(true, Ordering::Relaxed);
+    }
+
+    /// The engine of a process that runs until it is told to stop, set up once: whoever submits wakes it instead of working by
+    /// themselves.
+    ///
+    /// # Errors
+    /// As [`Self::engine`].
+    pub fn resident_engine(&self) -> Result<Arc<Engine>> {
+        if let Some(engine) = self.resident.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(self.engine(&self.config.limits)?);
+        Ok(self.resident.get_or_init(|| engine).clone())
     }
 
     /// Removes points and images that nobody sees any more.
@@ -167,13 +236,41 @@ impl App {
         Ok(outcome)
     }
 
+    /// Removes a collection, whosever its documents are: hidden at once, then gone from store and blobs. How many there were; None if
+    /// there is no such collection.
+    pub async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        let _turn = self.ledger.turn(&format!("define {collection}")).await?;
+        let hidden = self.ledger.drop_collection(collection).await?;
+        self.collector.collect().await?;
+        Ok(hidden)
+    }
+
+    /// Whether a collection holds nothing, whosever it would be.
+    ///
+    /// # Errors
+    /// Configuration, if there is no such collection.
+    pub async fn is_empty_collection(&self, collection: &str) -> Result<bool> {
+        let record = self.ledger.collection(collection).await?;
+        let record = record.ok_or_else(|| Error::configuration(format!("there is no collection '{collection}'")))?;
+        let existing = self.store.collections().await?;
+        for build in record.builds() {
+            if existing.contains(&build.physical) && !self.store.is_empty(&build.physical).await? {
+                return Ok(false);
+            }
+        }
+        Ok(self.ledger.next_due_ms(Some(collection)).await?.is_none())
+    }
+
     /// What a collection is made with if nothing says otherwise.
     fn default_pipeline(&self) -> Pipeline {
         Pipeline::of_config(&self.config)
     }
 
     /// Ends what runs in the background, and brings everything to disk.
-    pub async fn close(self) {
+    pub async fn close(&self) {
+        if let Some(renderer) = self.originals.get() {
+            renderer.shutdown().await;
+        }
         self.models.shutdown().await;
     }
 }

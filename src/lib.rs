@@ -9,7 +9,8 @@
 //! 4. The rooms that the flows pass through: [`source`], [`render`] (worker processes), [`embed`] (models on threads
 //!    of their own), [`mod@derive`] (pure functions), [`store`] and [`ledger`] (who sees what, and what is owed), [`blobs`].
 //! 5. [`retrieve`] and [`answer`]: plans, hits, evidence, citations.
-//! 6. [`config`], [`telemetry`], [`cli`]: the edges.
+//! 6. [`server`] and [`service`]: HTTP, and the daemon around it all.
+//! 7. [`config`], [`telemetry`], [`cli`]: the edges.
 //!
 //! Dependencies point down only; `tests/architecture.rs` enforces it.
 
@@ -19,6 +20,7 @@
 pub mod answer;
 pub mod app;
 pub mod blobs;
+pub mod buckets;
 pub mod cli;
 pub mod config;
 pub mod derive;
@@ -31,6 +33,8 @@ pub mod ingest;
 pub mod ledger;
 pub mod render;
 pub mod retrieve;
+pub mod server;
+pub mod service;
 pub mod source;
 pub mod store;
 pub mod telemetry;

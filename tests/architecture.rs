@@ -1,4 +1,4 @@
-//! Dependencies point down only: main -> cli, server -> app -> ingest, answer -> retrieve -> source, render, embed, derive,
+//! Dependencies point down only: main -> cli -> service -> server -> app -> ingest, answer -> retrieve -> source, render, embed, derive,
 //! store, blobs, ledger -> config -> types, error. Rooms of one level don't import each other.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 /// Rooms by level, top first.
 const LEVELS: &[&[&str]] = &[
     &["main"],
-    &["cli", "server"],
+    &["cli"],
+    &["service"],
+    &["server"],
     &["app"],
     &["ingest", "answer"],
     &["retrieve"],
     &["source", "render", "embed", "derive", "store", "blobs", "ledger"],
-    &["telemetry", "faults", "durable"],
+    &["telemetry", "faults", "durable", "buckets"],
     &["config"],
     &["types", "error"],
 ];

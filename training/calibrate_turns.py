@@ -29,7 +29,7 @@ def main():
     rules, shares, doubted, wrong = g.manifest["page"]["turns"], [[], [], [], []], 0, [0] * 4
     for image in pages(a.pdfs, a.pages):
         first = looks(image, g.manifest["page"], 150)[0]
-        if len(g.read(0, first).cells) < rules["tried_from_vectors"]:
+        if len(g.read(0, first).cells) < rules["tried_from_cells"]:
             continue
         for turn in range(4):
             shares[turn].append(g.evidence(g.read(0, first, turn).vectors))

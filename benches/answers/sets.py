@@ -17,11 +17,12 @@ LEFT_OUT = tuple(f"debmake-doc.{language}." for language in ("en", "ja", "ru", "
 
 
 def documents(name, work):
-    """Folder of a collection's documents."""
-    if name == "demo":
-        return os.path.join(ROOT, "demo", "documents")
+    """Folder of a collection's documents: below `work`, as `quire eval` wants it."""
     folder = os.path.join(work, name, "documents")
     if os.path.isdir(folder):
+        return folder
+    if name == "demo":
+        shutil.copytree(os.path.join(ROOT, "demo", "documents"), folder)
         return folder
     from fetch_packages import collect
     packages = os.path.join(work, "packages")

@@ -321,6 +321,7 @@ fn page(number: usize) -> PagePoint {
         page_size: [595.0, 842.0],
         image_size: [1240, 1754],
         image: format!("images/{document}/{page}.jpg"),
+        boxes: None,
         ingested_at: "2025-01-02T03:04:05Z".into(),
     };
     PagePoint { id: PointId::new(document_id, &payload.generation, page), vectors, payload }

@@ -14,17 +14,24 @@ mod images;
 mod legible;
 mod matching;
 mod prompt;
+mod rewrite;
+mod suspicious;
 #[cfg(test)]
 mod testing;
 mod vlm;
 
 use serde::Serialize;
 
+pub use citations::{MarkerSplit, Part};
 pub use extractive::extract;
+pub use images::Shows;
 pub use matching::{Basis, Matching, PageMatch};
-pub use vlm::{AnswerModel, Composed, SentPage, Usage};
+pub use rewrite::{Speaker, Turn};
+pub use suspicious::suspicious;
+pub use vlm::{AnswerModel, Composed, SentImage, SentPage, Usage};
 
 use crate::retrieve::Hit;
+use crate::types::DocumentId;
 use vlm::Ending;
 
 /// How an answer came to be.
@@ -46,6 +53,16 @@ pub struct Citation {
     pub hit: Hit,
 }
 
+/// A page that the answer model saw.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sent {
+    /// `[1]`, as it was told to the model.
+    pub marker: String,
+    pub document_id: DocumentId,
+    pub page: u32,
+    pub images: Vec<SentImage>,
+}
+
 /// An answer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Answer {
@@ -61,6 +78,9 @@ pub struct Answer {
     pub complete: bool,
     /// Pages whose marker stands in the answer, in order of the markers.
     pub citations: Vec<Citation>,
+    /// What the model was sent, in the order of its markers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
     /// Where nothing was found: the pages that come nearest. They support nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nearest: Vec<Hit>,
@@ -81,6 +101,7 @@ impl Answer {
             supported,
             complete: true,
             citations,
+            sent: Vec::new(),
             nearest: Vec::new(),
             notes: Vec::new(),
             usage: None,
@@ -89,14 +110,23 @@ impl Answer {
 
     /// The answer that `model` composed from `pages`, with everything in it that a reader must be told.
     pub fn composed(model: &AnswerModel, composed: Composed, pages: Vec<SentPage>) -> Self {
-        let Composed { finished, sent, notes } = composed;
+        let Composed { finished, sent: images, notes } = composed;
+        let sent = images.len();
+        let marker = |number: usize| format!("[{number}]");
+        let shown = pages.iter().zip(images).zip(1..).map(|((page, images), number)| Sent {
+            marker: marker(number),
+            document_id: page.hit.document_id,
+            page: page.hit.page,
+            images,
+        });
+        let shown: Vec<Sent> = shown.collect();
         let citations =
             pages.into_iter().take(sent).zip(1..).filter(|(_, number)| finished.report.cited.contains(number));
-        let citations =
-            citations.map(|(page, number)| Citation { marker: format!("[{number}]"), hit: page.hit }).collect();
+        let citations = citations.map(|(page, number)| Citation { marker: marker(number), hit: page.hit }).collect();
         let mut answer = Self::new(Mode::Vlm, finished.text, citations);
         answer.model = Some(model.model().to_owned());
         answer.usage = finished.usage;
+        answer.sent = shown;
         answer.notes = notes;
         if !finished.report.invented.is_empty() {
             let markers: Vec<String> = finished.report.invented.iter().map(|number| format!("[{number}]")).collect();

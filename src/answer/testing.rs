@@ -1,7 +1,7 @@
 //! Hits for the tests of this room.
 
 use crate::retrieve::{Hit, HitDetail};
-use crate::types::{DocumentId, Generation, PointId, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, PointId, Tenant};
 
 /// Page `page` of `source`, with this text layer.
 pub fn hit(source: &str, page: u32, text: &str) -> Hit {
@@ -15,6 +15,8 @@ pub fn hit(source: &str, page: u32, text: &str) -> Hit {
         page_label: None,
         page_count: 9,
         score: 1.0,
+        relevance: Some(1.0),
+        regions: vec![],
         section_title: None,
         breadcrumbs: vec![],
         snippet: String::new(),
@@ -28,6 +30,9 @@ pub fn hit(source: &str, page: u32, text: &str) -> Hit {
             generation,
             text: text.into(),
             image_key: "k".into(),
+            content_hash: ContentHash::of(source.as_bytes()),
+            page_size: [595.0, 842.0],
+            word_height: None,
         },
     }
 }

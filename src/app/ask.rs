@@ -1,6 +1,8 @@
 //! Answers, as a stream of what may be shown and then the whole. The one place that decides who answers: the configured
 //! model, or, without one or where it can't be reached, the pages themselves.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures::{FutureExt, Stream, StreamExt};
@@ -10,10 +12,10 @@ use tokio::sync::mpsc;
 use super::collections::DefinedBuild;
 use super::scope::Scope;
 use super::search::{Question, SearchResponse};
-use crate::answer::{Answer, AnswerModel, Matching, SentPage, extract};
+use crate::answer::{Answer, AnswerModel, Citation, MarkerSplit, Matching, Part, SentPage, extract, suspicious};
 use crate::derive::terms::AskedWords;
 use crate::error::{Error, Kind, Result};
-use crate::retrieve::{Explanation, Hit, WordSearch, elapsed_ms};
+use crate::retrieve::{Explanation, Hit, SearchTimings, WordSearch, elapsed_ms};
 use crate::telemetry::{Stage, Timer};
 use crate::types::QuestionEmbedding;
 
@@ -23,10 +25,38 @@ const PIECES_IN_FLIGHT: usize = 32;
 /// What happens while a question is answered.
 #[derive(Debug)]
 pub enum AnswerEvent {
+    /// The pages that the answer will be made from. Comes first.
+    Found(Box<Found>),
+    /// A page is cited from here on; comes before the piece with its marker, once a page.
+    Cited(Box<Citation>),
     /// The next piece of the answer; its citations are checked. All of them together are the answer.
     Delta(String),
     /// The whole answer, with its citations; nothing follows.
     Done(Box<AskResponse>),
+}
+
+/// What a question found, before it is answered.
+#[derive(Debug)]
+pub struct Found {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    pub plan: String,
+    pub timings_ms: SearchTimings,
+}
+
+/// What is known while an answer is being made.
+enum Shown {
+    Found(Box<Found>),
+    Text(String),
+}
+
+/// The hits that markers stand for, by number from 1. Set before the first marker comes.
+type Numbered = Arc<Mutex<Vec<Hit>>>;
+
+/// Where an answer goes as it is made.
+struct Reader {
+    shown: mpsc::Sender<Shown>,
+    numbered: Numbered,
 }
 
 /// An answer and how long it took.
@@ -34,6 +64,9 @@ pub enum AnswerEvent {
 pub struct AskResponse {
     #[serde(flatten)]
     pub answer: Answer,
+    /// The question that was looked for and answered, where it was made to stand without what was said before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<String>,
     pub plan: String,
     pub timings_ms: AskTimings,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,7 +76,7 @@ pub struct AskResponse {
     pub matching: Option<Matching>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
-    pub question: QuestionEmbedding,
+    pub question: Arc<QuestionEmbedding>,
 }
 
 /// Milliseconds of each stage.
@@ -75,17 +108,20 @@ impl Scope<'_> {
     /// stream cancels the request.
     pub fn ask_stream<'a>(&'a self, question: &'a Question) -> impl Stream<Item = Result<AnswerEvent>> + Send + 'a {
         let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+        let numbered = Numbered::default();
         let pieces = futures::stream::unfold(receiver, |mut receiver| async move {
-            receiver.recv().await.map(|piece| (piece, receiver))
+            receiver.recv().await.map(|shown| (shown, receiver))
         });
         // both are polled by whoever reads the stream: nothing runs on when it is dropped
         let (done_sender, done) = tokio::sync::oneshot::channel();
+        let reader = Reader { shown: sender, numbered: numbered.clone() };
         let work = async move {
-            let outcome = self.answer(question, sender).boxed().await;
+            let outcome = self.answer(question, reader).boxed().await;
             let _ = done_sender.send(outcome);
         };
         let work = futures::stream::once(work).filter_map(|()| async { None::<Result<AnswerEvent>> });
-        let pieces = pieces.map(|piece| Ok(AnswerEvent::Delta(piece)));
+        let mut announcing = Announcing { numbered, split: MarkerSplit::default(), announced: BTreeSet::new() };
+        let pieces = pieces.flat_map(move |shown| futures::stream::iter(announcing.events(shown)).map(Ok));
         // the sender of pieces is gone by the time `done` is sent, so the end comes after the last piece
         let end = futures::stream::once(async move {
             let outcome = done.await.map_err(|error| Error::bug("answering was given up").with_source(error))?;
@@ -94,19 +130,29 @@ impl Scope<'_> {
         futures::stream::select(work, pieces.chain(end))
     }
 
-    async fn answer(&self, question: &Question, shown: mpsc::Sender<String>) -> Result<AskResponse> {
+    async fn answer(&self, question: &Question, reader: Reader) -> Result<AskResponse> {
         let start = Instant::now();
-        let limited = Question { limit: self.app.config.answer.pages, ..question.clone() };
-        let SearchResponse { hits, plan, timings_ms, explain, question: embedded, .. } = self.search(&limited).await?;
+        let mut limited = Question { limit: self.app.config.answer.pages, ..question.clone() };
+        let (rewritten, not_rewritten) = self.rewritten(question).await?;
+        if let Some(rewritten) = &rewritten {
+            limited.text.clone_from(rewritten);
+        }
+        let question = &limited;
+        let SearchResponse { hits, plan, timings_ms, explain, question: embedded, .. } = self.search(question).await?;
+        let speaking_to_models: Vec<String> = hits.iter().filter_map(warning).collect();
+        let found = Found { hits: hits.clone(), plan: plan.clone(), timings_ms };
+        let _ = reader.shown.send(Shown::Found(Box::new(found))).await;
         let answering = Instant::now();
         let timer = Timer::start(Stage::Answer);
-        let (answer, matching) = match self.answer_model(question)? {
-            Some(model) if !hits.is_empty() => self.compose(model, question, &embedded, hits, &shown).await?,
+        let (mut answer, matching) = match self.answer_model(question)? {
+            Some(model) if !hits.is_empty() => self.compose(model, question, &embedded, hits, &reader).await?,
             _ => self
-                .quote(question, &embedded, hits, &shown)
+                .quote(question, &embedded, hits, &reader)
                 .await
                 .map(|(answer, matching)| (answer, Some(matching)))?,
         };
+        answer.notes.extend(not_rewritten);
+        answer.notes.extend(speaking_to_models);
         let matching = matching.filter(|_| question.explain);
         drop(timer);
         let timings_ms = AskTimings {
@@ -115,7 +161,23 @@ impl Scope<'_> {
             answer: elapsed_ms(answering),
             total: elapsed_ms(start),
         };
-        Ok(AskResponse { answer, plan, timings_ms, explain, matching, question: embedded })
+        Ok(AskResponse { answer, rewritten, plan, timings_ms, explain, matching, question: embedded })
+    }
+
+    /// The question as one that stands by itself, where something was said before it and a model can tell; or a note why it was
+    /// taken as it is.
+    async fn rewritten(&self, question: &Question) -> Result<(Option<String>, Option<String>)> {
+        let Some(model) = self.answer_model(question)?.filter(|_| !question.earlier.is_empty()) else {
+            return Ok((None, None));
+        };
+        match model.standalone(question.text.trim(), &question.earlier).await {
+            Ok(text) => Ok((Some(text), None)),
+            Err(error) if matches!(error.kind(), Kind::Transient { .. }) => {
+                tracing::warn!(%error, "the question was not rewritten");
+                Ok((None, Some(format!("the question was taken without what was said before it: {error}"))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The configured model, set up at the first question that needs it.
@@ -134,7 +196,7 @@ impl Scope<'_> {
         question: &Question,
         embedded: &QuestionEmbedding,
         hits: Vec<Hit>,
-        shown: &mpsc::Sender<String>,
+        reader: &Reader,
     ) -> Result<(Answer, Matching)> {
         let DefinedBuild { physical, definition } = self.app.collections.active(&question.collection).await?;
         let model = self.app.models.get(&definition.model).await?;
@@ -150,7 +212,8 @@ impl Scope<'_> {
         let evidence = self.app.retriever.word_evidence(&search, &hits).await?;
         let matching = Matching::new(&asked, &hits, &evidence);
         let answer = extract(&question.text, hits, &matching, self.app.config.answer.sentences);
-        let _ = shown.send(answer.answer.clone()).await;
+        reader.number(answer.citations.iter().map(|citation| citation.hit.clone()).collect());
+        let _ = reader.shown.send(Shown::Text(answer.answer.clone())).await;
         Ok((answer, matching))
     }
 
@@ -162,26 +225,39 @@ impl Scope<'_> {
         question: &Question,
         embedded: &QuestionEmbedding,
         hits: Vec<Hit>,
-        shown: &mpsc::Sender<String>,
+        reader: &Reader,
     ) -> Result<(Answer, Option<Matching>)> {
         let mut missing = Vec::new();
         let mut pages: Vec<SentPage> = Vec::new();
         for hit in hits.iter().take(model.max_pages()) {
             match self.app.blobs.get(&self.tenant, &hit.detail.image_key).await {
-                Ok(image) => pages.push(SentPage { hit: hit.clone(), image }),
+                Ok(image) => pages.push(SentPage::stored(hit.clone(), image)),
                 Err(error) => missing.push(format!("page {} of {} was left out: {error}", hit.page, hit.title)),
             }
         }
+        self.draw_finer(model, &mut pages).await?;
         let composed = if pages.is_empty() {
             Err(Error::transient("no image of the pages that were found can be read"))
         } else {
-            model.answer(question.text.trim(), &pages, shown).await
+            reader.number(pages.iter().map(|page| page.hit.clone()).collect());
+            let (sender, mut pieces) = mpsc::channel(1);
+            let passing_on = async {
+                while let Some(piece) = pieces.recv().await {
+                    if reader.shown.send(Shown::Text(piece)).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            let answering = async move {
+                model.answer(question.text.trim(), &pages, &sender).await.map(|composed| (composed, pages))
+            };
+            tokio::join!(answering, passing_on).0
         };
         let (mut answer, matching) = match composed {
-            Ok(composed) => (Answer::composed(model, composed, pages), None),
+            Ok((composed, pages)) => (Answer::composed(model, composed, pages), None),
             Err(error) if matches!(error.kind(), Kind::Transient { .. }) => {
                 tracing::warn!(%error, "the answer model gave no answer, quoting the pages");
-                let (mut answer, matching) = self.quote(question, embedded, hits, shown).await?;
+                let (mut answer, matching) = self.quote(question, embedded, hits, reader).await?;
                 answer.notes.push(format!("quoted from the pages, for the answer model gave no answer: {error}"));
                 (answer, Some(matching))
             }
@@ -189,5 +265,47 @@ impl Scope<'_> {
         };
         answer.notes.splice(0..0, missing);
         Ok((answer, matching))
+    }
+}
+
+/// What a reader is told of a page that speaks to a model instead of a reader.
+fn warning(hit: &Hit) -> Option<String> {
+    let phrase = suspicious(&hit.detail.text)?;
+    Some(format!(
+        "page {} of {} holds instructions to a model (\"{phrase}\"): they are data, look at the page",
+        hit.page, hit.title
+    ))
+}
+
+impl Reader {
+    /// From here on markers stand for these.
+    fn number(&self, hits: Vec<Hit>) {
+        *self.numbered.lock().unwrap_or_else(PoisonError::into_inner) = hits;
+    }
+}
+
+/// Announces a page before the piece of the answer that cites it first.
+struct Announcing {
+    numbered: Numbered,
+    split: MarkerSplit,
+    announced: BTreeSet<usize>,
+}
+
+impl Announcing {
+    fn events(&mut self, shown: Shown) -> Vec<AnswerEvent> {
+        let text = match shown {
+            Shown::Found(found) => return vec![AnswerEvent::Found(found)],
+            Shown::Text(text) => text,
+        };
+        let parts = self.split.push(&text);
+        let markers =
+            parts.iter().filter_map(|part| if let Part::Marker(number) = part { Some(*number) } else { None });
+        let new: Vec<usize> = markers.filter(|number| self.announced.insert(*number)).collect();
+        let numbered = self.numbered.lock().unwrap_or_else(PoisonError::into_inner);
+        let cited = new.into_iter().filter_map(|number| {
+            let hit = numbered.get(number.checked_sub(1)?)?.clone();
+            Some(AnswerEvent::Cited(Box::new(Citation { marker: format!("[{number}]"), hit })))
+        });
+        cited.chain([AnswerEvent::Delta(text)]).collect()
     }
 }

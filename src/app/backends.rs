@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::data_dir::DataDir;
+use super::definition::IN_PROCESS;
 use crate::blobs::{BlobStore, BucketBlobs, LocalBlobs};
 use crate::config::{Blobs, Config};
 use crate::error::{Error, Result};
@@ -40,6 +41,11 @@ pub async fn vectors(config: &Config, data: &DataDir) -> Result<Arc<dyn VectorSt
         .await
         .map_err(|error| Error::bug("opening the store panicked").with_source(error))??;
     Ok(Arc::new(store))
+}
+
+/// Where the configured store lies: the server's address, or [`IN_PROCESS`].
+pub fn place(config: &Config) -> String {
+    config.store.server.as_ref().map_or_else(|| IN_PROCESS.to_owned(), |server| server.url.clone())
 }
 
 /// Vectors in the data folder are this process's alone: a second process over the same ledger would take them for lost, and

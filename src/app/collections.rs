@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::definition::Definition;
+use super::definition::{Definition, IN_PROCESS};
 use crate::config::Pipeline;
 use crate::embed::Models;
 use crate::error::{Error, Result, ResultExt};
@@ -21,15 +21,17 @@ const BUILD_MARK: &str = "--";
 
 /// Every collection of an installation.
 pub struct Collections {
-    store: Arc<dyn VectorStore>,
-    ledger: Arc<dyn Ledger>,
-    models: Arc<Models>,
+    pub(super) store: Arc<dyn VectorStore>,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) models: Arc<Models>,
+    /// Where the vectors lie: as [`Definition::moved_to`] says it.
+    place: String,
     /// Definitions that were read, by the JSON they were read from.
     parsed: Mutex<HashMap<String, Arc<Definition>>>,
     /// Store collections that this process has found to be the ledger's and given a new identity.
     opened: tokio::sync::Mutex<HashSet<String>>,
-    /// Held while a collection is made or found to be as it should.
-    defining: tokio::sync::Mutex<()>,
+    /// Held while a collection is made, changed, or found to be as it should.
+    pub(super) defining: tokio::sync::Mutex<()>,
 }
 
 /// A build with its definition.
@@ -50,7 +52,14 @@ pub struct Defined {
 impl Collections {
     pub fn new(store: Arc<dyn VectorStore>, ledger: Arc<dyn Ledger>, models: Arc<Models>) -> Self {
         let (parsed, opened, defining) = Default::default();
-        Self { store, ledger, models, parsed, opened, defining }
+        Self { store, ledger, models, place: IN_PROCESS.to_owned(), parsed, opened, defining }
+    }
+
+    /// Over a store at this place.
+    #[must_use]
+    pub fn at(mut self, place: String) -> Self {
+        self.place = place;
+        self
     }
 
     /// What questions are asked of.
@@ -136,6 +145,7 @@ impl Collections {
                 // Back to what there is: what was built to take its place is given up.
                 self.ledger.abandon(collection).await?;
             }
+            let wanted = wanted.clone().in_place_of(&self.defined(existing)?.definition);
             let build =
                 Build { incarnations: existing.incarnations.clone(), ..wanted.to_build(existing.physical.clone())? };
             self.ledger.define(collection, &build).await?;
@@ -178,7 +188,7 @@ impl Collections {
     /// take the other's for foreign.
     ///
     /// Last, the collection's own name leads to its active build, wherever it led before.
-    async fn open(&self, collection: &str, build: &Build) -> Result<u64> {
+    pub(super) async fn open(&self, collection: &str, build: &Build) -> Result<u64> {
         let mut opened = self.opened.lock().await;
         if opened.contains(&build.physical) {
             return Ok(0);
@@ -195,7 +205,9 @@ impl Collections {
         let found = self.store.incarnation(&build.physical).await?;
         let mut accepted = build.incarnations.clone();
         let mut resubmitted = 0;
+        let definition = self.defined(build)?.definition;
         if !is_ours(&build.incarnations, found.as_deref()) {
+            self.check_place(collection, &definition)?;
             tracing::warn!(
                 collection,
                 "the vectors are gone or not those that the ledger knows: every document is queued again"
@@ -204,7 +216,13 @@ impl Collections {
             resubmitted = self.ledger.resubmit_all(collection, &build.physical).await?;
             accepted.clear();
         }
-        self.store.ensure_collection(&build.physical, &self.defined(build)?.definition.schema).await?;
+        for spec in &definition.transit {
+            // What was begun and interrupted: whoever takes it up again finds it as it is written down.
+            if self.store.incarnation(&build.physical).await?.is_some() {
+                self.store.add_vector(&build.physical, spec).await?;
+            }
+        }
+        self.store.ensure_collection(&build.physical, &definition.kept_schema()).await?;
         if accepted.is_empty() || !self.store.is_shared() {
             let identity = Uuid::new_v4().simple().to_string();
             accepted.push(identity.clone());
@@ -220,6 +238,11 @@ impl Collections {
         Ok(resubmitted)
     }
 
+    /// The vectors are another store's from now on.
+    pub(super) async fn gave_away(&self, physical: &str) {
+        self.opened.lock().await.remove(physical);
+    }
+
     /// Whether questions may be asked of the store's collection.
     async fn check(&self, collection: &str, build: &Build) -> Result<()> {
         if self.opened.lock().await.contains(&build.physical) {
@@ -229,6 +252,7 @@ impl Collections {
         if is_ours(&build.incarnations, found.as_deref()) {
             return Ok(());
         }
+        self.check_place(collection, &self.defined(build)?.definition)?;
         Err(Error::configuration(format!(
             "the vectors of collection '{collection}' are gone, or are not those that the ledger knows (a copy that was \
              restored?): `quire ingest` puts its documents in again"
@@ -236,10 +260,29 @@ impl Collections {
     }
 }
 
+impl Collections {
+    /// # Errors
+    /// Configuration: the vectors were brought to another store, and are not lost.
+    fn check_place(&self, collection: &str, definition: &Definition) -> Result<()> {
+        match &definition.moved_to {
+            Some(place) if *place != self.place => {
+                let how = match place.as_str() {
+                    IN_PROCESS => "take store.url out of the configuration".to_owned(),
+                    url => format!("set store.url to {url}"),
+                };
+                Err(Error::configuration(format!(
+                    "the vectors of collection '{collection}' were moved to another store: {how}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A name for a build that no collection of the store ever had: `documents--RECIPE-MARK`. The collection's own name stays free,
 /// so that on a server it can be an alias; and on a server that others use too, nothing of theirs is ever met. (Older data folders
 /// have first builds of the collection's own name.)
-fn fresh_name(collection: &str, recipe: &RecipeId) -> String {
+pub(super) fn fresh_name(collection: &str, recipe: &RecipeId) -> String {
     let mark = Uuid::new_v4().simple().to_string();
     format!("{collection}{BUILD_MARK}{:.8}-{:.8}", recipe.0, mark)
 }

@@ -8,7 +8,7 @@ use crate::derive::Recipe;
 use crate::embed::ModelInfo;
 use crate::error::{Error, Result};
 use crate::ledger::Build;
-use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName};
+use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName, VectorSpec};
 
 /// The definition of a build, as JSON in the ledger. Limits (of pages, bytes, time) are no part of it: they may change from
 /// run to run without changing a vector.
@@ -24,7 +24,16 @@ pub struct Definition {
     pub schema: Schema,
     pub plans: Vec<Plan>,
     pub default_plan: String,
+    /// Vectors on their way in or out: the store has them, pages may lack them, no question is asked of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transit: Vec<VectorSpec>,
+    /// The store that the vectors were brought to: an address, or `IN_PROCESS`. None: they never moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<String>,
 }
+
+/// Where vectors lie that no server keeps.
+pub const IN_PROCESS: &str = "in-process";
 
 impl Definition {
     /// What a pipeline means with a model.
@@ -51,7 +60,28 @@ impl Definition {
             schema,
             plans,
             default_plan,
+            transit: Vec::new(),
+            moved_to: None,
         })
+    }
+
+    /// With what is known of the build whose definition this replaces, and of which no pipeline speaks.
+    pub(super) fn in_place_of(mut self, older: &Self) -> Self {
+        self.transit.clone_from(&older.transit);
+        self.moved_to.clone_from(&older.moved_to);
+        self
+    }
+
+    /// What the store's collection has: the schema, and what is on its way.
+    pub(super) fn kept_schema(&self) -> Schema {
+        let mut vectors = self.schema.vectors.clone();
+        let also = self.transit.iter().filter(|spec| self.schema.get(spec.name).is_none());
+        vectors.extend(also.cloned());
+        Schema { vectors }
+    }
+
+    fn in_transit(&self, plan: &Plan) -> Option<VectorName> {
+        plan.vectors().into_iter().find(|vector| self.transit.iter().any(|spec| spec.name == *vector))
     }
 
     /// The same settings under the model as it is now: a newer revision gives another recipe, and so other vectors.
@@ -98,17 +128,25 @@ impl Definition {
 
     /// The plan of that name, or the default one.
     pub fn plan(&self, name: Option<&str>) -> Result<&Plan> {
-        let name = name.unwrap_or(&self.default_plan);
-        self.plans.iter().find(|plan| plan.name == name).ok_or_else(|| {
+        let wanted = name.unwrap_or(&self.default_plan);
+        let found = self.plans.iter().find(|plan| plan.name == wanted).ok_or_else(|| {
             Error::configuration(format!(
-                "there is no plan '{name}' in this collection; it has {}",
+                "there is no plan '{wanted}' in this collection; it has {}",
                 self.plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>().join(", ")
+            ))
+        })?;
+        let Some(vector) = self.in_transit(found) else { return Ok(found) };
+        let other = self.plans.iter().find(|plan| name.is_none() && self.in_transit(plan).is_none());
+        other.ok_or_else(|| {
+            Error::configuration(format!(
+                "plan '{wanted}' reads the vector '{vector}', which the pages of this collection do not have yet: `quire derive \
+                 add {vector}` goes on with it"
             ))
         })
     }
 }
 
-fn recipe(info: &ModelInfo, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
+pub(super) fn recipe(info: &ModelInfo, render: &RenderSettings, derive: &DeriveSettings) -> RecipeId {
     Recipe {
         model_id: info.id.clone(),
         model_revision: info.revision.clone(),

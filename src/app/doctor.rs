@@ -62,21 +62,8 @@ pub async fn doctor(config: Result<Config>, installation: &Installation) -> Doct
     let mut checks = Vec::new();
     match config {
         Ok(config) => {
-            checks.push(Check::new("configuration", Ok("valid".into())));
-            let onnxruntime = installation.onnxruntime(&config).and_then(|path| {
-                embed::runtime::init(&path)?;
-                Ok(format!("ONNX Runtime{} at {}", stamped_version(&path, "onnxruntime"), path.display()))
-            });
-            let runtime_found = onnxruntime.is_ok();
-            checks.push(Check::new("onnxruntime", onnxruntime));
-            checks.push(Check::new("pdfium", check_pdfium(&config, installation).await));
-            checks.push(Check::new("sandbox", check_sandbox(&config, installation).await));
-            checks.push(Check::new("model", check_model(&config, installation, runtime_found)));
-            checks.push(Check::new("answer model", check_answer_model(&config).await));
-            checks.push(Check::new("disk", free_disk(&config.data_dir)));
-            checks.push(Check::new("ledger", check_ledger(&config).await));
-            checks.push(Check::new("page images", check_blobs(&config).await));
             let data_dir = config.data_dir.clone();
+            checks.extend(surroundings(&config, installation, Depth::Thorough).await);
             let opened = App::open(config, installation.clone()).await;
             let (folder, store) = match &opened {
                 Ok(app) => (Ok(format!("{} is writable and ours", data_dir.display())), check_store(app).await),
@@ -91,6 +78,57 @@ pub async fn doctor(config: Result<Config>, installation: &Installation) -> Doct
     }
     checks.push(Check::new("cpu", Ok(cpu())));
     DoctorReport { version: env!("CARGO_PKG_VERSION"), checks }
+}
+
+/// As [`doctor`], for an installation that is open; the model is loaded, not tried.
+pub async fn examine(app: &App, depth: Depth) -> DoctorReport {
+    let mut checks = surroundings(app.config(), app.installation(), depth).await;
+    if depth == Depth::Quick {
+        checks.push(Check::new("model", load_model(app).await));
+    }
+    checks.push(Check::new("data folder", Ok(format!("{} is writable and ours", app.data().root().display()))));
+    checks.push(Check::new("store", check_store(app).await));
+    checks.push(Check::new("cpu", Ok(cpu())));
+    DoctorReport { version: env!("CARGO_PKG_VERSION"), checks }
+}
+
+/// How much trouble a check takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The model's files are hashed, and what it computes is compared.
+    Thorough,
+    /// The model is loaded, as the first question would do.
+    Quick,
+}
+
+/// Everything but the data folder and what lies in it.
+async fn surroundings(config: &Config, installation: &Installation, depth: Depth) -> Vec<Check> {
+    let onnxruntime = installation.onnxruntime(config).and_then(|path| {
+        embed::runtime::init(&path)?;
+        Ok(format!("ONNX Runtime{} at {}", stamped_version(&path, "onnxruntime"), path.display()))
+    });
+    let runtime_found = onnxruntime.is_ok();
+    let mut checks = vec![
+        Check::new("configuration", Ok("valid".into())),
+        Check::new("onnxruntime", onnxruntime),
+        Check::new("pdfium", check_pdfium(config, installation).await),
+        Check::new("sandbox", check_sandbox(config, installation).await),
+    ];
+    if depth == Depth::Thorough {
+        checks.push(Check::new("model", check_model(config, installation, runtime_found)));
+    }
+    checks.push(Check::new("answer model", check_answer_model(config).await));
+    checks.push(Check::new("disk", free_disk(&config.data_dir)));
+    checks.push(Check::new("ledger", check_ledger(config).await));
+    checks.push(Check::new("page images", check_blobs(config).await));
+    checks
+}
+
+/// The configured model, ready for the first question.
+async fn load_model(app: &App) -> Result<String> {
+    let model = app.models.get(&app.config.model).await?;
+    model.ready().await?;
+    Ok(format!("{}, loaded", model.info().name()))
 }
 
 /// Draws a page in a worker process, as an ingest would.

@@ -127,8 +127,11 @@ impl Scope<'_> {
 
     /// Rank of the first hit that answers the question, 0 for the best; None where it is not among the first five.
     async fn rank(&self, request: &EvalRequest, plan: &str, known: &Known) -> Result<Option<usize>> {
-        let question =
-            Question { plan: Some(plan.to_owned()), ..Question::new(&known.question, &request.collection, DEPTH) };
+        let question = Question {
+            plan: Some(plan.to_owned()),
+            regions: false,
+            ..Question::new(&known.question, &request.collection, DEPTH)
+        };
         Ok(self.search(&question).await?.hits.iter().position(|hit| known.is_answered_by(hit)))
     }
 }

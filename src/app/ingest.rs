@@ -1,7 +1,9 @@
-//! A one-shot ingest: find files, write down what is owed, drain the queue, say what happened.
+//! An ingest that somebody waits for: find files, write down what is owed, have it done, say what happened. At rest an engine of
+//! its own drains the queue; in the service, whose workers do that anyway, it waits for them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -11,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::collections::Defined;
 use super::scope::Scope;
+use super::waiting::Waiting;
 use crate::config::Pipeline;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ingest::{Comparison, Engine, Report, Submitter};
-use crate::ledger::{DocumentFilter, PageFailure, State};
-use crate::source::prune::{self, KnownDocument, Roots};
-use crate::source::{self, Discover, Discovery, discover};
-use crate::types::{DocumentId, Note};
+use crate::ledger::PageFailure;
+use crate::source::{Discover, Discovery};
+use crate::types::Note;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -124,32 +126,43 @@ impl Scope<'_> {
     async fn ingest_once(&self, request: IngestRequest, stop: &CancellationToken) -> Result<IngestSummary> {
         let started = Instant::now();
         // First of all: a misspelt path must not leave an empty collection behind.
-        let mut discovery = self.discover(&request).await?;
+        let mut discovery = self.discover(&request.paths, &request.discover).await?;
         let found = discovery.files.len();
-        let (known, missing) = self.missing(&request, &discovery).await?;
-        let gone = self.gone(&request, &discovery, known, missing.clone()).await?;
-        let default = self.app.default_pipeline();
+        let (known, missing) = self.missing(&request.collection, &discovery).await?;
+        let known = if request.prune { known } else { Vec::new() };
+        let gone = self.gone(&request.collection, &discovery, known, missing.clone(), request.prune_anyway).await?;
         let limits = request.pipeline.as_ref().map_or(&self.app.config.limits, |pipeline| &pipeline.limits);
-        let engine = self.app.engine(limits)?;
-        let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
-
-        let submitter = Submitter {
-            ledger: self.app.ledger.clone(),
-            tenant: self.tenant.clone(),
-            collection: request.collection.clone(),
-            tags: request.tags.clone(),
-            force: request.force,
-            max_document_bytes: limits.max_document_bytes,
-            limits: limits.values(),
-            events: self.app.events.clone(),
+        let in_service = self.app.in_service.load(Ordering::Relaxed);
+        // What was submitted may be larger than what is drawn: people should know.
+        let own_limits = in_service && *limits != self.app.config.limits;
+        let worker = match in_service {
+            true => Worker::Service(Box::new(Waiting::begin(self, &request.collection))),
+            false => Worker::Own(self.app.engine(limits)?),
         };
-        let comparison = submitter.submit_all(std::mem::take(&mut discovery.files), stop).await?;
-        let report = drain(&engine, &request.collection, stop).await?;
+        let default = self.app.default_pipeline();
+        let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
+        let submitter =
+            Submitter { force: request.force, ..self.submitter(&request.collection, request.tags.clone(), limits) };
+        let mut comparison = submitter.submit_all(std::mem::take(&mut discovery.files), stop).await?;
+        let queued = std::mem::take(&mut comparison.queued);
+        let report = match worker {
+            Worker::Own(engine) => {
+                let report = drain(&engine, &request.collection, stop).await?;
+                self.app.store.optimize(&defined.build.physical).await?;
+                report
+            }
+            Worker::Service(waiting) => waiting.wait(queued, stop).await?,
+        };
 
-        let notes = notes(&defined, &report);
+        let mut notes = notes(&defined, &report);
+        if own_limits {
+            notes.push(
+                "the service draws every document within its own limits, not within the pipeline's (render: max_pages and others)"
+                    .to_owned(),
+            );
+        }
         let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone).await? };
         let gone = if request.prune { Vec::new() } else { missing.into_iter().collect() };
-        self.app.store.optimize(&defined.build.physical).await?;
         let summary = summary(request.collection, discovery, found, comparison, report);
         Ok(IngestSummary {
             documents: DocumentCounts { pruned, ..summary.documents },
@@ -160,80 +173,14 @@ impl Scope<'_> {
             ..summary
         })
     }
+}
 
-    async fn discover(&self, request: &IngestRequest) -> Result<Discovery> {
-        let (paths, mut options) = (request.paths.clone(), request.discover.clone());
-        // Our own page images are no documents.
-        options.never_enter.push(self.app.data.root().to_owned());
-        tokio::task::spawn_blocking(move || discover(&paths, &options))
-            .await
-            .map_err(|error| Error::bug("walking the folders panicked").with_source(error))?
-    }
-
-    /// The documents of the given folders whose files are gone, if they are to be deleted. Where the folders lie is noted for
-    /// the next time.
-    ///
-    /// # Errors
-    /// Configuration: it looks like an accident.
-    async fn gone(
-        &self,
-        request: &IngestRequest,
-        discovery: &Discovery,
-        known: Vec<KnownDocument>,
-        missing: BTreeSet<String>,
-    ) -> Result<Vec<DocumentId>> {
-        let (file, collection, anyway) = (self.app.data.roots(), request.collection.clone(), request.prune_anyway);
-        let roots = discovery.roots.clone();
-        let known = if request.prune { known } else { Vec::new() };
-        let decide = move || {
-            let mut before = Roots::load(&file)?;
-            let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
-            if before.remember(&collection, &roots) {
-                before.save(&file)?;
-            }
-            Ok(gone)
-        };
-        tokio::task::spawn_blocking(decide)
-            .await
-            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))?
-    }
-
-    /// The documents that the collection holds, and the sources of those below the given folders whose files are gone.
-    async fn missing(
-        &self,
-        request: &IngestRequest,
-        discovery: &Discovery,
-    ) -> Result<(Vec<KnownDocument>, BTreeSet<String>)> {
-        let filter = DocumentFilter { collection: Some(request.collection.clone()), ..DocumentFilter::default() };
-        let documents = self.all_documents(&filter).await?.into_iter();
-        let there = documents.filter(|record| record.state != State::Deleting);
-        let known: Vec<KnownDocument> =
-            there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
-        let present: HashSet<String> = discovery.files.iter().map(|file| source::same_name(&file.source.uri)).collect();
-        let roots = discovery.roots.clone();
-        let look = move || {
-            let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
-            let is_missing =
-                |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && prune::is_gone(uri);
-            let missing = known.iter().map(|known| &known.uri).filter(|uri| is_missing(uri)).cloned().collect();
-            (known, missing)
-        };
-        tokio::task::spawn_blocking(look)
-            .await
-            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))
-    }
-
-    async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
-        let mut deleted = 0;
-        for document in documents {
-            deleted += u64::from(self.app.ledger.delete(&self.tenant, document).await?);
-        }
-        // A drain has just collected what was there before.
-        if deleted > 0 {
-            self.app.collector.collect().await?;
-        }
-        Ok(deleted)
-    }
+/// Who does the work of an ingest.
+enum Worker<'a> {
+    /// An engine of its own, until nothing is owed.
+    Own(Engine),
+    /// The workers of the service: they are waited for.
+    Service(Box<Waiting<'a>>),
 }
 
 /// One drain of the engine; its processes end with it, whatever came out.

@@ -1,5 +1,6 @@
 //! Questions: embed, retrieve. The one place where the question flow is wired; `ask.rs` goes on from here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
@@ -9,12 +10,13 @@ use serde::Serialize;
 use super::collections::DefinedBuild;
 use super::scope::Scope;
 use super::store::name_on_server;
+use crate::answer::Turn;
 use crate::derive::derive_question;
 use crate::error::{Error, Result};
 use crate::retrieve::{DerivedQuestion, Explanation, Hit, PageFilter, Search, SearchTimings, elapsed_ms};
 use crate::source::prune;
 use crate::store::{ConsoleRequest, query_request};
-use crate::types::QuestionEmbedding;
+use crate::types::{QuestionEmbedding, VectorName};
 
 /// Longest question, in characters: beyond it nobody asks, somebody pastes.
 const MAX_QUESTION_CHARS: usize = 4_000;
@@ -33,6 +35,11 @@ pub struct Question {
     pub show_query: bool,
     /// Quote the pages even if an answer model is configured.
     pub extractive: bool,
+    /// Find out where on its page each hit answers.
+    pub regions: bool,
+    /// What was said before, oldest first. An answer model makes the question one that stands by itself; a search does not
+    /// look at it.
+    pub earlier: Vec<Turn>,
 }
 
 impl Question {
@@ -47,6 +54,8 @@ impl Question {
             explain: false,
             show_query: false,
             extractive: false,
+            regions: true,
+            earlier: Vec::new(),
         }
     }
 }
@@ -64,7 +73,7 @@ pub struct SearchResponse {
     pub request: Option<ConsoleRequest>,
     /// The question as the model understood it: evidence is drawn from it.
     #[serde(skip)]
-    pub question: QuestionEmbedding,
+    pub question: Arc<QuestionEmbedding>,
 }
 
 impl Scope<'_> {
@@ -93,6 +102,7 @@ impl Scope<'_> {
         let plan = definition.plan(question.plan.as_deref())?;
         let model = self.app.models.get(&definition.model).await?;
         definition.check_model(&question.collection, model.info())?;
+        self.app.questions.asked();
         let embedding = Instant::now();
         let embedded = model.embed_question(text).await?;
         let codebook = model.codebook().map(AsRef::as_ref);
@@ -102,13 +112,15 @@ impl Scope<'_> {
         }
         let embed = elapsed_ms(embedding);
         let querying = Instant::now();
+        // whatever the question says: nobody sees more than the scope lets them
+        let filter = PageFilter { groups: self.groups.clone(), ..question.filter.clone() };
         let search = Search {
             collection: physical,
             tenant: &self.tenant,
             question: text,
             derived: &derived,
             plan,
-            filter: &question.filter,
+            filter: &filter,
             limit: question.limit,
         };
         let mut hits = self.app.retriever.search(&search).await?;
@@ -118,7 +130,12 @@ impl Scope<'_> {
             }
         }
         mark_gone(&mut hits).await?;
-        let timings_ms = SearchTimings { embed, query: elapsed_ms(querying), total: elapsed_ms(start) };
+        let query = elapsed_ms(querying);
+        let embedded = Arc::new(embedded);
+        if question.regions && definition.schema.get(VectorName::Patches).is_some() {
+            self.find_regions(physical, &mut hits, &embedded, model.info().seen_from).await?;
+        }
+        let timings_ms = SearchTimings { embed, query, total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
         let name = name_on_server(&self.app.config, &question.collection);
@@ -140,7 +157,7 @@ async fn mark_gone(hits: &mut [Hit]) -> Result<()> {
     Ok(())
 }
 
-fn check_question(text: &str) -> Result<()> {
+pub(super) fn check_question(text: &str) -> Result<()> {
     let characters = text.chars().count();
     if characters == 0 {
         return Err(Error::configuration("the question is empty: ask something, in quotes"));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::scope::Scope;
 use crate::error::Result;
-use crate::ledger::State;
+use crate::ledger::{DocumentFilter, State};
 use crate::store::Filter;
 
 /// What a tenant has in an installation.
@@ -38,14 +38,27 @@ pub struct CollectionStatus {
 impl Scope<'_> {
     /// Every collection with what the tenant has in it.
     pub async fn status(&self) -> Result<Status> {
+        let collections = self.collections().await?;
+        let data = &self.app.data;
+        let disk_bytes = BTreeMap::from([
+            ("blobs", folder_bytes(&data.blobs())),
+            ("ledger", folder_bytes(&data.ledger())),
+            ("vectors", folder_bytes(&data.vectors())),
+        ]);
+        Ok(Status { data_dir: data.root().display().to_string(), collections, disk_bytes })
+    }
+
+    /// The collections alone.
+    pub async fn collections(&self) -> Result<Vec<CollectionStatus>> {
         let app = self.app;
         let mut collections = Vec::new();
         for record in app.ledger.collections().await? {
             let build = app.collections.defined(&record.active)?;
+            let filter = DocumentFilter { collection: Some(record.name.clone()), ..DocumentFilter::default() };
             let definition = &build.definition;
             let next = record.next.as_ref().map(|next| app.collections.defined(next)).transpose()?;
             collections.push(CollectionStatus {
-                documents: app.ledger.counts(&self.tenant, Some(&record.name)).await?,
+                documents: self.count_documents(&filter).await?,
                 pages: app.store.count(&build.physical, &Filter::of(&self.tenant)).await?,
                 model: definition.model_name.clone(),
                 vectors: definition.schema.vectors.iter().map(|spec| spec.name.to_string()).collect(),
@@ -55,18 +68,12 @@ impl Scope<'_> {
                 name: record.name,
             });
         }
-        let data = &app.data;
-        let disk_bytes = BTreeMap::from([
-            ("blobs", folder_bytes(&data.blobs())),
-            ("ledger", folder_bytes(&data.ledger())),
-            ("vectors", folder_bytes(&data.vectors())),
-        ]);
-        Ok(Status { data_dir: data.root().display().to_string(), collections, disk_bytes })
+        Ok(collections)
     }
 }
 
 /// Bytes that a file or folder really takes: sparse files count by their blocks.
-fn folder_bytes(path: &Path) -> u64 {
+pub(super) fn folder_bytes(path: &Path) -> u64 {
     walkdir::WalkDir::new(path)
         .into_iter()
         .flatten()

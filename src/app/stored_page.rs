@@ -4,6 +4,7 @@ use super::collections::DefinedBuild;
 use super::scope::Scope;
 use crate::error::{Error, Result};
 use crate::ledger::DocumentRecord;
+use crate::store::StoredPoint;
 use crate::types::{DeriveSettings, PointId, StoredPage, VectorName};
 
 impl Scope<'_> {
@@ -12,6 +13,27 @@ impl Scope<'_> {
     /// # Errors
     /// Permanent, where the document is not indexed or has no such page.
     pub async fn stored_page(&self, document: &DocumentRecord, page: u32) -> Result<StoredPage> {
+        let build = self.app.collections.active(&document.collection).await?;
+        let names: Vec<VectorName> = build.definition.schema.vectors.iter().map(|spec| spec.name).collect();
+        let point = self.stored_point(&build, document, page, &names).await?;
+        let definition = build.definition;
+        // The definition may have moved on since the page was indexed: then its parameters are not those of the page.
+        let derive: Option<DeriveSettings> =
+            (definition.recipe == point.payload.recipe).then(|| definition.derive.clone());
+        Ok(StoredPage { payload: point.payload, vectors: point.vectors, derive })
+    }
+
+    /// The point of a page that people see, with these of its vectors.
+    ///
+    /// # Errors
+    /// As [`Self::stored_page`].
+    pub(super) async fn stored_point(
+        &self,
+        build: &DefinedBuild,
+        document: &DocumentRecord,
+        page: u32,
+        vectors: &[VectorName],
+    ) -> Result<StoredPoint> {
         let Some(generation) = &document.visible else {
             return Err(Error::permanent(format!(
                 "{} is {}, not indexed: it has no vectors",
@@ -19,11 +41,9 @@ impl Scope<'_> {
                 document.state.as_str()
             )));
         };
-        let DefinedBuild { physical, definition } = self.app.collections.active(&document.collection).await?;
-        let names: Vec<VectorName> = definition.schema.vectors.iter().map(|spec| spec.name).collect();
         let id = PointId::new(document.document_id, generation, page);
-        let stored = self.app.store.retrieve(&physical, &self.tenant, &[id], &names).await?;
-        let point = stored.into_iter().next().ok_or_else(|| {
+        let stored = self.app.store.retrieve(&build.physical, &self.tenant, &[id], vectors).await?;
+        stored.into_iter().next().ok_or_else(|| {
             let failed = document.failed_pages.iter().find(|failed| failed.page == page);
             Error::permanent(match failed {
                 Some(failed) => {
@@ -34,10 +54,6 @@ impl Scope<'_> {
                     document.source.uri, document.page_count
                 ),
             })
-        })?;
-        // The definition may have moved on since the page was indexed: then its parameters are not those of the page.
-        let derive: Option<DeriveSettings> =
-            (definition.recipe == point.payload.recipe).then(|| definition.derive.clone());
-        Ok(StoredPage { payload: point.payload, vectors: point.vectors, derive })
+        })
     }
 }

@@ -2,30 +2,24 @@
 //!
 //! A bucket says that an object is written when it is durable, and shows an object whole or not at all.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path as Location;
 use object_store::signer::Signer;
-use object_store::{ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::objects::{failed, location, none_such};
-use super::{BlobStore, key};
+use super::objects::{self, failed, location, none_such};
+use super::{BlobStore, Pieces, key};
+use crate::buckets::Client;
 use crate::config::Bucket;
-use crate::error::{Error, Result, ResultExt};
+use crate::error::{Result, ResultExt};
 use crate::types::Tenant;
-
-/// How long one call tries by itself: then the engine knows that the bucket is away, and waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
-const RETRIES: usize = 4;
 
 /// A prefix of a bucket.
 pub struct BucketBlobs {
@@ -46,28 +40,7 @@ impl BucketBlobs {
     }
 
     fn of(bucket: &Bucket) -> Result<Self> {
-        let (scheme, rest) = bucket.url.split_once("://").unwrap_or_default();
-        let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
-        let (objects, signer): (Arc<dyn ObjectStore>, Arc<dyn Signer>) = match scheme {
-            "s3" => {
-                let begun = AmazonS3Builder::new().with_url(&bucket.url).with_retry(retry);
-                both(with_options(bucket, begun, AmazonS3Builder::with_config).build())?
-            }
-            "gs" => {
-                let begun = GoogleCloudStorageBuilder::new().with_url(&bucket.url).with_retry(retry);
-                both(with_options(bucket, begun, GoogleCloudStorageBuilder::with_config).build())?
-            }
-            "az" | "azure" => {
-                let begun = MicrosoftAzureBuilder::new().with_url(&bucket.url).with_retry(retry);
-                both(with_options(bucket, begun, MicrosoftAzureBuilder::with_config).build())?
-            }
-            _ => {
-                return Err(Error::configuration(format!("'{scheme}' is no kind of bucket: s3, gs or az is expected")));
-            }
-        };
-        let folder = rest.split_once('/').map_or("", |(_, folder)| folder.trim_end_matches('/'));
-        let prefix = Location::parse(folder)
-            .map_err(|error| Error::configuration(format!("'{folder}' can't be a prefix")).with_source(error))?;
+        let Client { objects, signer, prefix } = Client::new(bucket)?;
         Ok(Self { objects, signer, prefix, url: bucket.url.clone() })
     }
 
@@ -91,31 +64,25 @@ impl BucketBlobs {
     }
 }
 
-/// One client in both of its roles.
-fn both<S: ObjectStore + Signer>(built: object_store::Result<S>) -> Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
-    let client =
-        Arc::new(built.map_err(|error| Error::configuration("its settings make no sense").with_source(error))?);
-    Ok((client.clone(), client))
-}
-
-/// Settings that this kind of client doesn't know are other programs' variables.
-fn with_options<B, K: FromStr>(bucket: &Bucket, begun: B, with: fn(B, K, String) -> B) -> B {
-    let mut builder = begun;
-    for (name, value) in bucket.options() {
-        match name.parse() {
-            Ok(key) => builder = with(builder, key, value.to_owned()),
-            Err(_) => tracing::debug!(name, "the bucket's client knows no such setting"),
-        }
-    }
-    builder
-}
-
 #[async_trait]
 impl BlobStore for BucketBlobs {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         let at = self.within(&location(key)?);
         self.objects.put(&at, bytes.into()).await.map_err(|error| failed("write", key, error))?;
         Ok(())
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<()> {
+        let at = self.within(&location(key)?);
+        objects::put_file(self.objects.as_ref(), &at, file).await.map_err(|error| failed("write", key, error))
+    }
+
+    async fn read(&self, tenant: &Tenant, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let at = self.within(&location(key)?);
+        if !key::belongs_to(key, tenant) {
+            return Err(none_such(key));
+        }
+        objects::read(self.objects.as_ref(), &at, range, key).await?.ok_or_else(|| none_such(key))
     }
 
     async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {

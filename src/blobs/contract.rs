@@ -1,10 +1,11 @@
 //! What every blob store must do.
 
 use bytes::Bytes;
+use futures::TryStreamExt;
 
-use super::{BlobStore, generation_prefix, page_key};
+use super::{BlobStore, generation_prefix, page_key, upload_key};
 use crate::error::Kind;
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Tenant};
 
 /// Runs the suite on a store with nothing in it.
 pub async fn holds(blobs: &dyn BlobStore) {
@@ -13,6 +14,7 @@ pub async fn holds(blobs: &dyn BlobStore) {
     blobs_of_earlier_versions_are_the_default_tenants(blobs).await;
     lists_by_folder(blobs).await;
     refuses_odd_keys(blobs).await;
+    files_go_in_and_come_out_in_pieces(blobs).await;
     writes_at_once_leave_one_whole_blob(blobs).await;
 }
 
@@ -101,4 +103,28 @@ async fn writes_at_once_leave_one_whole_blob(blobs: &dyn BlobStore) {
     let folder = generation_prefix(&acme, DocumentId::new(&acme, "documents", "/a.pdf"), &Generation("g1".into()));
     assert_eq!(blobs.list(&folder).await.unwrap(), [key.as_str()]);
     blobs.delete(&key).await.unwrap();
+}
+
+async fn files_go_in_and_come_out_in_pieces(blobs: &dyn BlobStore) {
+    let acme = acme();
+    let document = DocumentId::new(&acme, "documents", "upload:1/a.pdf");
+    // more than one part, and not a whole number of them
+    let bytes: Vec<u8> = (0..9_000_001u32).map(|at| (at % 251) as u8).collect();
+    let key = upload_key(&acme, document, &ContentHash::of(&bytes));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    blobs.put_file(&key, file.path()).await.unwrap();
+    for range in [0..bytes.len() as u64, 5..5, 8_388_600..8_388_620, 9_000_000..9_000_001] {
+        let pieces: Vec<Bytes> = blobs.read(&acme, &key, range.clone()).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(pieces.concat(), bytes[range.start as usize..range.end as usize], "{range:?}");
+    }
+    let stranger = Tenant("globex".into());
+    let refused = blobs.read(&stranger, &key, 0..1).await.err().unwrap();
+    assert_eq!(refused.kind(), Kind::Permanent);
+    std::fs::write(file.path(), b"").unwrap();
+    blobs.put_file(&key, file.path()).await.unwrap();
+    assert_eq!(blobs.get(&acme, &key).await.unwrap(), "");
+    assert!(blobs.put_file(&key, std::path::Path::new("/nowhere/at/all")).await.is_err());
+    blobs.delete(&key).await.unwrap();
+    assert!(blobs.read(&acme, &key, 0..1).await.is_err());
 }

@@ -1,13 +1,14 @@
 //! A blob store that fails when it is told to.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::BlobStore;
+use super::{BlobStore, Pieces};
 use crate::error::Result;
 use crate::faults::Faults;
 use crate::types::Tenant;
@@ -24,6 +25,16 @@ impl BlobStore for FaultyBlobs {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         self.faults.meet("blobs.put").await?;
         self.inner.put(key, bytes).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<()> {
+        self.faults.meet("blobs.put").await?;
+        self.inner.put_file(key, file).await
+    }
+
+    async fn read(&self, tenant: &Tenant, key: &str, range: Range<u64>) -> Result<Pieces> {
+        self.faults.meet("blobs.get").await?;
+        self.inner.read(tenant, key, range).await
     }
 
     async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {

@@ -1,11 +1,15 @@
 //! How blobs are called, and whose they are: a key says its tenant, so that whoever holds a key of somebody else's holds nothing.
 
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Tenant};
 
 /// The room of page images.
 const PAGES: &str = "pages";
+/// The room of what was uploaded.
+const UPLOADS: &str = "uploads";
 /// Whose the keys without a tenant are: they were written when there was one.
 const OLDER_KEYS_TENANT: &str = "default";
+/// Digits of a content hash in a key.
+const HASH_DIGITS: usize = 16;
 /// Hexadecimal digits of a tenant's hash in a key. So many that nobody finds a name that shares them with another.
 const TENANT_DIGITS: usize = 32;
 
@@ -30,10 +34,21 @@ pub fn page_key(tenant: &Tenant, document: DocumentId, generation: &Generation, 
     format!("{}/{page:05}.jpg", generation_prefix(tenant, document, generation))
 }
 
+/// The folder of an upload's bytes, `uploads/TENANT/DOCUMENT`: they go with the document.
+pub fn upload_prefix(tenant: &Tenant, document: DocumentId) -> String {
+    format!("{UPLOADS}/{}/{document}", tenant_part(tenant))
+}
+
+/// The key of an upload's bytes. Of their hash a few digits do: the document is known by all of it.
+pub fn upload_key(tenant: &Tenant, document: DocumentId, content_hash: &ContentHash) -> String {
+    let digits = content_hash.0.get(..HASH_DIGITS).unwrap_or(&content_hash.0);
+    format!("{}/{digits}", upload_prefix(tenant, document))
+}
+
 /// Whether a key is one of this tenant's. A key that is nobody's belongs to no tenant.
 pub(super) fn belongs_to(key: &str, tenant: &Tenant) -> bool {
     match key.split('/').collect::<Vec<_>>().as_slice() {
-        [PAGES, whose, _, _, _] => *whose == tenant_part(tenant),
+        [PAGES, whose, _, _, _] | [UPLOADS, whose, _, _] => *whose == tenant_part(tenant),
         // of earlier versions
         [PAGES, document, _, _] => tenant.0 == OLDER_KEYS_TENANT && document.parse::<DocumentId>().is_ok(),
         _ => false,
@@ -76,6 +91,10 @@ mod tests {
             let key = page_of(&tenant(owner));
             let owners: Vec<_> = names.into_iter().filter(|name| belongs_to(&key, &tenant(name))).collect();
             assert_eq!(owners, [owner], "{key}");
+            let document = DocumentId::new(&tenant(owner), "documents", "upload:1/a.pdf");
+            let upload = upload_key(&tenant(owner), document, &ContentHash::of(b"a"));
+            let owners: Vec<_> = names.into_iter().filter(|name| belongs_to(&upload, &tenant(name))).collect();
+            assert_eq!(owners, [owner], "{upload}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Blobs as files in a folder.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -8,8 +9,8 @@ use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::objects::{failed, location, none_such};
-use super::{BlobStore, key};
+use super::objects::{self, failed, location, none_such};
+use super::{BlobStore, Pieces, key};
 use crate::durable::durable_folder;
 use crate::error::{Result, ResultExt};
 use crate::types::Tenant;
@@ -40,6 +41,19 @@ impl BlobStore for LocalBlobs {
     async fn put(&self, key: &str, bytes: Bytes) -> Result<()> {
         self.files.put(&location(key)?, bytes.into()).await.map_err(|error| failed("write", key, error))?;
         Ok(())
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<()> {
+        let at = location(key)?;
+        objects::put_file(&self.files, &at, file).await.map_err(|error| failed("write", key, error))
+    }
+
+    async fn read(&self, tenant: &Tenant, key: &str, range: Range<u64>) -> Result<Pieces> {
+        let at = location(key)?;
+        if !key::belongs_to(key, tenant) {
+            return Err(none_such(key));
+        }
+        objects::read(&self.files, &at, range, key).await?.ok_or_else(|| none_such(key))
     }
 
     async fn get(&self, tenant: &Tenant, key: &str) -> Result<Bytes> {

@@ -1,4 +1,4 @@
-//! Page images, each under a key of its tenant, document, generation and page.
+//! Page images, each under a key of its tenant, document, generation and page; and the bytes of uploads.
 //!
 //! A key is written by one attempt at one generation, so writing twice is harmless. A blob must be on disk before anything
 //! that points to it is acknowledged: [`BlobStore::put`] returns when it is. Who reads says for which tenant.
@@ -11,11 +11,13 @@ mod key;
 mod local;
 mod objects;
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 
 use crate::error::Result;
 use crate::types::Tenant;
@@ -23,8 +25,11 @@ use crate::types::Tenant;
 pub use bucket::BucketBlobs;
 #[doc(hidden)]
 pub use faulty::FaultyBlobs;
-pub use key::{generation_prefix, generation_prefixes, page_key};
+pub use key::{generation_prefix, generation_prefixes, page_key, upload_key, upload_prefix};
 pub use local::LocalBlobs;
+
+/// The bytes of a blob, piece by piece.
+pub type Pieces = BoxStream<'static, Result<Bytes>>;
 
 /// A store of blobs. Keys are relative paths with `/` between their parts: letters, digits, `.`, `-`, `_`; those of page
 /// images come from [`page_key`].
@@ -34,6 +39,15 @@ pub use local::LocalBlobs;
 pub trait BlobStore: Send + Sync {
     /// Writes a blob, whole or not at all; it survives the loss of power once this returns. Replaces what was there.
     async fn put(&self, key: &str, bytes: Bytes) -> Result<()>;
+
+    /// The same with the bytes of a file, which are never in memory as a whole.
+    async fn put_file(&self, key: &str, file: &Path) -> Result<()>;
+
+    /// The bytes from `range.start` to before `range.end`, piece by piece.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; permanent also where the blob is shorter.
+    async fn read(&self, tenant: &Tenant, key: &str, range: Range<u64>) -> Result<Pieces>;
 
     /// # Errors
     /// Permanent when there is no such blob; another tenant's is as if there were none.

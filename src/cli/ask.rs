@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::pin::pin;
-use std::process::ExitCode;
 
 use clap::Args;
 use futures::StreamExt;
 
+use super::console::Console;
 use super::evidence::write_evidence;
-use super::output::{Output, Pieces};
+use super::exit::ExitCode;
+use super::output::Output;
 use super::search::{QuestionArgs, write_explanation, write_hit};
 use crate::answer::Mode;
 use crate::app::{AnswerEvent, AskResponse, Question, Scope};
@@ -36,19 +37,19 @@ pub async fn ask(scope: &Scope<'_>, args: AskArgs, output: Output) -> Result<Exi
     question.extractive = args.extractive;
     if output.json {
         let mut response = scope.ask(&question).await?;
-        add_evidence(scope, &question, &mut response, folder.as_deref()).await?;
+        add_evidence(scope, &question, &mut response, folder.as_deref(), &output.console).await?;
         output.result(&response, |_| Ok(()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut pieces = Pieces::default();
+    let mut pieces = output.pieces();
     let mut events = pin!(scope.ask_stream(&question));
     while let Some(event) = events.next().await {
         match event? {
             // nobody reads any more: the stream is dropped, and with it the request
             AnswerEvent::Delta(piece) if !pieces.write(&piece)? => break,
-            AnswerEvent::Delta(_) => {}
+            AnswerEvent::Delta(_) | AnswerEvent::Found(_) | AnswerEvent::Cited(_) => {}
             AnswerEvent::Done(mut response) => {
-                add_evidence(scope, &question, &mut response, folder.as_deref()).await?;
+                add_evidence(scope, &question, &mut response, folder.as_deref(), &output.console).await?;
                 let has_model = app.config().answer.vlm.is_some();
                 output.result(&response, |out| write_rest(out, &response, has_model))?;
             }
@@ -63,10 +64,11 @@ async fn add_evidence(
     question: &Question,
     response: &mut AskResponse,
     folder: Option<&Path>,
+    console: &Console,
 ) -> Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     let cited = response.answer.citations.iter_mut().map(|citation| &mut citation.hit);
-    write_evidence(scope, &question.collection, cited, &response.question, folder).await
+    write_evidence(scope, &question.collection, cited, &response.question, folder, console).await
 }
 
 /// What follows the answer itself: how it came to be, what to know about it, its citations.

@@ -3,13 +3,16 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::ingest::{DocumentEvent, Event, Events, Happening};
+use super::output::Output;
+use crate::app::Scope;
+use crate::ingest::{DocumentEvent, Event, Happening};
 use crate::telemetry::visible_line;
+use crate::types::Tenant;
 
 /// A watcher for [`crate::ingest`]: draws on a terminal, stays silent elsewhere.
 pub struct Bars {
@@ -18,24 +21,28 @@ pub struct Bars {
 }
 
 impl Bars {
-    pub fn new(events: &Events, visible: bool) -> Self {
-        let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    /// Over what happens in one collection of the scope's tenant.
+    pub fn new(scope: &Scope<'_>, collection: &str, output: &Output, quiet: bool) -> Self {
+        let target = if quiet { ProgressDrawTarget::hidden() } else { output.console.drawing() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         if let Ok(style) =
             ProgressStyle::with_template("{bar:28} {pos}/{len} pages  {per_sec}  {elapsed_precise}  {wide_msg}")
         {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
-        let follower = Self::follow(bar.clone(), events.subscribe());
+        let whose = (scope.tenant().clone(), collection.to_owned());
+        let follower = Self::follow(bar.clone(), scope.app().events().subscribe(), whose);
         Self { bar, _follower: follower }
     }
 
     /// Draws what `events` tell, until they end or the value is dropped.
-    fn follow(bar: ProgressBar, mut events: Receiver<Event>) -> AbortOnDropHandle<()> {
+    fn follow(bar: ProgressBar, mut events: Receiver<Event>, whose: (Tenant, String)) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 match events.recv().await {
-                    Ok(event) => show(&bar, event),
+                    Ok(event) if concerns(&event, &whose) => show(&bar, event),
+                    Ok(_) => {}
                     // Too slow for a moment: the bar is for people, the summary is exact.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
@@ -46,6 +53,16 @@ impl Bars {
 
     pub fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Whether an event is about this tenant's collection.
+fn concerns(event: &Event, (tenant, collection): &(Tenant, String)) -> bool {
+    match event {
+        Event::Document(event) => event.tenant == *tenant && event.collection == *collection,
+        Event::Paused { collection: of, .. } | Event::Resumed { collection: of } => {
+            of.as_ref().is_none_or(|of| of == collection)
+        }
     }
 }
 
@@ -81,7 +98,7 @@ fn line(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{DocumentId, SourceRef, Tenant};
+    use crate::types::{DocumentId, SourceRef};
 
     #[test]
     fn no_name_moves_the_cursor() {

@@ -1,12 +1,13 @@
 //! `quire collections`: what there is, and which build of a collection questions are asked of.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::output::Output;
+use super::console::Console;
+use super::exit::ExitCode;
+use super::output::{Output, count};
 use crate::app::{CollectionStatus, Scope};
 use crate::error::{Error, Result};
 use crate::ledger::Switch;
@@ -20,6 +21,14 @@ pub enum CollectionsCommand {
         /// The collection
         collection: String,
     },
+    /// Remove a collection with all its documents, pages and images
+    Drop {
+        /// The collection
+        collection: String,
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -31,6 +40,12 @@ struct Listing {
 struct Switched {
     collection: String,
     switched: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Dropped {
+    collection: String,
+    documents: u64,
 }
 
 pub async fn collections(scope: &Scope<'_>, command: CollectionsCommand, output: Output) -> Result<ExitCode> {
@@ -49,8 +64,34 @@ pub async fn collections(scope: &Scope<'_>, command: CollectionsCommand, output:
             output
                 .result(&switched, |out| writeln!(out, "questions to {} go to its new build", switched.collection))?;
         }
+        CollectionsCommand::Drop { collection, yes } => {
+            let app = scope.app();
+            if !app.is_empty_collection(&collection).await? && !yes {
+                confirm(&collection, &output.console)?;
+            }
+            let documents = app.drop_collection(&collection).await?.unwrap_or_default();
+            let dropped = Dropped { collection, documents };
+            output.result(&dropped, |out| {
+                writeln!(out, "{} is gone, with {}", dropped.collection, count(dropped.documents, "document"))
+            })?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The collection's name, typed once more by somebody who sits at a terminal.
+///
+/// # Errors
+/// Configuration: nobody does, or another name was typed.
+fn confirm(collection: &str, console: &Console) -> Result<()> {
+    let question = format!("'{collection}' goes with all its documents. Type its name to remove it: ");
+    match console.ask(&question)? {
+        Some(typed) if typed.trim() == collection => Ok(()),
+        Some(_) => Err(Error::configuration(format!("'{collection}' was not removed: another name was typed"))),
+        None => Err(Error::configuration(format!(
+            "collection '{collection}' is not empty: say --yes to remove it with all its documents"
+        ))),
+    }
 }
 
 fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {

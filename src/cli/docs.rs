@@ -1,18 +1,17 @@
 //! `quire docs`: what the ledger knows of documents.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::{Output, count};
-use crate::app::Scope;
-use crate::error::Result;
-use crate::ledger::{self, DocumentFilter, DocumentRecord, PageFailure, State};
+use crate::app::{DocumentList, DocumentStory, DocumentView, Scope};
+use crate::error::{Error, Result, ResultExt};
+use crate::ledger::{self, DocumentFilter, PageFailure, State};
 use crate::telemetry::visible_line;
-use crate::types::{ContentHash, DocumentId, Note};
+use crate::types::Note;
 
 #[derive(Debug, Subcommand)]
 pub enum DocsCommand {
@@ -39,6 +38,23 @@ pub enum DocsCommand {
         /// Id, path, or the end of a path that names one document
         document: String,
     },
+    /// Tell what happened to a document, from its submission on, and why it is where it is
+    Why {
+        /// Id, path, or the end of a path that names one document
+        document: String,
+    },
+    /// Try documents again at once: rejected, dead, cancelled and waiting ones, and those that lack pages
+    Retry {
+        /// Ids, paths, or ends of paths
+        #[arg(required = true)]
+        documents: Vec<String>,
+    },
+    /// Call the work on documents off; what is indexed of them stays
+    Cancel {
+        /// Ids, paths, or ends of paths
+        #[arg(required = true)]
+        documents: Vec<String>,
+    },
     /// Delete documents from the index (never the files)
     Delete {
         /// Ids, paths, or ends of paths
@@ -47,56 +63,19 @@ pub enum DocsCommand {
     },
 }
 
-/// A document as the commands print it.
-#[derive(Debug, Serialize)]
-struct DocumentView {
-    document_id: DocumentId,
-    collection: String,
-    source: String,
-    title: String,
-    state: State,
-    reason: Option<String>,
-    page_count: u32,
-    failed_pages: Vec<PageFailure>,
-    notes: Vec<Note>,
-    content_hash: ContentHash,
-    tags: BTreeMap<String, String>,
-    attempts: u32,
-    size_bytes: u64,
-    updated_at: String,
-}
-
-impl From<DocumentRecord> for DocumentView {
-    fn from(record: DocumentRecord) -> Self {
-        Self {
-            document_id: record.document_id,
-            collection: record.collection,
-            source: record.source.uri,
-            title: record.title,
-            state: record.state,
-            reason: record.reason,
-            page_count: record.page_count,
-            failed_pages: record.failed_pages,
-            notes: record.notes,
-            content_hash: record.content_hash,
-            tags: record.tags,
-            attempts: record.attempts,
-            size_bytes: record.size_bytes,
-            updated_at: record.updated_at,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-struct Listing {
-    documents: Vec<DocumentView>,
-    /// Where to go on, if there are more.
-    next_cursor: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 struct Deleted {
     deleted: Vec<DocumentView>,
+}
+
+#[derive(Debug, Serialize)]
+struct Changed {
+    documents: Vec<DocumentView>,
+}
+
+/// It was deleted while it was looked at.
+fn gone(name: &str) -> Error {
+    Error::permanent(format!("no document is called '{name}' any more"))
 }
 
 fn parse_state(text: &str) -> std::result::Result<State, String> {
@@ -106,18 +85,44 @@ fn parse_state(text: &str) -> std::result::Result<State, String> {
 pub async fn docs(scope: &Scope<'_>, command: DocsCommand, output: Output) -> Result<ExitCode> {
     match command {
         DocsCommand::List { collection, state, source_prefix, limit, cursor } => {
-            let filter = DocumentFilter { collection, state, source_prefix, limit, after: cursor };
+            let filter =
+                DocumentFilter { collection, state, source_prefix, limit, after: cursor, ..DocumentFilter::default() };
             let found = match limit {
                 Some(_) => scope.documents(&filter).await?,
                 None => ledger::Listing { documents: scope.all_documents(&filter).await?, next_cursor: None },
             };
             let documents = found.documents.into_iter().map(DocumentView::from).collect();
-            let listing = Listing { documents, next_cursor: found.next_cursor };
+            let listing = DocumentList { documents, next_cursor: found.next_cursor };
             output.result(&listing, |out| write_list(out, &listing))?;
         }
         DocsCommand::Show { document } => {
             let view = DocumentView::from(scope.find_document(&document).await?);
             output.result(&view, |out| write_one(out, &view))?;
+        }
+        DocsCommand::Why { document } => {
+            let id = scope.find_document(&document).await?.document_id;
+            let story = scope.story(id).await?.ok_or_else(|| gone(&document))?;
+            output.result(&story, |out| write_story(out, &story))?;
+        }
+        DocsCommand::Retry { documents } => {
+            let mut views = Vec::new();
+            for name in &documents {
+                let id = scope.find_document(name).await?.document_id;
+                let record = scope.retry_document(id).await.context(name)?.ok_or_else(|| gone(name))?;
+                views.push(DocumentView::from(record));
+            }
+            let changed = Changed { documents: views };
+            output.result(&changed, |out| write_changed(out, &changed))?;
+        }
+        DocsCommand::Cancel { documents } => {
+            let mut views = Vec::new();
+            for name in &documents {
+                let id = scope.find_document(name).await?.document_id;
+                let record = scope.cancel_document(id).await.context(name)?.ok_or_else(|| gone(name))?;
+                views.push(DocumentView::from(record));
+            }
+            let changed = Changed { documents: views };
+            output.result(&changed, |out| write_changed(out, &changed))?;
         }
         DocsCommand::Delete { documents } => {
             let mut records = Vec::new();
@@ -137,7 +142,7 @@ pub async fn docs(scope: &Scope<'_>, command: DocsCommand, output: Output) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
+fn write_list(out: &mut dyn Write, listing: &DocumentList) -> io::Result<()> {
     if listing.documents.is_empty() {
         return writeln!(out, "No documents.");
     }
@@ -157,6 +162,28 @@ fn write_list(out: &mut dyn Write, listing: &Listing) -> io::Result<()> {
         writeln!(out, "more: --cursor {cursor}")?;
     }
     writeln!(out, "{}", count(listing.documents.len() as u64, "document"))
+}
+
+fn write_changed(out: &mut dyn Write, changed: &Changed) -> io::Result<()> {
+    changed
+        .documents
+        .iter()
+        .try_for_each(|view| writeln!(out, "{:<10}  {}", view.state.as_str(), visible_line(&view.source)))
+}
+
+/// Where a document stands, and how it came there.
+fn write_story(out: &mut dyn Write, story: &DocumentStory) -> io::Result<()> {
+    let view = &story.document;
+    let reason = view.reason.as_ref().map(|reason| format!(": {}", visible_line(reason))).unwrap_or_default();
+    writeln!(out, "{}\n{}{reason}", visible_line(&view.source), view.state.as_str())?;
+    if let Some(progress) = view.progress {
+        writeln!(out, "page {} of {}", progress.pages_done, progress.pages)?;
+    }
+    for event in &story.events {
+        let detail = event.detail.as_ref().map(|detail| visible_line(detail).into_owned()).unwrap_or_default();
+        writeln!(out, "  {}  {:<12} {detail}", event.at, event.what.as_str())?;
+    }
+    Ok(())
 }
 
 /// Which pages of an indexed document can't be found.

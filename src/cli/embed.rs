@@ -1,11 +1,11 @@
 //! `quire embed`: what a model is given and what it gives for one image or question, as numpy arrays.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::npz::NpzWriter;
 use super::output::{Output, count};
 use crate::app::{Installation, embed_options};

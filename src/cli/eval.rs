@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::bars::Bars;
-use super::output::{Output, stderr_is_terminal};
-use super::signals::stop_on_signal;
+use super::exit::ExitCode;
+use super::output::Output;
 use crate::app::{EvalReport, EvalRequest, IngestRequest, Scope};
 use crate::error::{Error, Result};
 use crate::source::Discover;
@@ -30,10 +29,11 @@ pub struct EvalArgs {
 }
 
 pub async fn eval(scope: &Scope<'_>, args: EvalArgs, output: Output, quiet: bool) -> Result<ExitCode> {
-    let stop = stop_on_signal()?;
-    let bars = Bars::new(scope.app().events(), stderr_is_terminal() && !quiet);
+    let stop = output.console.stop()?;
+    let set = output.console.path(&args.set);
+    let bars = Bars::new(scope, &args.collection, &output, quiet);
     let request = IngestRequest {
-        paths: vec![args.set.join(&args.documents)],
+        paths: vec![set.join(&args.documents)],
         discover: Discover::default(),
         pipeline: None,
         collection: args.collection.clone(),
@@ -52,7 +52,7 @@ pub async fn eval(scope: &Scope<'_>, args: EvalArgs, output: Output, quiet: bool
     if summary.documents.found == 0 {
         return Err(Error::configuration(format!("{} holds no documents", args.set.join(&args.documents).display())));
     }
-    let request = EvalRequest { set: args.set, collection: args.collection, plans: args.plans };
+    let request = EvalRequest { set, collection: args.collection, plans: args.plans };
     let report = scope.evaluate(&request).await?;
     output.result(&report, |out| write_text(out, &report, &request.plans))?;
     Ok(ExitCode::SUCCESS)

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::bars::Bars;
-use super::output::{Output, count, stderr_is_terminal};
-use super::signals::stop_on_signal;
+use super::exit::ExitCode;
+use super::output::{Output, count};
 use super::{parse_tag, tags};
 use crate::app::{DocumentCounts, DocumentNote, IngestRequest, IngestSummary, Scope};
 use crate::config::Source;
@@ -23,7 +22,7 @@ const NAMED: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
-    /// Files and folders; folders are walked for PDF, PNG, JPEG, WebP and TIFF files
+    /// Files and folders, and buckets (s3://BUCKET/PREFIX); folders are walked for PDF, PNG, JPEG, WebP and TIFF files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Pipeline file that says how pages are rendered, embedded and stored
@@ -57,7 +56,8 @@ pub struct IngestArgs {
 
 pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
     let app = scope.app();
-    let pipeline = args.pipeline.as_deref().map(|file| app.installation().pipeline(file, app.config())).transpose()?;
+    let read = |file: &Path| app.installation().pipeline(&output.console.path(file), app.config());
+    let pipeline = args.pipeline.as_deref().map(read).transpose()?;
     let mut all_tags = pipeline.as_ref().map(|pipeline| pipeline.tags.clone()).unwrap_or_default();
     all_tags.extend(tags(&args.tags));
     let collection = args
@@ -74,7 +74,7 @@ pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: 
     discover.exclude.extend(args.exclude);
     discover.follow_symlinks |= args.follow_symlinks;
     let request = IngestRequest {
-        paths: args.paths,
+        paths: output.console.paths(&args.paths),
         discover,
         pipeline,
         collection,
@@ -98,8 +98,8 @@ pub fn discover_options(source: &Source) -> Discover {
 
 /// Runs an ingest under a progress bar and prints its summary.
 pub async fn perform(scope: &Scope<'_>, request: IngestRequest, output: Output, quiet: bool) -> Result<ExitCode> {
-    let stop = stop_on_signal()?;
-    let bars = Bars::new(scope.app().events(), stderr_is_terminal() && !quiet);
+    let stop = output.console.stop()?;
+    let bars = Bars::new(scope, &request.collection, &output, quiet);
     let outcome = scope.ingest(request, &stop).await;
     bars.finish();
     let summary = outcome?;

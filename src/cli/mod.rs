@@ -4,27 +4,37 @@
 mod ask;
 mod bars;
 mod collections;
+mod console;
+mod derive;
 mod docs;
 mod doctor;
 mod embed;
 mod eval;
 mod evidence;
+mod exit;
 mod ingest;
+mod keys;
+mod mcp;
+mod migrate;
 mod model;
 mod npz;
 mod output;
 mod questions;
 mod run;
 mod search;
+mod serve;
+mod served;
 mod signals;
 mod status;
 mod store;
+mod top;
 mod validate;
 mod vectors;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -33,6 +43,7 @@ use crate::config::{Config, Flags};
 use crate::error::{Error, Kind, Result};
 use crate::types::Tenant;
 use crate::{render, telemetry};
+use exit::ExitCode;
 use output::Output;
 
 /// Ask folders of PDFs, slides and scans a question; get pages, marked where the answer stands.
@@ -90,10 +101,24 @@ enum Command {
     /// Show where vectors are kept, and compare them with the ledger
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Give a filled collection derived vectors, or take them away
+    #[command(subcommand)]
+    Derive(derive::DeriveCommand),
+    /// Copy collections to another vector store, without embedding anything again
+    Migrate(migrate::MigrateArgs),
     /// Write the stored vectors of a page as numpy arrays
     Vectors(vectors::VectorsArgs),
     /// Measure retrieval on a set of questions whose pages are known
     Eval(eval::EvalArgs),
+    /// Run the service: index what comes, answer over HTTP
+    Serve(serve::ServeArgs),
+    /// Speak the Model Context Protocol on standard input and output, for assistants that start a program
+    Mcp(mcp::McpArgs),
+    /// Show what the running service does, live
+    Top,
+    /// Make, list and revoke keys of the service
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Show what is indexed and how much room it takes
     Status,
     /// Embed one image or question, and write what goes into the model and what comes out as numpy arrays
@@ -111,18 +136,25 @@ enum Command {
 }
 
 /// Parses arguments, runs the command, and turns its outcome into an exit code.
-pub fn main() -> ExitCode {
+pub fn main() -> process::ExitCode {
     // SAFETY: the first thing that the program does, before any thread.
     unsafe { crate::embed::runtime::forbid_telemetry() };
-    let cli = match Cli::try_parse_from(questions::put_behind_options(std::env::args_os())) {
+    let arguments = questions::put_behind_options(std::env::args_os());
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             let wrong = Output::asked_for(std::env::args_os().skip(1)).usage(&error);
-            return ExitCode::from(if wrong { 2 } else { 0 });
+            return process::ExitCode::from(if wrong { 2 } else { 0 });
         }
     };
-    let output = Output { json: cli.global.json };
-    dispatch(cli, output).unwrap_or_else(|error| {
+    let output = Output::of_process(cli.global.json);
+    let code = end(dispatch(cli, &arguments[1..], &output), &output);
+    process::ExitCode::from(code.number())
+}
+
+/// The exit code of a command, whose failure people are told.
+fn end(outcome: Result<ExitCode>, output: &Output) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
         output.failure(&error);
         exit_code(&error)
     })
@@ -136,7 +168,8 @@ fn exit_code(error: &Error) -> ExitCode {
     })
 }
 
-fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
+/// `arguments`: those that `cli` was made of, without the program's name.
+fn dispatch(cli: Cli, arguments: &[OsString], output: &Output) -> Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
         // The worker takes no configuration: its parent tells it everything.
@@ -150,25 +183,66 @@ fn dispatch(cli: Cli, output: Output) -> Result<ExitCode> {
     let installation = Installation::of_process();
     let flags = Flags { config: global.config, data_dir: global.data_dir, ..Flags::default() };
     let quiet = global.quiet;
+    let output = output.clone();
     let config = Config::load(&flags, installation.environment());
     if let Ok(config) = &config {
         telemetry::init(&config.log, if quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) })?;
     }
+    if let Ok(config) = &config
+        && command.needs_data()
+    {
+        let asking = served::ask(&command, config, &flags, &installation, arguments, &output);
+        if let Some(code) = runtime()?.block_on(asking)? {
+            return Ok(code);
+        }
+    }
     if let Command::Doctor = command {
         return runtime()?.block_on(doctor::doctor(config, &installation, output));
+    }
+    if let Command::Mcp(args) = command {
+        return runtime()?.block_on(mcp::mcp(args, config, installation));
     }
     let config = config?;
     match command {
         Command::Validate(args) => validate::validate(&args, &config, &installation, output),
         Command::Model(command) => model::model(command, &config, &installation, output),
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
+        Command::Derive(command) if command.is_foreign() => {
+            runtime()?.block_on(derive::derive_foreign(command, &config, &installation, output))
+        }
         Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
+        Command::Serve(args) => serve::serve(args, config, flags, installation, &output),
+        Command::Top => runtime()?.block_on(top::top(&config, &output)),
         command => runtime()?.block_on(async move {
             let app = App::open(config, installation).await?;
             let code = with_app(&app, command, output, quiet).await;
             app.close().await;
             code
         }),
+    }
+}
+
+impl Command {
+    /// Whether it works on what a data folder holds: where a service holds it, the service runs it.
+    fn needs_data(&self) -> bool {
+        match self {
+            Self::Validate(_)
+            | Self::Model(_)
+            | Self::Embed(_)
+            | Self::Serve(_)
+            | Self::Mcp(_)
+            | Self::Top
+            | Self::Completions { .. }
+            | Self::RenderWorker => false,
+            Self::Run(args) => !args.dry_run,
+            Self::Derive(command) => !command.is_foreign(),
+            _ => true,
+        }
+    }
+
+    /// Whether a first signal lets it finish what ends soon; others end at once.
+    fn hears_signals(&self) -> bool {
+        matches!(self, Self::Ingest(_) | Self::Run(_) | Self::Eval(_) | Self::Derive(_))
     }
 }
 
@@ -185,9 +259,13 @@ async fn with_app(app: &App, command: Command, output: Output, quiet: bool) -> R
         Command::Docs(command) => docs::docs(&scope, command, output).await,
         Command::Collections(command) => collections::collections(&scope, command, output).await,
         Command::Store(command) => store::store(&scope, command, output).await,
+        Command::Derive(command) => derive::derive(&scope, command, output).await,
+        Command::Migrate(args) => migrate::migrate(&scope, args, output).await,
         Command::Vectors(args) => vectors::vectors(&scope, args, output).await,
         Command::Eval(args) => eval::eval(&scope, args, output, quiet).await,
+        Command::Keys(command) => keys::keys(app, command, output).await,
         Command::Status => status::status(&scope, output).await,
+        Command::Doctor => doctor::examine(app, output).await,
         other => Err(Error::bug(format!("{other:?} needs no data folder"))),
     }
 }

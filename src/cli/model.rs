@@ -1,11 +1,11 @@
 //! `quire model`: which page models there are, and whether they are whole.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::{Output, bytes};
 use crate::app::Installation;
 use crate::config::Config;

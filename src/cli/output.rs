@@ -4,17 +4,21 @@
 //! JSON such characters are escaped, so that a program reads exactly what there is.
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::console::Console;
 use crate::error::{Error, Kind, Limit, Result};
 use crate::telemetry::{is_unsafe, visible};
 
 /// Where results go, and in which form.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Output {
     pub json: bool,
+    /// Where the command runs.
+    pub console: Arc<Console>,
 }
 
 /// Why a command failed, as programs read it.
@@ -34,25 +38,30 @@ struct Reason<'a> {
 }
 
 impl Output {
+    /// To the streams of this process.
+    pub fn of_process(json: bool) -> Self {
+        Self { json, console: Arc::default() }
+    }
+
     /// What the arguments ask for, read without the help of the parser, which refused them.
     pub fn asked_for<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let mut options = arguments.into_iter().take_while(|argument| argument.as_ref() != "--");
-        Self { json: options.any(|argument| argument.as_ref() == "--json") }
+        Self::of_process(options.any(|argument| argument.as_ref() == "--json"))
     }
 
     /// One JSON document, or what `text` writes.
-    pub fn result<T: Serialize>(self, value: &T, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    pub fn result<T: Serialize>(&self, value: &T, text: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
         let written = if self.json {
-            json(value).and_then(|json| print(&json))
+            json(value).and_then(|json| self.console.print(&json))
         } else {
             let mut bytes = Vec::new();
-            text(&mut bytes).and_then(|()| print(&visible(&String::from_utf8_lossy(&bytes))))
+            text(&mut bytes).and_then(|()| self.console.print(&visible(&String::from_utf8_lossy(&bytes))))
         };
         printed(written).map(|_| ())
     }
 
     /// Why the command failed: for people on standard error, and for programs, with `--json`, on standard output.
-    pub fn failure(self, error: &Error) {
+    pub fn failure(&self, error: &Error) {
         let kind = match error.kind() {
             Kind::Transient { .. } => "transient",
             Kind::Permanent => "permanent",
@@ -60,27 +69,37 @@ impl Output {
             Kind::Bug => "bug",
         };
         let message = error.to_string();
-        say(&format!("error: {message}\n"));
+        self.say(&format!("error: {message}\n"));
         self.reason(Reason { kind, message, limit: error.limit() });
     }
 
     /// What is wrong with the arguments, or the help that they ask for. True where they are wrong.
-    pub fn usage(self, error: &clap::Error) -> bool {
+    pub fn usage(&self, error: &clap::Error) -> bool {
         if !error.use_stderr() {
             // help has the parser's colours and nobody else's words
             let _ = error.print();
             return false;
         }
         let message = error.render().to_string();
-        say(&message);
+        self.say(&message);
         self.reason(Reason { kind: "usage", message: message.trim_end().to_owned(), limit: None });
         true
     }
 
+    /// Text that appears as it comes.
+    pub fn pieces(&self) -> Pieces {
+        Pieces { console: self.console.clone(), closed: false }
+    }
+
+    /// Tells people something, on standard error.
+    pub fn say(&self, text: &str) {
+        self.console.say(&visible(text));
+    }
+
     /// Nothing more can be done about a failure that can't be printed.
-    fn reason(self, error: Reason) {
+    fn reason(&self, error: Reason) {
         if self.json {
-            let _ = json(&Failure { error }).and_then(|json| print(&json));
+            let _ = json(&Failure { error }).and_then(|json| self.console.print(&json));
         }
     }
 }
@@ -100,13 +119,6 @@ fn json<T: Serialize>(value: &T) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes to standard output, at once.
-fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
-}
-
 /// Whether somebody still reads: `quire search ... | head` is no failure.
 fn printed(outcome: io::Result<()>) -> Result<bool> {
     match outcome {
@@ -116,28 +128,19 @@ fn printed(outcome: io::Result<()>) -> Result<bool> {
     }
 }
 
-/// Writes to standard error, for people. Where nobody can be told, nobody is.
-fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(visible(text).as_bytes());
-}
-
 /// Text that appears as it comes, piece by piece. Once nobody reads any more, it goes nowhere.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pieces {
+    console: Arc<Console>,
     closed: bool,
 }
 
 impl Pieces {
     /// Writes a piece, at once. False where nobody reads: `quire ask ... | head`.
     pub fn write(&mut self, piece: &str) -> Result<bool> {
-        self.closed = self.closed || !printed(print(&visible(piece)))?;
+        self.closed = self.closed || !printed(self.console.print(&visible(piece)))?;
         Ok(!self.closed)
     }
-}
-
-/// Whether people look at standard error: progress bars are for them alone.
-pub fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
 }
 
 /// `1 page`, `2 pages`.

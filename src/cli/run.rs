@@ -1,17 +1,17 @@
 //! `quire run`: a pipeline file, once.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::ingest::{discover_options, perform};
 use super::output::{Output, bytes, count};
-use crate::app::{IngestRequest, Installation, Scope, collection_requests};
+use crate::app::{IngestRequest, Installation, Scope, collection_requests, find};
 use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::source::discover;
+use crate::source::Buckets;
 use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ struct DryRun {
 
 pub async fn run(scope: &Scope<'_>, args: &RunArgs, output: Output, quiet: bool) -> Result<ExitCode> {
     let app = scope.app();
-    let pipeline = app.installation().pipeline(&args.file, app.config())?;
+    let pipeline = app.installation().pipeline(&output.console.path(&args.file), app.config())?;
     let source = source_of(&pipeline, args)?;
     let request = IngestRequest {
         paths: source.paths.clone(),
@@ -68,7 +68,8 @@ pub async fn dry_run(args: &RunArgs, config: &Config, installation: &Installatio
         return Ok(ExitCode::SUCCESS);
     }
     let source = source_of(&pipeline, args)?;
-    let discovery = discover(&source.paths, &discover_options(source))?;
+    let buckets = Buckets::new(installation.environment().clone());
+    let discovery = find(&source.paths, &discover_options(source), &buckets).await?;
     let plan = DryRun {
         bytes: discovery.files.iter().map(|file| file.size_bytes).sum(),
         documents: discovery.files.into_iter().map(|file| file.source.uri).collect(),

@@ -2,16 +2,16 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
 use super::evidence::write_evidence;
+use super::exit::ExitCode;
 use super::output::Output;
 use super::{parse_tag, tags};
 use crate::app::{Question, Scope, SearchResponse};
 use crate::error::Result;
-use crate::retrieve::{Explanation, Hit, PageFilter};
+use crate::retrieve::{Explanation, Hit, PageFilter, PageRange, from_date, parse_pages, to_date};
 use crate::telemetry::visible_line;
 
 /// What `search` and `ask` have in common.
@@ -58,9 +58,6 @@ pub struct QuestionArgs {
     explain: bool,
 }
 
-/// First and last page, inclusive.
-type PageRange = (Option<u32>, Option<u32>);
-
 impl QuestionArgs {
     pub async fn question(self, scope: &Scope<'_>, text: String, limit: usize) -> Result<Question> {
         let documents = match &self.document {
@@ -78,53 +75,12 @@ impl QuestionArgs {
                 pages: self.pages.unwrap_or_default(),
                 created: (self.created_from, self.created_to),
                 ingested: (self.ingested_from, self.ingested_to),
+                ..PageFilter::default()
             },
             explain: self.explain,
             ..Question::new(text, collection, limit)
         })
     }
-}
-
-fn parse_pages(text: &str) -> Result<PageRange, String> {
-    let bound = |text: &str| match text.trim() {
-        "" => Ok(None),
-        number => match number.parse::<u32>() {
-            Ok(0) => Err("pages are counted from 1".to_owned()),
-            Ok(number) => Ok(Some(number)),
-            Err(_) => Err(format!("'{number}' is not a page number: expected 3, 3-10, 3- or -10")),
-        },
-    };
-    let (from, to) = match text.split_once('-') {
-        Some((from, to)) => (bound(from)?, bound(to)?),
-        None => (bound(text)?, bound(text)?),
-    };
-    match (from, to) {
-        (None, None) => Err("no page is named: expected 3, 3-10, 3- or -10".into()),
-        (Some(first), Some(last)) if first > last => Err(format!("the range ends before it begins: {first} to {last}")),
-        range => Ok(range),
-    }
-}
-
-/// The first moment of a day, or the moment itself.
-fn from_date(text: &str) -> Result<String, String> {
-    moment(text, jiff::civil::time(0, 0, 0, 0))
-}
-
-/// The last moment of a day, or the moment itself.
-fn to_date(text: &str) -> Result<String, String> {
-    moment(text, jiff::civil::time(23, 59, 59, 999_999_999))
-}
-
-/// Days are those of UTC, in which documents and the index keep their times.
-fn moment(text: &str, time: jiff::civil::Time) -> Result<String, String> {
-    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
-        return Ok(moment.to_string());
-    }
-    let day: jiff::civil::Date = text.parse().map_err(|_| {
-        format!("'{text}' is neither a day (2024-05-01) nor a moment of RFC 3339 (2024-05-01T08:00:00Z)")
-    })?;
-    let moment = day.to_datetime(time).to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
-    Ok(moment.timestamp().to_string())
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +105,7 @@ pub async fn search(scope: &Scope<'_>, args: SearchArgs, output: Output) -> Resu
     let mut response = scope.search(&question).await?;
     if let Some(folder) = folder {
         let hits = response.hits.iter_mut();
-        write_evidence(scope, &question.collection, hits, &response.question, &folder).await?;
+        write_evidence(scope, &question.collection, hits, &response.question, &folder, &output.console).await?;
     }
     output.result(&response, |out| write_text(out, &response))?;
     Ok(ExitCode::SUCCESS)
@@ -214,28 +170,4 @@ pub fn write_hit(out: &mut dyn Write, marker: &str, hit: &Hit) -> io::Result<()>
     let gone = if hit.source_gone { "   (the file is gone)" } else { "" };
     writeln!(out, "   {}{}{gone}", visible_line(&hit.source), hit.anchor)?;
     writeln!(out, "   {}", visible_line(&hit.image))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn page_ranges() {
-        assert_eq!(parse_pages("3"), Ok((Some(3), Some(3))));
-        assert_eq!(parse_pages("3-10"), Ok((Some(3), Some(10))));
-        assert_eq!(parse_pages("3-"), Ok((Some(3), None)));
-        assert_eq!(parse_pages("-10"), Ok((None, Some(10))));
-        for wrong in ["", "-", "0", "x", "9-3", "1-2-3"] {
-            assert!(parse_pages(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_day_reaches_from_its_first_to_its_last_moment() {
-        assert_eq!(from_date("2024-05-01").unwrap(), "2024-05-01T00:00:00Z");
-        assert_eq!(to_date("2024-05-01").unwrap(), "2024-05-01T23:59:59.999999999Z");
-        assert_eq!(to_date("2024-05-01T08:00:00+02:00").unwrap(), "2024-05-01T06:00:00Z");
-        assert!(from_date("yesterday").unwrap_err().contains("yesterday"));
-    }
 }

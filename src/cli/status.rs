@@ -1,8 +1,8 @@
 //! `quire status`: what is indexed, and how much room it takes.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
+use super::exit::ExitCode;
 use super::output::{Output, bytes};
 use crate::app::{Scope, Status};
 use crate::error::Result;

@@ -1,11 +1,11 @@
 //! `quire store`: what the store is, what lies in it, and whether that is what the ledger says.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::{Output, bytes, count};
 use crate::app::{BuildReport, Scope, StoreCheck, StoreReport};
 use crate::error::Result;

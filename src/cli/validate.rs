@@ -1,11 +1,11 @@
 //! `quire validate`: every mistake of every file, at once.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::output::Output;
 use crate::app::Installation;
 use crate::config::Config;

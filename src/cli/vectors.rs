@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::exit::ExitCode;
 use super::npz::NpzWriter;
 use super::output::Output;
 use crate::app::Scope;
@@ -62,7 +62,7 @@ struct Written {
 pub async fn vectors(scope: &Scope<'_>, args: VectorsArgs, output: Output) -> Result<ExitCode> {
     let document = scope.find_document(&args.source).await?;
     let page = scope.stored_page(&document, args.page).await?;
-    let arrays = write(&page, &args.out)?;
+    let arrays = write(&page, &output.console.path(&args.out))?;
     let written = Written { file: args.out, arrays };
     output.result(&written, |out| {
         writeln!(out, "{}", written.file.display())?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::env::Environment;
 use super::report::Mistakes;
 use super::tree::Node;
-use super::vlm::{Vlm, VlmWire};
+use super::vlm::{ImageChoice, Vlm, VlmWire};
 
 /// How questions are answered.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,13 +32,16 @@ pub(super) struct AnswerWire {
     /// Most sentences of an extractive answer.
     #[schemars(range(min = 1, max = 100))]
     sentences: usize,
+    /// What the answer model sees of a page: all of it, or the parts that answer, larger, beside a small whole page. `auto`: the
+    /// parts where the whole page could not be read within `answer.vlm.max_page_pixels`.
+    images: ImageChoice,
     /// Only from a file that the user chose: pages and keys are sent there.
     vlm: Option<VlmWire>,
 }
 
 impl Default for AnswerWire {
     fn default() -> Self {
-        Self { pages: 5, sentences: 4, vlm: None }
+        Self { pages: 5, sentences: 4, images: ImageChoice::Auto, vlm: None }
     }
 }
 
@@ -55,7 +58,7 @@ impl AnswerWire {
         Answer {
             pages: self.pages,
             sentences: self.sentences,
-            vlm: self.vlm.map(|vlm| vlm.into_vlm(environment, path)),
+            vlm: self.vlm.map(|vlm| vlm.into_vlm(environment, self.images, path)),
         }
     }
 }

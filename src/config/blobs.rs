@@ -41,10 +41,39 @@ impl Bucket {
         Self { url: url.into(), options }
     }
 
+    /// A bucket that credentials and settings of the environment lead to, as the provider's own tools read them. None where the address
+    /// is that of no bucket.
+    pub fn of_environment(url: &str, environment: &Environment) -> Option<Self> {
+        let prefix = variables_of(url)?;
+        let mut options = options_of(prefix, environment);
+        let endpoints = ["aws_endpoint", "aws_endpoint_url", "aws_endpoint_url_s3"];
+        let is_plain = endpoints.iter().any(|name| options.get(*name).is_some_and(|url| url.starts_with("http://")));
+        if is_plain {
+            options.insert("allow_http".into(), "true".into());
+        }
+        Some(Self::new(url, options))
+    }
+
+    /// Whether an address is that of a bucket: `s3://BUCKET/...`.
+    pub fn is_address(text: &str) -> bool {
+        variables_of(text).is_some()
+            && text.split_once("://").is_some_and(|(_, rest)| !rest.starts_with('/') && !rest.is_empty())
+    }
+
     /// Name and value of each setting, for the client.
     pub fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options.iter().map(|(name, value)| (name.as_str(), value.expose_secret()))
     }
+}
+
+/// How the variables begin that concern a bucket of this address.
+fn variables_of(url: &str) -> Option<&'static str> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    BUCKETS.iter().find(|(kind, _)| scheme == Some(kind)).map(|(_, prefix)| *prefix)
+}
+
+fn options_of(prefix: &str, environment: &Environment) -> BTreeMap<String, String> {
+    environment.beginning_with(prefix).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect()
 }
 
 impl fmt::Debug for Bucket {
@@ -94,12 +123,10 @@ impl BlobsWire {
     /// tools read, come from the environment.
     pub(super) fn into_blobs(self, environment: &Environment, path: impl Fn(&str, &str) -> PathBuf) -> Blobs {
         let Some(url) = self.url else { return Blobs::DataFolder };
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        let Some((_, prefix)) = BUCKETS.iter().find(|(kind, _)| scheme == Some(kind)) else {
+        let Some(prefix) = variables_of(&url) else {
             return Blobs::Folder(path("blobs.url", &url));
         };
-        let mut options: BTreeMap<String, String> =
-            environment.beginning_with(prefix).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let mut options = options_of(prefix, environment);
         let is_plain = self.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let prefix = prefix.to_lowercase();
         let said = [("endpoint", self.endpoint), ("region", self.region)];

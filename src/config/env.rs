@@ -23,6 +23,8 @@ pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 pub const HOME: &str = "HOME";
 /// Folder of the user's own configuration: `quire/quire.yaml` in it is read.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where systemd wants to hear that a service is ready.
+pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 
 /// The variables of the process, as they were when it started.
 #[derive(Clone, Default)]

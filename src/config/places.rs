@@ -1,6 +1,6 @@
 //! Where the native libraries and the models are. A setting wins, then a variable, then what came with the program: what
-//! lies beside its binary, or, where the binary lies in cargo's `target/` of a clone, in the clone. Where nothing is found,
-//! the error lists what was tried.
+//! lies beside its binary, or, where the binary lies in cargo's `target/` of a clone, in the clone, or, where pip installed
+//! it, what pip installed with it (`wheel.rs`). Where nothing is found, the error lists what was tried.
 //!
 //! Never looked at: the current folder, for somebody may only have wanted to search it; any folder of the machine that the
 //! binary was built on, for on another machine it is anybody's; the folders above the binary, for in most of them, such as
@@ -11,9 +11,12 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
+use self::wheel::Wheel;
 use super::env::{self, Environment};
 use super::native::Library;
 use crate::error::{Error, Result};
+
+mod wheel;
 
 /// The file that makes a folder a model.
 const MANIFEST: &str = "manifest.json";
@@ -30,6 +33,8 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 pub struct Places {
     /// Nearest first.
     folders: Vec<PathBuf>,
+    /// What pip installed with the program.
+    wheel: Option<Wheel>,
     /// User id of whoever owns the program: who could have changed the program itself may bring its libraries.
     owner: Option<u32>,
 }
@@ -39,7 +44,7 @@ impl Places {
     pub fn of_process() -> Self {
         match std::env::current_exe().and_then(|binary| binary.canonicalize()) {
             Ok(binary) => Self::of_binary(&binary),
-            Err(_) => Self { folders: Vec::new(), owner: None },
+            Err(_) => Self { folders: Vec::new(), wheel: None, owner: None },
         }
     }
 
@@ -50,6 +55,7 @@ impl Places {
         let clone = target.and_then(Path::parent);
         Self {
             folders: beside.into_iter().chain(clone).map(Path::to_path_buf).collect(),
+            wheel: Wheel::of_binary(binary),
             owner: binary.metadata().ok().map(|metadata| metadata.uid()),
         }
     }
@@ -64,7 +70,7 @@ impl Places {
     }
 
     /// The path of a library: `setting`, the library's variable, beside the binary or in `native/` there, in `native/` of
-    /// the clone.
+    /// the clone, in the Python package that brings it.
     ///
     /// # Errors
     /// Configuration, with all that was tried, where there is none; a setting or a variable that names a missing file is
@@ -85,10 +91,13 @@ impl Places {
         }
         let beside = self.folders.first().cloned();
         let folders = beside.into_iter().chain(self.folders.iter().map(|folder| folder.join("native")));
-        let candidates: Vec<Candidate> = folders.map(|folder| Candidate::new(folder, library.file_name())).collect();
+        let beside = folders.map(|folder| Candidate::new(folder, library.file_name()));
+        let installed = self.wheel.iter().flat_map(|wheel| wheel.candidates(library));
+        let candidates: Vec<Candidate> = beside.chain(installed).collect();
         self.choose(&candidates, Path::is_file).ok_or_else(|| {
+            let remedy = self.wheel.as_ref().map_or_else(|| "run `make setup`".into(), |_| Wheel::remedy(library));
             Error::configuration(format!(
-                "{} was not found: run `make setup`, or set {} to the path of {}; {}",
+                "{} was not found: {remedy}, or set {} to the path of {}; {}",
                 library.title(),
                 library.variable(),
                 library.file_name(),
@@ -153,7 +162,8 @@ impl Places {
     }
 
     fn model_folders(&self) -> impl Iterator<Item = PathBuf> {
-        self.folders.iter().map(|folder| folder.join("models"))
+        let shared = self.wheel.iter().map(|wheel| &wheel.share);
+        self.folders.iter().chain(shared).map(|folder| folder.join("models"))
     }
 
     /// The first that is what it should be, and ours, with its folder.

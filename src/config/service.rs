@@ -19,8 +19,10 @@ use super::layers;
 use super::ledger::{Ledger, LedgerWire};
 use super::log::{Log, LogWire};
 use super::native::NativeWire;
+use super::pipelines::{self, Watch, WatchWire};
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
+use super::server::{Http, HttpWire};
 use super::store::{Store, StoreWire};
 use super::tree::Node;
 use super::values::{check_name, resolve, resolve_model};
@@ -52,6 +54,10 @@ pub struct Config {
     pub ledger: Ledger,
     pub blobs: Blobs,
     pub answer: Answer,
+    pub server: Http,
+    /// Pipeline files that the service runs.
+    pub pipelines: Vec<PathBuf>,
+    pub watch: Watch,
     pub log: Log,
 }
 
@@ -83,6 +89,10 @@ struct Wire {
     ledger: LedgerWire,
     blobs: BlobsWire,
     answer: AnswerWire,
+    server: HttpWire,
+    /// Pipeline files that `quire serve` runs. A relative path in a file starts at the file's folder.
+    pipelines: Vec<String>,
+    watch: WatchWire,
     log: LogWire,
 }
 
@@ -102,14 +112,17 @@ impl Default for Wire {
             ledger: LedgerWire::default(),
             blobs: BlobsWire::default(),
             answer: AnswerWire::default(),
+            server: HttpWire::default(),
+            pipelines: Vec::new(),
+            watch: WatchWire::default(),
             log: LogWire::default(),
         }
     }
 }
 
 impl Wire {
-    /// What the schema let through. What is wrong has been left out and reported; only a model of answers has keys that
-    /// must be there, and goes as a whole where one of them is missing, so that the rest can be checked further.
+    /// What the schema let through. What is wrong has been left out and reported; only a model of answers and an issuer of
+    /// tokens have keys that must be there, and go as a whole where one of them is missing, so that the rest can be checked further.
     fn of_json(mut json: Json, mistakes: &Mistakes) -> Result<Self> {
         match serde_json::from_value(json.clone()) {
             Ok(wire) => return Ok(wire),
@@ -118,8 +131,10 @@ impl Wire {
             }
             Err(_) => {}
         }
-        if let Some(answer) = json.get_mut("answer").and_then(Json::as_object_mut) {
-            answer.remove("vlm");
+        for (section, part) in [("answer", "vlm"), ("server", "jwt")] {
+            if let Some(section) = json.get_mut(section).and_then(Json::as_object_mut) {
+                section.remove(part);
+            }
         }
         Ok(serde_json::from_value(json).unwrap_or_default())
     }
@@ -173,6 +188,7 @@ impl Config {
         wire.blobs.check(root, &mut mistakes);
         wire.store.check(root, &mut mistakes);
         wire.answer.check(root, environment, &mut mistakes);
+        wire.server.check(root, environment, &mut mistakes);
         wire.log.check(root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {
             Origin::Position { file, .. } if root.has(key) => file.parent(),
@@ -212,6 +228,9 @@ impl Config {
             ledger: wire.ledger.into_ledger(),
             blobs: wire.blobs.into_blobs(environment, &path),
             answer: wire.answer.into_answer(environment, &path),
+            server: wire.server.into_http(environment, &path),
+            pipelines: pipelines::into_paths(wire.pipelines, &path),
+            watch: wire.watch.into_watch(),
             log: wire.log.into_log(),
         }
     }

@@ -12,6 +12,8 @@ const TRUSTED_ONLY: &[(&str, &str)] = &[
     ("ledger", "says where the names of documents are sent"),
     ("blobs", "says where pages are sent"),
     ("answer.vlm", "says where pages, questions and keys are sent"),
+    ("server", "says who may ask, and from where"),
+    ("pipelines", "names what is read, and may delete"),
     ("store.url", "says where pages, questions and keys are sent"),
 ];
 

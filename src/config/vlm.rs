@@ -34,6 +34,8 @@ pub struct Vlm {
     /// Characters of one page's text layer that go along.
     pub page_text_chars: usize,
     pub budget: ImageBudget,
+    /// `answer.images`.
+    pub images: ImageChoice,
     /// Tokens of an answer.
     pub max_answer_tokens: u32,
     /// What `max_answer_tokens` is called in the request.
@@ -49,11 +51,24 @@ pub struct Vlm {
     pub longest_retry: Duration,
 }
 
+/// What is sent of a page.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageChoice {
+    /// The whole page.
+    Pages,
+    /// The parts that answer, and a small overview; the whole page where no part stands out.
+    Regions,
+    /// The parts where words on the whole page would be too small to be read.
+    #[default]
+    Auto,
+}
+
 /// What one request may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageBudget {
     pub pages: usize,
-    /// Width times height of one page image.
+    /// Width times height of a page's image; of all its images together where it goes in parts.
     pub page_pixels: u64,
     /// JPEG bytes of all page images together, before base64 makes them a third larger.
     pub bytes: u64,
@@ -133,10 +148,11 @@ pub(super) struct VlmWire {
     /// Characters of one page's text that are sent (3000).
     #[schemars(range(min = 1, max = 100_000))]
     page_text_chars: Option<usize>,
-    /// Page images in one request (5); `answer.pages` says how many pages are evidence at all.
+    /// Pages in one request (5); `answer.pages` says how many pages are evidence at all. One that goes in parts
+    /// (`answer.images`) takes up to three images.
     #[schemars(range(min = 1, max = 100))]
     max_pages: Option<usize>,
-    /// Larger page images are sent smaller (1000000).
+    /// Larger page images are sent smaller (1000000); a page that goes in parts has so many pixels in all.
     #[schemars(range(min = 10_000, max = 100_000_000))]
     max_page_pixels: Option<u64>,
     /// Bytes of all page images of one request, as JPEG (8000000).
@@ -211,7 +227,12 @@ impl VlmWire {
     }
 
     /// The validated form; `path` makes a path of what is written at a key.
-    pub(super) fn into_vlm(self, environment: &Environment, path: impl Fn(&str, &str) -> PathBuf) -> Vlm {
+    pub(super) fn into_vlm(
+        self,
+        environment: &Environment,
+        images: ImageChoice,
+        path: impl Fn(&str, &str) -> PathBuf,
+    ) -> Vlm {
         let ms = |value: Option<u64>, default: u64| Duration::from_millis(value.unwrap_or(default));
         let api_key = self.key_variable().ok().and_then(|variable| key(variable, environment)).map(ApiKey::new);
         let first_retry = ms(self.first_retry_ms, 1_000);
@@ -229,6 +250,7 @@ impl VlmWire {
                 bytes: self.max_image_bytes.unwrap_or(8_000_000),
                 quality: self.image_quality.unwrap_or(85),
             },
+            images,
             max_answer_tokens: self.max_answer_tokens.unwrap_or(1_024),
             answer_tokens_field: self.answer_tokens_field.unwrap_or_default(),
             temperature: self.temperature,

@@ -4,6 +4,7 @@
 
 pub mod anchors;
 mod distances;
+pub mod ink;
 mod linkage;
 mod murmur3;
 pub mod muvera;

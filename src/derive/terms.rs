@@ -6,6 +6,7 @@
 //! as a whole, without its punctuation, and in parts. Numbers and dates are terms in their plain forms too.
 
 mod dates;
+mod irregular;
 mod numbers;
 mod words;
 

@@ -9,11 +9,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use futures::executor::block_on;
 use tokio::sync::{Mutex, MutexGuard, mpsc, oneshot};
 
 use crate::error::{Error, Result};
+use crate::telemetry;
 
 /// What the threads run: inputs in, as many outputs out, in the same order.
 pub(super) trait Model: Send + Sync + 'static {
@@ -197,7 +199,9 @@ impl<M: Model> Seat<M> {
 
     /// As many outputs as the batch has inputs.
     fn outputs(&self, batch: &M::Batch, inputs: usize, turn: MutexGuard<'_, ()>) -> Result<Vec<M::Output>> {
+        let started = Instant::now();
         let computed = guarded(|| self.model.compute(batch));
+        telemetry::batch(inputs, started.elapsed());
         drop(turn);
         let computed = computed?;
         let outputs = guarded(|| self.model.finish(batch, computed))?;

@@ -16,6 +16,7 @@ use super::upkeep::Upkeep;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::{Indexed, Job, Ledger, Task};
 use crate::store::{Condition, Filter, VectorStore};
+use crate::telemetry::StoreTimer;
 
 /// Documents waiting for their acknowledgement.
 const WAITING: usize = 256;
@@ -89,6 +90,7 @@ async fn acknowledge_all(parts: Parts, mut receiver: mpsc::Receiver<Finished>) {
 
 /// The promise is kept in this order, never another: what the store has not confirmed is not committed.
 async fn acknowledge(parts: &Parts, physical: &str, batch: Vec<Finished>) {
+    let _timer = StoreTimer::start("flush");
     let flushed = AssertUnwindSafe(parts.store.flush(physical)).catch_unwind().await.unwrap_or_else(|_| panicked());
     for Finished { job, indexed, acknowledged, .. } in batch {
         let outcome = match &flushed {

@@ -62,6 +62,7 @@ pub async fn run(flow: &Flow, job: Job, slot: DocumentSlot) -> Result<()> {
     drop(lease);
     if lost {
         // What it wrote may be nobody's by now: the ledger decides whether it is garbage.
+        flow.parts.events.of_job(&job, Happening::GivenBack { reason: None });
         return flow.insist(|| flow.parts.ledger.release(&job, Duration::ZERO, None)).await;
     }
     match ended {
@@ -74,7 +75,10 @@ pub async fn run(flow: &Flow, job: Job, slot: DocumentSlot) -> Result<()> {
             flow.parts.events.of_job(&job, Happening::Retagged);
             Ok(())
         }
-        Ended::Replaced => flow.insist(|| flow.parts.ledger.release(&job, Duration::ZERO, None)).await,
+        Ended::Replaced => {
+            flow.parts.events.of_job(&job, Happening::GivenBack { reason: None });
+            flow.insist(|| flow.parts.ledger.release(&job, Duration::ZERO, None)).await
+        }
         Ended::Halted => give_back(flow, &job, Duration::ZERO, None).await,
         Ended::Failed(error) => failed(flow, &job, &error).await,
     }
@@ -150,6 +154,7 @@ async fn failed(flow: &Flow, job: &Job, error: &Error) -> Result<()> {
                 (flow.parts.settings.max_attempts, retry_pause(&flow.parts.settings, job.attempt, error.kind()));
             match flow.insist(|| ledger.fail(job, &reason, attempts, pause)).await? {
                 Fate::Retry => {
+                    telemetry::retry();
                     flow.parts.events.of_job(job, Happening::Retrying { reason });
                     return Ok(());
                 }

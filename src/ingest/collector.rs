@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::blobs::{BlobStore, generation_prefixes};
+use crate::blobs::{BlobStore, generation_prefixes, upload_prefix};
 use crate::error::{Error, Result};
-use crate::ledger::{Garbage, Ledger};
+use crate::ledger::{Garbage, Ledger, State, Turn};
 use crate::store::VectorStore;
+use crate::types::DocumentId;
 
 /// Generations removed in one go.
 const BATCH: usize = 256;
@@ -26,11 +27,13 @@ pub struct Collector {
     blobs: Arc<dyn BlobStore>,
     /// Held by whoever collects in this process.
     turn: Mutex<()>,
+    /// Held while bytes of uploads are removed, and while a document is submitted whose bytes must stay.
+    uploads: Mutex<()>,
 }
 
 impl Collector {
     pub fn new(store: Arc<dyn VectorStore>, ledger: Arc<dyn Ledger>, blobs: Arc<dyn BlobStore>) -> Self {
-        Self { store, ledger, blobs, turn: Mutex::default() }
+        Self { store, ledger, blobs, turn: Mutex::default(), uploads: Mutex::default() }
     }
 
     /// Removes all garbage that there is and returns how many generations went; 0 while another process is at it. A collection that fails keeps its own garbage
@@ -109,9 +112,34 @@ impl Collector {
                     self.blobs.delete(&key).await?;
                 }
             }
+            self.remove_upload(garbage).await?;
             self.ledger.collected(garbage).await?;
         }
         Ok(())
+    }
+
+    /// The bytes of an upload go with its document, and with nothing else.
+    async fn remove_upload(&self, garbage: &Garbage) -> Result<()> {
+        let prefix = upload_prefix(&garbage.tenant, garbage.document);
+        let keys = self.blobs.list(&prefix).await?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let _kept = self.keep_uploads(garbage.document).await?;
+        let known = self.ledger.document(&garbage.tenant, garbage.document).await?;
+        if known.is_some_and(|record| record.state != State::Deleting) {
+            return Ok(());
+        }
+        for key in keys {
+            self.blobs.delete(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// While this is held, no process removes the bytes of this document: what is there when it is submitted stays.
+    pub async fn keep_uploads(&self, document: DocumentId) -> Result<(MutexGuard<'_, ()>, Turn)> {
+        let here = self.uploads.lock().await;
+        Ok((here, self.ledger.turn(&format!("bytes of {document}")).await?))
     }
 
     /// Drops what no build uses any more. The names of collections lead away from it first, since whoever switched builds may

@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::flow::Flow;
-use super::{Until, attempt};
+use super::{Parts, Until, attempt};
 use crate::error::{Error, Result};
 use crate::ledger::{Claim, Job, Switch};
+use crate::types::SourceRef;
 
 /// Without news, an engine that waits for jobs looks again after so long: leases run out, pauses end, and news may be lost.
 const IDLE: Duration = Duration::from_secs(1);
@@ -59,7 +60,7 @@ async fn claim_all(
     let mut news = flow.parts.ledger.news();
     while !stop.is_cancelled() && !flow.halt.is_cancelled() {
         if let Until::Drained(_) = until
-            && let Some(error) = flow.pauses.out_of_patience(flow.parts.settings.patience, Instant::now())
+            && let Some(error) = flow.pauses.out_of_patience(None, flow.parts.settings.patience, Instant::now())
         {
             return Err(error);
         }
@@ -153,7 +154,10 @@ async fn next_look(flow: &Flow, until: Until<'_>) -> Result<Option<Instant>> {
     match flow.parts.ledger.next_due_ms(collection).await {
         Ok(Some(due)) => Ok(Some(now + Duration::from_millis(due).clamp(Duration::from_millis(1), IDLE))),
         Ok(None) => {
-            let switched = switch_complete(flow, collection).await?;
+            let Switching { switched, would_lose, .. } = switch_complete(&flow.parts, collection).await?;
+            if !would_lose.is_empty() {
+                flow.tally.add(|report| report.not_switched = would_lose);
+            }
             match until {
                 Until::Drained(_) => Ok(None),
                 Until::Stopped if switched => Ok(Some(now)),
@@ -165,30 +169,42 @@ async fn next_look(flow: &Flow, until: Until<'_>) -> Result<Option<Instant>> {
     }
 }
 
-/// Collections whose new build is complete ask it from now on; true if there was one.
-async fn switch_complete(flow: &Flow, collection: Option<&str>) -> Result<bool> {
-    let mut switched = false;
-    for record in flow.parts.ledger.collections().await? {
+/// What became of new builds.
+#[derive(Debug, Default)]
+pub struct Switching {
+    /// One took its collection's place.
+    pub switched: bool,
+    /// Documents that people find now and that a new build lacks, with the reason.
+    pub would_lose: Vec<(SourceRef, String)>,
+    /// One has still work to be done.
+    pub waiting: bool,
+}
+
+/// Collections whose new build is complete ask it from now on.
+pub async fn switch_complete(parts: &Parts, collection: Option<&str>) -> Result<Switching> {
+    let mut outcome = Switching::default();
+    for record in parts.ledger.collections().await? {
         let Some(next) = record.next.filter(|_| collection.is_none_or(|name| name == record.name)) else { continue };
-        match flow.parts.ledger.switch(&record.name, false).await? {
+        match parts.ledger.switch(&record.name, false).await? {
             Switch::Switched => {
                 tracing::info!(collection = record.name, "questions are asked of the new build from now on");
                 // The collector does it again before it drops the old build.
-                if let Err(error) = flow.parts.store.publish(&record.name, &next.physical).await {
+                if let Err(error) = parts.store.publish(&record.name, &next.physical).await {
                     tracing::warn!(collection = record.name, %error, "the collection's name leads to its old build for now");
                 }
-                switched = true;
+                outcome.switched = true;
             }
             Switch::WouldLose(documents) => {
                 for (source, reason) in &documents {
                     tracing::warn!(collection = record.name, source = source.uri, reason, "missing in the new build");
                 }
-                flow.tally.add(|report| report.not_switched = documents);
+                outcome.would_lose = documents;
             }
-            Switch::Waiting(_) | Switch::Nothing => {}
+            Switch::Waiting(_) => outcome.waiting = true,
+            Switch::Nothing => {}
         }
     }
-    Ok(switched)
+    Ok(outcome)
 }
 
 /// Waits for what is under way: as long as it takes, or, after the word to stop, for a while, and then only until nothing of

@@ -8,11 +8,13 @@ use super::flow::Flow;
 use super::inside::{self, Place};
 use super::page::{self, Reading};
 use super::plan::CollectionPlan;
+use super::progress::Counting;
+use crate::blobs::upload_key;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::{Indexed, Job, PageFailure, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Roots, Snapshot};
-use crate::types::Note;
+use crate::types::{DocumentId, Note};
 
 /// How reading a document ended well.
 pub enum Outcome {
@@ -37,9 +39,17 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         return Ok(Outcome::Halted);
     };
     let _room = room?;
-    let snapshot = match source::snapshot(&path, &job.content_hash, &parts.spool, limit).await {
-        Ok(snapshot) => snapshot,
-        Err(error) => return Err(blame_source(flow, job, error).await),
+    let snapshot = if place.is_upload() {
+        uploaded(flow, job, &place, limit).await?
+    } else {
+        let taken = match source::is_in_bucket(&place.file) {
+            true => parts.buckets.snapshot(&place.file, &parts.spool, limit).await,
+            false => source::snapshot(&path, &job.content_hash, &parts.spool, limit).await,
+        };
+        match taken {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Err(blame_source(flow, job, error).await),
+        }
     };
     if snapshot.content_hash != job.content_hash {
         resubmit(flow, job, &snapshot).await?;
@@ -63,7 +73,8 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
 
     let title = title_of(&document, job);
     let reading = Reading { job, plan, document: &document, title };
-    let Some(pages) = store_pages(flow, &reading, halt).await? else { return Ok(Outcome::Halted) };
+    let counting = Counting::of(flow, job, page_count).await;
+    let Some(pages) = store_pages(flow, &reading, &counting, halt).await? else { return Ok(Outcome::Halted) };
     let Pages { failed: failed_pages, notes: page_notes, .. } = pages;
     if failed_pages.len() == page_count as usize {
         return Err(none_left(page_count, failed_pages));
@@ -71,6 +82,20 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
     let inside_notes = inside::submit(flow, job, &document, place.inward.len()).await?;
     let notes = document.info.notes.iter().cloned().chain(inside_notes).chain(page_notes).collect();
     Ok(Outcome::Stored(Indexed { title: reading.title, page_count, failed_pages, notes }))
+}
+
+/// A private copy of what was uploaded. Its bytes never change: others than those that were submitted are no version of it.
+async fn uploaded(flow: &Flow, job: &Job, place: &Place, max_bytes: u64) -> Result<Snapshot> {
+    let parts = &flow.parts;
+    let document = DocumentId::new(&job.tenant, &job.collection, &source::same_name(&place.file));
+    let key = upload_key(&job.tenant, document, &job.content_hash);
+    let away = |error: Error| error.context("the bytes of the upload").blaming(Blame::Dependency);
+    let pieces = parts.blobs.read(&job.tenant, &key, 0..job.size_bytes).await.map_err(away)?;
+    let copy = source::receive(pieces, &parts.spool, max_bytes).await?;
+    if copy.content_hash != job.content_hash {
+        return Err(Error::permanent("the bytes of the upload are damaged: upload it again"));
+    }
+    Ok(copy)
 }
 
 /// A file that can't be read is not to blame if the folder that was ingested is away: a mount point without its share is a
@@ -89,15 +114,21 @@ async fn blame_source(flow: &Flow, job: &Job, error: Error) -> Error {
 
 /// Every page; returns what became of them, in order, or None if the attempt was halted. Pages that have begun are waited for
 /// in any case.
-async fn store_pages(flow: &Flow, reading: &Reading<'_>, halt: &CancellationToken) -> Result<Option<Pages>> {
+async fn store_pages(
+    flow: &Flow,
+    reading: &Reading<'_>,
+    counting: &Counting<'_>,
+    halt: &CancellationToken,
+) -> Result<Option<Pages>> {
     // One page that ends the attempt must not leave others behind half written.
     let halt = &halt.child_token();
     let all = 1..=reading.document.info.page_count;
     // As many pages of one document at once as all documents may have together: a single large file uses every worker.
-    let first_round = Pages::store(flow, reading, halt, all, flow.parts.settings.pages_in_flight).await?;
+    let first_round = Pages::store(flow, reading, counting, halt, (all, flow.parts.settings.pages_in_flight)).await?;
     // Lost, not refused: the machine may have been too busy. Each gets another chance, alone.
     let (lost, mut failed_pages): (Vec<_>, Vec<_>) = first_round.failed.into_iter().partition(|failed| failed.again);
-    let second_round = Pages::store(flow, reading, halt, lost.into_iter().map(|failed| failed.page), 1).await?;
+    let second_round =
+        Pages::store(flow, reading, counting, halt, (lost.into_iter().map(|failed| failed.page), 1)).await?;
     failed_pages.extend(second_round.failed);
     let mut notes = first_round.notes;
     notes.extend(second_round.notes);
@@ -124,9 +155,9 @@ impl Pages {
     async fn store(
         flow: &Flow,
         reading: &Reading<'_>,
+        counting: &Counting<'_>,
         halt: &CancellationToken,
-        numbers: impl IntoIterator<Item = u32>,
-        at_once: usize,
+        (numbers, at_once): (impl IntoIterator<Item = u32>, usize),
     ) -> Result<Self> {
         let mut round = Self::default();
         let mut ended = Ok(());
@@ -138,6 +169,7 @@ impl Pages {
                 Ok(Some(notes)) => {
                     round.notes.extend(notes);
                     flow.parts.events.of_job(reading.job, Happening::Page { page: number });
+                    counting.page().await;
                 }
                 Ok(None) => round.halted = true,
                 Err(error) if error.blame() == Blame::Document => round.failed.push(PageFailure {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::Parts;
 use super::acknowledge::Acknowledger;
 use super::events::Event;
+use super::guard::Guard;
 use super::pause::Pauses;
 use super::report::Tally;
 use super::slots::DocumentSlots;
@@ -26,7 +27,9 @@ pub struct Flow {
     pub documents: DocumentSlots,
     /// Pages between rendering and storing.
     pub pages: Semaphore,
-    pub pauses: Pauses,
+    /// Fewer begin while questions are asked.
+    pub guard: Guard,
+    pub pauses: Arc<Pauses>,
     pub tally: Tally,
     /// Attempts end as soon as nothing of them is left half done.
     pub halt: CancellationToken,

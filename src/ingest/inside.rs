@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{DocumentFilter, Job, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Snapshot};
-use crate::types::{DocumentId, Note, SourceRef};
+use crate::types::{DocumentId, Note, SourceRef, UPLOADED};
 
 /// Documents in documents in documents: deeper ones are not read.
 const MAX_DEPTH: usize = 3;
@@ -21,6 +21,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether the file is one that was uploaded.
+    pub fn is_upload(&self) -> bool {
+        self.file.starts_with(UPLOADED)
+    }
+
     /// A file may be called like an attachment: then it is one.
     pub async fn of(uri: &str) -> Self {
         let mut place = Self { file: uri.to_owned(), inward: Vec::new() };

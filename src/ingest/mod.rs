@@ -16,11 +16,13 @@ mod dispatch;
 mod document;
 mod events;
 mod flow;
+mod guard;
 mod inside;
 mod jpeg;
 mod page;
 mod pause;
 mod plan;
+mod progress;
 mod report;
 mod slots;
 mod submit;
@@ -33,11 +35,13 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use collector::Collector;
 pub use disk::{DiskGuard, SpoolBudget, SpoolPermit};
 pub use events::{DocumentEvent, Event, Events, Happening};
+pub use guard::Questions;
 pub use plan::{CollectionPlan, CollectionPlans};
 pub use report::{DocumentRef, Report};
 pub use submit::{Comparison, Submitter};
@@ -47,9 +51,13 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::render::Renderer;
+use crate::source::Buckets;
 use crate::store::VectorStore;
+use crate::types::SourceRef;
 use acknowledge::Acknowledger;
 use flow::Flow;
+use guard::Guard;
+use pause::Pauses;
 use slots::DocumentSlots;
 use upkeep::Upkeep;
 use writer::Writer;
@@ -61,6 +69,8 @@ pub struct Parts {
     pub spool: PathBuf,
     /// Where the folders that were ingested lay: see [`crate::source::Roots`].
     pub roots: PathBuf,
+    /// Where documents are read from that lie in buckets.
+    pub buckets: Arc<Buckets>,
     pub disk: DiskGuard,
     pub spool_budget: SpoolBudget,
     pub renderer: Renderer,
@@ -70,12 +80,15 @@ pub struct Parts {
     pub blobs: Arc<dyn BlobStore>,
     pub collector: Arc<Collector>,
     pub events: Events,
+    /// Who asks goes before what comes in.
+    pub questions: Arc<Questions>,
 }
 
 /// Turns jobs into indexed documents, of every collection.
 pub struct Engine {
     parts: Arc<Parts>,
     submitted: Notify,
+    pauses: Arc<Pauses>,
 }
 
 /// When a run ends.
@@ -89,7 +102,7 @@ enum Until<'a> {
 
 impl Engine {
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), submitted: Notify::new() }
+        Self { parts: Arc::new(parts), submitted: Notify::new(), pauses: Arc::default() }
     }
 
     /// Every event from now on.
@@ -100,6 +113,22 @@ impl Engine {
     /// Something was submitted: an engine that waits looks at once.
     pub fn wake(&self) {
         self.submitted.notify_one();
+    }
+
+    /// Why work on a collection has waited for longer than `ingest.patience_s`, or waits for people to mend the configuration: what
+    /// a drain would have given up with.
+    pub fn out_of_patience(&self, collection: &str) -> Option<Error> {
+        self.pauses.out_of_patience(Some(collection), self.parts.settings.patience, Instant::now())
+    }
+
+    /// If the new build of a collection is complete, questions are asked of it from now on. Returns the documents that it lacks
+    /// and that people find now, with the reason, and whether it may still become complete.
+    ///
+    /// # Errors
+    /// What the ledger says.
+    pub async fn switch_complete(&self, collection: &str) -> Result<(Vec<(SourceRef, String)>, bool)> {
+        let outcome = dispatch::switch_complete(&self.parts, Some(collection)).await?;
+        Ok((outcome.would_lose, outcome.waiting))
     }
 
     /// Works until `stop`, then finishes what ends soon and gives the rest back unused.
@@ -153,7 +182,8 @@ impl Engine {
             acknowledger,
             documents,
             pages: Semaphore::new(parts.settings.pages_in_flight),
-            pauses: pause::Pauses::default(),
+            guard: Guard::new(parts.settings.pages_in_flight),
+            pauses: self.pauses.clone(),
             tally: report::Tally::default(),
             halt: halt.clone(),
         });

@@ -6,7 +6,7 @@ use super::flow::Flow;
 use super::jpeg;
 use super::plan::CollectionPlan;
 use crate::blobs::page_key;
-use crate::derive::{derive_page, terms};
+use crate::derive::{derive_page, ink, terms};
 use crate::error::{Error, Result};
 use crate::ledger::Job;
 use crate::render::OpenDocument;
@@ -35,6 +35,8 @@ pub async fn store(
     number: u32,
     halt: &CancellationToken,
 ) -> Result<Option<Vec<Note>>> {
+    let begin = flow.guard.page(&flow.parts.questions);
+    let Some(_place) = halt.run_until_cancelled(begin).await else { return Ok(None) };
     // Held until the page is in the store: this is what bounds memory.
     let Some(permit) = halt.run_until_cancelled(flow.pages.acquire()).await else { return Ok(None) };
     let _permit = permit.map_err(|_| Error::transient("the ingest is stopping"))?;
@@ -46,10 +48,11 @@ pub async fn store(
     let prepared = on_cpu(move || {
         let input = model.prepare(&rendered.image)?;
         let image = jpeg::encode(&rendered.image, quality)?;
-        Ok((rendered, input, image))
+        let boxes = ink::page_boxes(&rendered.image, &rendered.text);
+        Ok((rendered, input, image, boxes))
     });
     let Some(prepared) = halt.run_until_cancelled(prepared).await else { return Ok(None) };
-    let (rendered, input, image) = prepared?;
+    let (rendered, input, image, boxes) = prepared?;
     let RenderedPage { image: pixels, text, width_pt, height_pt, notes, .. } = rendered;
     let image_size = [pixels.width, pixels.height];
     drop(pixels);
@@ -109,6 +112,7 @@ pub async fn store(
         page_size: [width_pt, height_pt],
         image_size,
         image: key,
+        boxes,
         ingested_at: jiff::Timestamp::now().to_string(),
     };
     let id = PointId::new(job.document, &job.generation, number);

@@ -76,9 +76,13 @@ impl Pauses {
 
     /// Why something has been away for longer than `patience`, if it has. For people to set their configuration right nobody
     /// waits.
-    pub fn out_of_patience(&self, patience: Duration, now: Instant) -> Option<Error> {
-        let hopeless = |pause: &&Pause| now > pause.since + patience || pause.reason.kind() == Kind::Configuration;
-        self.lock().values().find(hopeless).map(|pause| pause.reason.duplicate())
+    /// Of what this collection needs; None: of what any does.
+    pub fn out_of_patience(&self, collection: Option<&str>, patience: Duration, now: Instant) -> Option<Error> {
+        let hopeless = |pause: &Pause| now > pause.since + patience || pause.reason.kind() == Kind::Configuration;
+        let concerned = |of: &Option<String>| collection.is_none_or(|name| of.as_ref().is_none_or(|of| of == name));
+        let pauses = self.lock();
+        let found = pauses.iter().find(|(of, pause)| concerned(of) && hopeless(pause));
+        found.map(|(_, pause)| pause.reason.duplicate())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Option<String>, Pause>> {
@@ -101,8 +105,9 @@ mod tests {
         let later = start + FIRST * 2;
         assert!(pauses.waiting(later).is_empty());
         assert_eq!(pauses.begin(Some("a"), &away, later), (FIRST * 2, false));
-        assert!(pauses.out_of_patience(Duration::from_secs(50), later).is_none());
-        assert!(pauses.out_of_patience(Duration::from_secs(50), start + Duration::from_secs(60)).is_some());
+        assert!(pauses.out_of_patience(None, Duration::from_secs(50), later).is_none());
+        assert!(pauses.out_of_patience(None, Duration::from_secs(50), start + Duration::from_secs(60)).is_some());
+        assert!(pauses.out_of_patience(Some("b"), Duration::ZERO, later).is_none(), "another collection's pause");
         assert!(pauses.end(Some("a")));
         assert_eq!(pauses.begin(Some("a"), &away, later), (FIRST, true));
     }
@@ -118,6 +123,6 @@ mod tests {
     fn nobody_waits_for_people_to_mend_their_configuration() {
         let (pauses, now) = (Pauses::default(), Instant::now());
         pauses.begin(Some("a"), &Error::configuration("there is no such model"), now);
-        assert!(pauses.out_of_patience(Duration::from_secs(1000), now).is_some());
+        assert!(pauses.out_of_patience(None, Duration::from_secs(1000), now).is_some());
     }
 }

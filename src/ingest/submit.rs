@@ -33,7 +33,8 @@ pub struct Submitter {
 /// What became of the files.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    pub queued: usize,
+    /// Documents that a job was written down for.
+    pub queued: Vec<DocumentId>,
     pub unchanged: usize,
     /// Pages that unchanged documents lack.
     pub missing_pages: Vec<(SourceFile, PageFailure)>,
@@ -52,7 +53,10 @@ impl Submitter {
         let mut comparison = Comparison::default();
         let mut hashed = stream::iter(files)
             .map(|file| async move {
-                let hash = hash_file(&file.real, self.max_document_bytes).await;
+                let hash = match &file.version {
+                    Some(version) => Ok(version.clone()),
+                    None => hash_file(&file.real, self.max_document_bytes).await,
+                };
                 (file, hash)
             })
             .buffered(HASHING);
@@ -84,7 +88,7 @@ impl Submitter {
                 what: Happening::Compared { queued: submitted == Submitted::Queued },
             }));
             match submitted {
-                Submitted::Queued => comparison.queued += 1,
+                Submitted::Queued => comparison.queued.push(submission.document),
                 Submitted::Unchanged(missing) => {
                     comparison.unchanged += 1;
                     let known = self.ledger.document(&self.tenant, submission.document).await?;

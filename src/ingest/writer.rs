@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Blame, Error, Result};
 use crate::store::VectorStore;
-use crate::telemetry::{Stage, Timer};
+use crate::telemetry::{Stage, StoreTimer, Timer};
 use crate::types::PagePoint;
 
 /// Pages waiting for the store. Few: a page's vectors are about 0.5 MB, and a full channel only says that the store is the
@@ -114,6 +114,7 @@ async fn write(store: &dyn VectorStore, physical: &str, points: Vec<PagePoint>) 
 
 /// A store that panics is a dependency that failed: the stage lives on, and no document pays.
 async fn upsert(store: &dyn VectorStore, physical: &str, points: Vec<PagePoint>) -> Result<()> {
+    let _timer = StoreTimer::start("upsert");
     AssertUnwindSafe(store.upsert(physical, points))
         .catch_unwind()
         .await

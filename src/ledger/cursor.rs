@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use super::records::DocumentRecord;
 use crate::error::{Error, Result};
 use crate::types::DocumentId;
 
@@ -39,6 +40,13 @@ impl Cursor {
                  begin anew"
             ))
         })
+    }
+}
+
+impl DocumentRecord {
+    /// [`DocumentFilter::after`](super::DocumentFilter::after) of a list that goes on behind this document.
+    pub fn cursor(&self) -> String {
+        Cursor { source_uri: self.source.uri.clone(), document: self.document_id }.to_text()
     }
 }
 

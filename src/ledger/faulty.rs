@@ -9,12 +9,13 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger, Listing,
-    Rejection, State, Submission, Submitted, Switch, Turn,
+    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, HeldKey, Indexed, Job, KeyRecord,
+    Keys, Ledger, Listing, NewKey, Progress, Queue, Receipt, Rejection, Retried, State, Stories, StoryEvent,
+    Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
 use crate::faults::Faults;
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{DocumentId, Generation, Groups, Tenant};
 
 /// A ledger before which faults are planned, for tests.
 #[doc(hidden)]
@@ -53,6 +54,16 @@ impl Ledger for FaultyLedger {
     async fn abandon(&self, collection: &str) -> Result<bool> {
         self.faults.meet("ledger.abandon").await?;
         self.inner.abandon(collection).await
+    }
+
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64> {
+        self.faults.meet("ledger.amend").await?;
+        self.inner.amend(collection, build).await
+    }
+
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        self.faults.meet("ledger.drop_collection").await?;
+        self.inner.drop_collection(collection).await
     }
 
     async fn put_incarnations(&self, physical: &str, accepted: &[String]) -> Result<()> {
@@ -149,9 +160,14 @@ impl Ledger for FaultyLedger {
         self.inner.delete(tenant, document).await
     }
 
-    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>> {
+    async fn visible_to(
+        &self,
+        tenant: &Tenant,
+        groups: &Groups,
+        documents: &[DocumentId],
+    ) -> Result<HashMap<DocumentId, Generation>> {
         self.faults.meet("ledger.visible").await?;
-        self.inner.visible(tenant, documents).await
+        self.inner.visible_to(tenant, groups, documents).await
     }
 
     async fn document(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<DocumentRecord>> {
@@ -164,9 +180,85 @@ impl Ledger for FaultyLedger {
         self.inner.documents(tenant, filter).await
     }
 
-    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
-        self.faults.meet("ledger.counts").await?;
-        self.inner.counts(tenant, collection).await
+    async fn count_documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>> {
+        self.faults.meet("ledger.count_documents").await?;
+        self.inner.count_documents(tenant, filter).await
+    }
+
+    async fn owner(&self, document: DocumentId) -> Result<Option<Tenant>> {
+        self.faults.meet("ledger.owner").await?;
+        self.inner.owner(document).await
+    }
+
+    async fn queue(&self) -> Result<Queue> {
+        self.faults.meet("ledger.queue").await?;
+        self.inner.queue().await
+    }
+}
+
+#[async_trait]
+impl Keys for FaultyLedger {
+    async fn put_key(&self, key: &NewKey) -> Result<KeyRecord> {
+        self.faults.meet("ledger.put_key").await?;
+        self.inner.put_key(key).await
+    }
+
+    async fn valid_key(&self, key_id: &str) -> Result<Option<HeldKey>> {
+        self.faults.meet("ledger.valid_key").await?;
+        self.inner.valid_key(key_id).await
+    }
+
+    async fn keys(&self, tenant: Option<&Tenant>) -> Result<Vec<KeyRecord>> {
+        self.faults.meet("ledger.keys").await?;
+        self.inner.keys(tenant).await
+    }
+
+    async fn has_keys(&self) -> Result<bool> {
+        self.faults.meet("ledger.has_keys").await?;
+        self.inner.has_keys().await
+    }
+
+    async fn revoke_key(&self, key_id: &str) -> Result<Option<KeyRecord>> {
+        self.faults.meet("ledger.revoke_key").await?;
+        self.inner.revoke_key(key_id).await
+    }
+
+    async fn secret(&self, name: &str, candidate: &str) -> Result<String> {
+        self.faults.meet("ledger.secret").await?;
+        self.inner.secret(name, candidate).await
+    }
+
+    async fn receipt(&self, tenant: &Tenant, request_key: &str) -> Result<Option<Receipt>> {
+        self.faults.meet("ledger.receipt").await?;
+        self.inner.receipt(tenant, request_key).await
+    }
+
+    async fn put_receipt(&self, tenant: &Tenant, request_key: &str, receipt: &Receipt) -> Result<()> {
+        self.faults.meet("ledger.put_receipt").await?;
+        self.inner.put_receipt(tenant, request_key, receipt).await
+    }
+}
+
+#[async_trait]
+impl Stories for FaultyLedger {
+    async fn story(&self, tenant: &Tenant, document: DocumentId) -> Result<Vec<StoryEvent>> {
+        self.faults.meet("ledger.story").await?;
+        self.inner.story(tenant, document).await
+    }
+
+    async fn progress(&self, job: &Job, progress: Progress) -> Result<()> {
+        self.faults.meet("ledger.progress").await?;
+        self.inner.progress(job, progress).await
+    }
+
+    async fn retry(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<Retried>> {
+        self.faults.meet("ledger.retry").await?;
+        self.inner.retry(tenant, document).await
+    }
+
+    async fn cancel(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<bool>> {
+        self.faults.meet("ledger.cancel").await?;
+        self.inner.cancel(tenant, document).await
     }
 }
 

@@ -14,21 +14,25 @@
 mod contract;
 mod cursor;
 mod faulty;
+mod keys;
 #[cfg(test)]
 mod model;
 mod records;
 mod sql;
+mod stories;
 #[cfg(test)]
 mod testing;
 mod transitions;
 
 #[doc(hidden)]
 pub use faulty::FaultyLedger;
+pub use keys::{HeldKey, KeyRecord, Keys, NewKey, Receipt};
 pub use records::{
-    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing, PageFailure,
-    Rejection, State, Submission, Submitted, Switch, Task,
+    Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing,
+    MAX_FILTER_TAGS, PageFailure, Queue, Rejection, State, Submission, Submitted, Switch, Task,
 };
 pub use sql::{PostgresLedger, PostgresSettings, SqliteLedger};
+pub use stories::{Chapter, KEPT_EVENTS, Progress, Retried, Stories, StoryEvent};
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -38,7 +42,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::error::Result;
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{DocumentId, Generation, Groups, Tenant};
 
 /// The present moment in Unix milliseconds: the system's clock in service, the test's own in tests.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -63,7 +67,7 @@ impl Turn {
 ///
 /// Errors of the ledger itself (disk, lock, damaged file) blame a dependency: no document pays for them.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: Keys + Stories {
     // ---- collections -----------------------------------------------------------------------------------------------
 
     async fn collection(&self, name: &str) -> Result<Option<CollectionRecord>>;
@@ -107,6 +111,20 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// Configuration, where there is no such collection.
     async fn abandon(&self, collection: &str) -> Result<bool>;
+
+    /// The vectors of a build were changed where they are, all of them alike: its recipe and definition are `build`'s from now on
+    /// (incarnations stay). What stands in it, and what is to be written to it, counts as made under the new recipe. Documents
+    /// that are just being written under the old one get a new submission; returns how many. Where the recipe is the same, as
+    /// [`Self::define`].
+    ///
+    /// # Errors
+    /// Configuration, where there is no such collection, or neither build has the `physical` name.
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64>;
+
+    /// Removes the collection, whosever its documents are: all are hidden at once, what stands of them is garbage, its physical
+    /// collections are retired, its name is free. Rows of documents go when their garbage has been collected. Returns how many
+    /// documents were hidden; None where there is no such collection.
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>>;
 
     /// The identities under which the vectors of a physical collection are known (one, or two while it is being changed).
     ///
@@ -212,7 +230,17 @@ pub trait Ledger: Send + Sync {
 
     /// Visible generation (in the active build) of each of these documents; hidden, unknown and other tenants' ones are left
     /// out.
-    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>>;
+    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>> {
+        self.visible_to(tenant, &Groups::All, documents).await
+    }
+
+    /// The same, for somebody of these groups: documents that are kept for others are left out.
+    async fn visible_to(
+        &self,
+        tenant: &Tenant,
+        groups: &Groups,
+        documents: &[DocumentId],
+    ) -> Result<HashMap<DocumentId, Generation>>;
 
     async fn document(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<DocumentRecord>>;
 
@@ -223,5 +251,17 @@ pub trait Ledger: Send + Sync {
     async fn documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<Listing>;
 
     /// Documents by state, of one collection or all.
-    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>>;
+    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
+        let collection = collection.map(str::to_owned);
+        self.count_documents(tenant, &DocumentFilter { collection, ..DocumentFilter::default() }).await
+    }
+
+    /// Documents that a filter means, by state; its limit and cursor don't matter.
+    async fn count_documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>>;
+
+    /// Whose document this is, for whoever holds a proof that its reader was let see it: a signed link.
+    async fn owner(&self, document: DocumentId) -> Result<Option<Tenant>>;
+
+    /// What waits and what is in work, of all tenants.
+    async fn queue(&self) -> Result<Queue>;
 }

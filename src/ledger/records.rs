@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::stories::Progress;
 use crate::error::Limit;
-use crate::types::{ContentHash, DocumentId, Generation, Note, RecipeId, SourceRef, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Groups, Note, RecipeId, SourceRef, Tenant};
 
 /// One way in which a collection is filled: one per recipe and schema. Its vectors have a collection of the store to
 /// themselves, so that two vector spaces never meet in one ranking.
@@ -225,9 +226,25 @@ pub struct DocumentRecord {
     pub visible: Option<Generation>,
     pub tags: BTreeMap<String, String>,
     pub attempts: u32,
+    /// How far the attempt is that runs now, once its pages are known.
+    pub progress: Option<Progress>,
     pub size_bytes: u64,
     /// RFC 3339.
     pub updated_at: String,
+}
+
+/// Most tags that a listing may ask for at once.
+pub const MAX_FILTER_TAGS: usize = 4;
+
+/// What waits and what is in work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Jobs that nobody holds.
+    pub waiting: u64,
+    /// Jobs that a worker holds.
+    pub in_work: u64,
+    /// Since when the oldest waiting one has been due, in milliseconds; None where none is due.
+    pub oldest_ms: Option<u64>,
 }
 
 /// Which documents to list.
@@ -237,6 +254,12 @@ pub struct DocumentFilter {
     pub state: Option<State>,
     /// Sources that begin with this.
     pub source_prefix: Option<String>,
+    /// Sources or titles that hold this, whatever the case of ASCII letters.
+    pub text: Option<String>,
+    /// Tags that the document has; at most [`MAX_FILTER_TAGS`].
+    pub tags: BTreeMap<String, String>,
+    /// Only what these groups may see.
+    pub groups: Groups,
     /// None: all of them.
     pub limit: Option<usize>,
     /// [`Listing::next_cursor`] of the listing before, of the same filter.

@@ -188,6 +188,17 @@ pub(super) fn on_define(name: &str, collection: Option<&CollectionRecord>, build
     Ok(OnDefine::Replace)
 }
 
+/// Whether the build has another recipe so far.
+///
+/// # Errors
+/// Configuration, where the collection has no such build.
+pub(super) fn on_amend(collection: &CollectionRecord, build: &Build) -> Result<bool> {
+    let existing = of_name(collection, &build.physical).ok_or_else(|| {
+        Error::configuration(format!("no build of collection '{}' is kept in '{}'", collection.name, build.physical))
+    })?;
+    Ok(existing.recipe != build.recipe)
+}
+
 /// What a call for a new build leads to.
 #[derive(Debug, PartialEq)]
 pub(super) enum OnRebuild {

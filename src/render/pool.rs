@@ -17,6 +17,7 @@ use super::protocol::Request;
 use super::queue::WorkQueue;
 use super::sniff::{Format, HEAD_BYTES, rejection, sniff};
 use crate::error::{Blame, Error, Result, io_error};
+use crate::telemetry;
 use crate::types::{DocumentInfo, PageImage, RenderLimits, RenderSettings, RenderedPage};
 
 /// A document that a worker could open. Pages may be asked for in any order and in parallel.
@@ -204,6 +205,7 @@ impl Pool {
                 }
                 Err(death) => death,
             };
+            telemetry::worker_death();
             tracing::warn!(?death, ?request, fresh, "a render worker died");
             if fresh || death == Death::TimedOut {
                 return Ok(Err(death));

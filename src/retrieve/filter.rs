@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::store::{Condition, DateField, Filter};
-use crate::types::{DocumentId, Tenant};
+use crate::types::{DocumentId, Groups, Tenant};
 
 /// Conditions on pages; all of them must hold.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +21,8 @@ pub struct PageFilter {
     pub created: (Option<String>, Option<String>),
     /// When the page was indexed, RFC 3339, inclusive.
     pub ingested: (Option<String>, Option<String>),
+    /// Whom documents are kept for that may be seen: set by the scope, whatever the caller says.
+    pub groups: Groups,
 }
 
 impl PageFilter {
@@ -42,6 +44,9 @@ impl PageFilter {
             if from.is_some() || to.is_some() {
                 must.push(Condition::Date { field, from: from.clone(), to: to.clone() });
             }
+        }
+        if let Groups::Of(groups) = &self.groups {
+            must.push(Condition::AllowedTo(groups.clone()));
         }
         Filter::of(tenant).with(must)
     }

@@ -6,6 +6,7 @@
 mod evidence;
 mod explain;
 mod filter;
+mod grammar;
 mod plan;
 mod snippet;
 mod words;
@@ -16,17 +17,19 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-pub use evidence::{Evidence, similarity_map};
+pub use evidence::{Evidence, Heatmap, Marks, Region, TokenHeat, highlight, similarity_map};
 pub use explain::{Explanation, FoundBy, HitReport, StageReport};
 pub use filter::PageFilter;
+pub use grammar::{FilterText, PageRange, from_date, parse_pages, to_date};
 pub use snippet::{Passage, passages, snippet};
 pub use words::{WordEvidence, WordSearch};
 
 use crate::derive::terms::AskedWords;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::store::{ScoredPoint, StoreQuery, VectorStore};
-use crate::types::{DocumentId, Generation, NamedVector, Plan, PointId, QuestionEmbedding, Tenant, VectorName};
+use crate::store::{ScoredPoint, StoreQuery, StoredPoint, VectorStore};
+use crate::telemetry::StoreTimer;
+use crate::types::{ContentHash, DocumentId, Generation, Groups, NamedVector, Plan, PointId, Tenant, VectorName};
 
 /// How many times a query may be repeated with a larger limit because hits were hidden.
 const MAX_ROUNDS: usize = 4;
@@ -49,6 +52,12 @@ pub struct Hit {
     pub page_label: Option<String>,
     pub page_count: u32,
     pub score: f32,
+    /// How much of the question the page answers, `0.0..=1.0`, whatever plan found it: MaxSim of the question's own tokens over
+    /// their number. None where the collection keeps no patches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relevance: Option<f32>,
+    /// Where on the page it is answered, best first; empty where nothing stands out.
+    pub regions: Vec<Region>,
     pub section_title: Option<String>,
     pub breadcrumbs: Vec<String>,
     /// The part of the text layer nearest to the question; empty for scans.
@@ -75,6 +84,11 @@ pub struct HitDetail {
     pub generation: Generation,
     pub text: String,
     pub image_key: String,
+    pub content_hash: ContentHash,
+    /// Width and height in points (pictures: pixels).
+    pub page_size: [f32; 2],
+    /// Height of the words in the hit's regions, as a fraction of the page's; None where there are none.
+    pub word_height: Option<f32>,
 }
 
 /// A search that is ready to run: question vectors, plan, filter.
@@ -119,7 +133,7 @@ impl Retriever {
         Self { store, ledger }
     }
 
-    /// Best pages first, at most `search.limit`. `image` of each hit is still the blob key.
+    /// Best pages first, at most `search.limit`. `image` of each hit is still the blob key, and no region is known yet.
     ///
     /// # Errors
     /// Configuration, where the plan asks for a vector that the question could not be turned into; else what the store says.
@@ -131,9 +145,11 @@ impl Retriever {
         let mut round = 1;
         loop {
             let query = plan::translate(search, fetch)?;
+            let timer = StoreTimer::start("query");
             let found = self.store.query(search.collection, query).await?;
+            drop(timer);
             let exhausted = found.len() < fetch;
-            let mut shown = self.visible(search.tenant, found).await?;
+            let mut shown = self.visible(search.tenant, &search.filter.groups, found).await?;
             if shown.len() >= search.limit || exhausted || round == MAX_ROUNDS {
                 shown.truncate(search.limit);
                 let question = AskedWords::new(search.question);
@@ -145,34 +161,29 @@ impl Retriever {
         }
     }
 
-    /// Keeps the hits that belong to their document's visible generation.
-    async fn visible(&self, tenant: &Tenant, points: Vec<ScoredPoint>) -> Result<Vec<ScoredPoint>> {
+    /// Keeps the hits that belong to their document's visible generation, if the document is not kept for others.
+    async fn visible(&self, tenant: &Tenant, groups: &Groups, points: Vec<ScoredPoint>) -> Result<Vec<ScoredPoint>> {
         let mut documents: Vec<DocumentId> = points.iter().map(|point| point.payload.document_id).collect();
         documents.sort_unstable();
         documents.dedup();
-        let visible = self.ledger.visible(tenant, &documents).await?;
+        let visible = self.ledger.visible_to(tenant, groups, &documents).await?;
         Ok(points
             .into_iter()
             .filter(|point| visible.get(&point.payload.document_id) == Some(&point.payload.generation))
             .collect())
     }
 
-    /// Where on the hit's page each token of the question is answered. Needs the stored patches.
+    /// Points of these pages with their stored patches; those that are gone are left out.
     ///
     /// # Errors
-    /// Permanent, if the tenant has no such page any more.
-    pub async fn evidence(
+    /// What the store says.
+    pub async fn with_patches(
         &self,
         collection: &str,
         tenant: &Tenant,
-        hit: &Hit,
-        question: &QuestionEmbedding,
-    ) -> Result<Evidence> {
-        let stored = self.store.retrieve(collection, tenant, &[hit.detail.point], &[VectorName::Patches]).await?;
-        let point = stored.into_iter().next().ok_or_else(|| {
-            Error::permanent(format!("page {} of {} is no longer in the store: ask again", hit.page, hit.source))
-        })?;
-        similarity_map(&point, question)
+        points: &[PointId],
+    ) -> Result<Vec<StoredPoint>> {
+        self.store.retrieve(collection, tenant, points, &[VectorName::Patches]).await
     }
 }
 
@@ -193,7 +204,12 @@ fn hit(point: ScoredPoint, question: &AskedWords) -> Hit {
             generation: payload.generation,
             text: payload.text,
             image_key: payload.image.clone(),
+            content_hash: payload.content_hash,
+            page_size: payload.page_size,
+            word_height: None,
         },
+        relevance: None,
+        regions: Vec::new(),
         document_id: payload.document_id,
         source: payload.source,
         title: payload.title,

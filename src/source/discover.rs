@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ffi::OsStr;
 use std::fs::{FileType, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +15,7 @@ use super::glob::Glob;
 use super::prune::WalkedRoot;
 use super::uri::{same_name, source_uri};
 use crate::error::{Blame, Error, Result, ResultExt, io_error};
-use crate::types::SourceRef;
+use crate::types::{ContentHash, SourceRef};
 
 /// Files that a walk takes unless told otherwise, in lower case.
 pub const EXTENSIONS: [&str; 9] = ["pdf", "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff"];
@@ -47,6 +48,8 @@ pub struct SourceFile {
     pub real: PathBuf,
     pub source: SourceRef,
     pub size_bytes: u64,
+    /// What is known of its content without reading it: an object's version. None: a file, to be hashed.
+    pub version: Option<ContentHash>,
 }
 
 /// What a walk found.
@@ -189,8 +192,7 @@ impl<'a> Walk<'a> {
         } else if has_known_extension(entry.path()) {
             "documents that were left out".to_owned()
         } else {
-            let extension = entry.path().extension().map(|extension| extension.to_string_lossy().to_lowercase());
-            extension.map_or_else(|| "files without an ending".to_owned(), |extension| format!(".{extension}"))
+            ending_of(entry.path())
         };
         *self.passed_over.entry(kind).or_default() += 1;
     }
@@ -266,7 +268,7 @@ impl<'a> Walk<'a> {
         if better {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let source = SourceRef { uri: source_uri(&path), name };
-            let file = SourceFile { path, real: real.clone(), source, size_bytes: metadata.len() };
+            let file = SourceFile { path, real: real.clone(), source, size_bytes: metadata.len(), version: None };
             self.found.insert(real, file);
         }
         true
@@ -291,7 +293,17 @@ fn absolute(path: &Path, is_folder: bool) -> io::Result<PathBuf> {
     }
 }
 
-fn has_known_extension(path: &Path) -> bool {
+/// How a file that is passed over is counted: by its ending.
+pub(super) fn ending_of(path: &Path) -> String {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.map_or_else(|| "files without an ending".to_owned(), |extension| format!(".{extension}"))
+}
+
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(b".")
+}
+
+pub(super) fn has_known_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }

@@ -2,16 +2,19 @@
 //! that stand still. Nothing here looks into a document; nothing but regular files is ever opened, and
 //! no symbolic link is followed that nobody asked for.
 //!
-//! Everything but [`snapshot()`] and [`hash_file`] blocks: call it off the async runtime's threads.
+//! Everything but [`snapshot()`], [`receive`] and [`hash_file`] blocks: call it off the async runtime's threads.
 
+mod bucket;
 mod discover;
 mod glob;
 mod open;
 pub mod prune;
 mod snapshot;
 mod uri;
+pub mod watch;
 
+pub use bucket::{Buckets, is_in_bucket};
 pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};
-pub use snapshot::{Snapshot, clear_spool, hash_file, snapshot, spool};
+pub use snapshot::{Snapshot, clear_spool, hash_file, open_again, open_as_indexed, receive, snapshot, spool};
 pub use uri::{attachment_of, attachment_uri, same_name, source_path, source_uri};

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::bucket::is_in_bucket;
 use super::uri::{attachment_of, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
-use crate::types::DocumentId;
+use crate::types::{DocumentId, UPLOADED};
 
 /// A root may lose so many documents without a question...
 const UNASKED_DOCUMENTS: usize = 10;
@@ -126,6 +127,10 @@ pub fn is_below(uri: &str, folder: &str) -> bool {
 
 /// Whether a file is certainly gone: one that can't be looked at may still be there. Blocks.
 pub fn is_gone(uri: &str) -> bool {
+    // Nobody asked the bucket, and uploads have no file.
+    if uri.starts_with(UPLOADED) || is_in_bucket(uri) {
+        return false;
+    }
     let is_missing = |uri: &str| matches!(source_path(uri).try_exists(), Ok(false));
     is_missing(uri) && attachment_of(uri).is_none_or(|(around, _)| is_gone(around))
 }
@@ -195,6 +200,9 @@ impl Roots {
     /// The root of a document, when it is away: gone, or on another device than when it was ingested. A mount point without
     /// its share is a folder like any other, and a file that is missing there is not the document's fault. Blocks.
     pub fn away(&self, collection: &str, uri: &str) -> Option<PathBuf> {
+        if is_in_bucket(uri) {
+            return None;
+        }
         let held = |record: &&RootRecord| record.collection == collection && is_below(uri, &record.root_uri);
         let moved = |record: &RootRecord| {
             let root = source_path(&record.root_uri);

@@ -12,11 +12,13 @@
 //! [`SourceFile::real`]: super::SourceFile::real
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::open::{open_straight, open_through_links, unreadable};
@@ -27,8 +29,11 @@ use crate::types::ContentHash;
 /// Read at a time: large enough for BLAKE3 to use all of its lanes, small beside a page image.
 const CHUNK_BYTES: usize = 1 << 20;
 
+/// Pieces between whoever sends them and the disk.
+const PIECES_IN_FLIGHT: usize = 16;
+
 /// How spool files end.
-const SPOOL_SUFFIX: &str = ".spool";
+pub(super) const SPOOL_SUFFIX: &str = ".spool";
 
 /// A private copy of a file as it was at one moment. Dropping it removes the copy.
 #[derive(Debug)]
@@ -76,6 +81,58 @@ pub async fn spool(bytes: Bytes, spool_folder: &Path) -> Result<Snapshot> {
     .await
 }
 
+/// A private copy of bytes that come piece by piece: hashed while they are written, on a thread of their own, and never in memory
+/// as a whole. Cut off, they leave nothing.
+///
+/// # Errors
+/// What the stream says. Permanent, the document's fault: more than `max_bytes` (limit `max_document_bytes`). A dependency's fault:
+/// the spool folder can't be written.
+pub async fn receive<S>(pieces: S, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot>
+where
+    S: Stream<Item = Result<Bytes>> + Send,
+{
+    let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
+    let spool_folder = spool_folder.to_owned();
+    let writing = blocking(move || write_pieces(receiver, &spool_folder));
+    let sending = async move {
+        let mut pieces = std::pin::pin!(pieces);
+        let mut size = 0u64;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            size += piece.len() as u64;
+            if size > max_bytes {
+                let message = format!("larger than the {max_bytes} bytes allowed (max_document_bytes)");
+                return Err(Error::permanent(message).at_limit("max_document_bytes", max_bytes));
+            }
+            if sender.send(piece).await.is_err() {
+                // what went wrong the writer tells
+                break;
+            }
+        }
+        Ok(())
+    };
+    let (copy, sent) = tokio::join!(writing, sending);
+    // a copy of half of it goes with its value
+    sent.and(copy)
+}
+
+fn write_pieces(mut pieces: mpsc::Receiver<Bytes>, spool_folder: &Path) -> Result<Snapshot> {
+    durable_folder(spool_folder)?;
+    let path = spool_folder.join(format!("{}{SPOOL_SUFFIX}", Uuid::new_v4()));
+    let mut copy = Snapshot { path, content_hash: ContentHash::of(b""), size_bytes: 0 };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(&copy.path).map_err(|error| spool_error("create", &copy.path, error))?;
+    let mut hasher = blake3::Hasher::new();
+    while let Some(piece) = pieces.blocking_recv() {
+        hasher.update(&piece);
+        file.write_all(&piece).map_err(|error| spool_error("write", &copy.path, error))?;
+        copy.size_bytes += piece.len() as u64;
+    }
+    copy.content_hash = ContentHash(hasher.finalize().to_hex().to_string());
+    Ok(copy)
+}
+
 /// The hash that [`snapshot`] would find now, without a copy. For submission: `path` is [`SourceFile::real`], in which there
 /// is no link; one that is there now was put there since, and is not followed.
 ///
@@ -116,6 +173,35 @@ pub fn clear_spool(spool_folder: &Path) -> Result<usize> {
         }
     }
     Ok(removed)
+}
+
+/// Opens the file of a document as it was indexed, to be passed on: beneath its root, no link followed but to those very bytes.
+/// Reads all of it once. Blocks.
+///
+/// # Errors
+/// Permanent: it is not what was indexed any more. Else as [`snapshot`].
+pub fn open_as_indexed(path: &Path, indexed: &ContentHash) -> Result<(File, u64)> {
+    let (mut file, metadata) = match open_straight(path)? {
+        Some(opened) => opened,
+        None => open_through_links(path)?,
+    };
+    let (found, size) = read_through(path, &mut file, &Stamp::of(&metadata), |_| Ok(()))?;
+    if found != *indexed {
+        return Err(Error::permanent("the file is not what was indexed any more"));
+    }
+    file.rewind().map_err(|error| unreadable("read", path, error))?;
+    Ok((file, size))
+}
+
+/// Opens a file once more that [`open_as_indexed`] was content with. Blocks.
+///
+/// # Errors
+/// As [`snapshot`].
+pub fn open_again(path: &Path) -> Result<File> {
+    Ok(match open_straight(path)? {
+        Some((file, _)) => file,
+        None => open_through_links(path)?.0,
+    })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -256,6 +342,23 @@ mod tests {
     use crate::error::{Kind, Limit};
 
     const NO_LIMIT: u64 = u64::MAX;
+
+    #[tokio::test]
+    async fn pieces_become_a_copy_and_what_is_cut_off_leaves_nothing() {
+        let spool = TempDir::new().unwrap();
+        let pieces = |last: Result<Bytes>| {
+            futures::stream::iter([Ok(Bytes::from_static(b"one ")), Ok(Bytes::from_static(b"two")), last])
+        };
+        let copy = receive(pieces(Ok(Bytes::new())), spool.path(), 7).await.unwrap();
+        assert_eq!((copy.size_bytes, fs::read(&copy.path).unwrap()), (7, b"one two".to_vec()));
+        assert_eq!(copy.content_hash, ContentHash::of(b"one two"));
+        drop(copy);
+        let cut = receive(pieces(Err(Error::transient("cut"))), spool.path(), NO_LIMIT).await.unwrap_err();
+        assert_eq!(cut.to_string(), "cut");
+        let large = receive(pieces(Ok(Bytes::from_static(b"!"))), spool.path(), 7).await.unwrap_err();
+        assert_eq!(large.limit(), Some(&Limit { name: "max_document_bytes".into(), value: 7 }));
+        assert_eq!(fs::read_dir(spool.path()).unwrap().count(), 0);
+    }
 
     fn file(content: &[u8]) -> (TempDir, PathBuf, PathBuf) {
         let folder = TempDir::new().unwrap();

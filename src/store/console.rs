@@ -248,6 +248,10 @@ fn condition(condition: &Condition) -> Value {
             };
             range(key, json!(from), json!(to))
         }
+        Condition::AllowedTo(groups) => {
+            let any = json!({ "key": field::ALLOWED, "match": { "any": groups } });
+            json!({ "should": [{ "is_empty": { "key": field::ALLOWED } }, any] })
+        }
         Condition::Ids(ids) => json!({ "has_id": ids }),
         Condition::Any(any) if any.is_empty() => json!({ "has_id": [] }),
         Condition::Any(any) => json!({ "should": any.iter().map(self::condition).collect::<Vec<_>>() }),

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{CollectionInfo, Filter, ScoredPoint, StoreInfo, StoreQuery, StoredPoint, VectorStore, Walk};
+use super::{CollectionInfo, Filter, MoreVectors, ScoredPoint, StoreInfo, StoreQuery, StoredPoint, VectorStore, Walk};
 use crate::error::Result;
 use crate::faults::Faults;
-use crate::types::{DocumentId, Generation, PagePoint, PointId, Schema, Tenant, VectorName};
+use crate::types::{DocumentId, Generation, PagePoint, PointId, RecipeId, Schema, Tenant, VectorName, VectorSpec};
 
 /// A store whose calls meet [`Faults`] first, under the name `store.METHOD`, and then go on to a real one.
 pub struct FaultyStore {
@@ -65,6 +65,38 @@ impl VectorStore for FaultyStore {
     async fn upsert(&self, collection: &str, points: Vec<PagePoint>) -> Result<()> {
         self.faults.meet("store.upsert").await?;
         self.inner.upsert(collection, points).await
+    }
+
+    async fn changes_vectors_in_place(&self) -> Result<bool> {
+        self.faults.meet("store.changes_vectors_in_place").await?;
+        self.inner.changes_vectors_in_place().await
+    }
+
+    async fn add_vector(&self, collection: &str, spec: &VectorSpec) -> Result<()> {
+        self.faults.meet("store.add_vector").await?;
+        self.inner.add_vector(collection, spec).await
+    }
+
+    async fn remove_vector(&self, collection: &str, vector: VectorName) -> Result<()> {
+        self.faults.meet("store.remove_vector").await?;
+        self.inner.remove_vector(collection, vector).await
+    }
+
+    async fn walk_lacking(
+        &self,
+        collection: &str,
+        vector: VectorName,
+        from_vector: VectorName,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<Walk> {
+        self.faults.meet("store.walk_lacking").await?;
+        self.inner.walk_lacking(collection, vector, from_vector, from, limit).await
+    }
+
+    async fn put_vectors(&self, collection: &str, recipe: &RecipeId, points: Vec<MoreVectors>) -> Result<()> {
+        self.faults.meet("store.put_vectors").await?;
+        self.inner.put_vectors(collection, recipe, points).await
     }
 
     async fn flush(&self, collection: &str) -> Result<()> {

@@ -163,6 +163,7 @@ impl Page {
             page_size: [595.25, 842.0],
             image_size: [1654, 2339],
             image: format!("images/{}/{}.jpg", self.document, self.page),
+            boxes: None,
             ingested_at: "2025-01-02T03:04:05Z".into(),
         }
     }

@@ -26,16 +26,18 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::{
-    DocumentId, Fusion, Generation, Multivector, NamedVector, PagePayload, PagePoint, PointId, Schema, SearchParams,
-    SparseVector, Tenant, VectorName,
+    DocumentId, Fusion, Generation, Multivector, NamedVector, PagePayload, PagePoint, PointId, RecipeId, Schema,
+    SearchParams, SparseVector, Tenant, VectorName, VectorSpec,
 };
 
 pub use console::{ConsoleRequest, collection_requests, query_request};
 pub use edge::EdgeStore;
 pub use info::{CollectionInfo, Optimizer, Owned, PageOf, StoreInfo, Walk};
-pub use qdrant::QdrantStore;
+pub use qdrant::{
+    ForeignCollection, ForeignId, ForeignNote, ForeignQuestion, ForeignSlice, ForeignSource, QdrantStore,
+};
 
 /// A store of page points, one schema a collection. All methods may be called from many tasks at once. Every method that
 /// reads or changes points fails with a configuration error if the collection does not exist.
@@ -83,6 +85,55 @@ pub trait VectorStore: Send + Sync {
     /// A bug, naming page and vector, if a point would change its number of rows. Permanent, naming page and vector, if
     /// a point does not fit the schema. In both cases nothing is written.
     async fn upsert(&self, collection: &str, points: Vec<PagePoint>) -> Result<()>;
+
+    /// Whether vectors can be added to a filled collection, and taken from it, where it is: a server can from 1.18 on. Where it
+    /// can't, the methods that do it refuse.
+    async fn changes_vectors_in_place(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Gives the collection a vector that its points do not have yet. Nothing happens where it has it.
+    ///
+    /// # Errors
+    /// Configuration, where it has another of that name, or the store cannot.
+    async fn add_vector(&self, collection: &str, spec: &VectorSpec) -> Result<()> {
+        Err(fixed_vectors(collection, spec.name))
+    }
+
+    /// Takes a vector from the collection and from every point. Nothing happens where it has none of that name.
+    ///
+    /// # Errors
+    /// Configuration, where the store cannot.
+    async fn remove_vector(&self, collection: &str, vector: VectorName) -> Result<()> {
+        Err(fixed_vectors(collection, vector))
+    }
+
+    /// As [`Self::walk`], of the points that have a vector `from_vector` and none called `vector`.
+    ///
+    /// # Errors
+    /// Configuration, where the store cannot change vectors in place.
+    async fn walk_lacking(
+        &self,
+        collection: &str,
+        vector: VectorName,
+        _from_vector: VectorName,
+        _from: Option<&str>,
+        _limit: usize,
+    ) -> Result<Walk> {
+        Err(fixed_vectors(collection, vector))
+    }
+
+    /// Adds vectors to points that are there, and says in their payloads under which recipe their vectors are now. Points that
+    /// are gone by now are passed over. Durable when it returns.
+    ///
+    /// # Errors
+    /// As [`Self::upsert`]; configuration, where the store cannot change vectors in place.
+    async fn put_vectors(&self, collection: &str, _recipe: &RecipeId, points: Vec<MoreVectors>) -> Result<()> {
+        match points.iter().flat_map(|more| more.vectors.keys()).next() {
+            Some(name) => Err(fixed_vectors(collection, *name)),
+            None => Ok(()),
+        }
+    }
 
     /// Whether other processes may have the store open at the same time.
     fn is_shared(&self) -> bool {
@@ -145,6 +196,23 @@ pub trait VectorStore: Send + Sync {
     async fn collection_info(&self, collection: &str) -> Result<CollectionInfo>;
 }
 
+/// Vectors for a point that is stored without them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MoreVectors {
+    pub id: PointId,
+    /// What errors call it: `page 3 of report.pdf`.
+    pub page: String,
+    pub vectors: BTreeMap<VectorName, NamedVector>,
+}
+
+/// What a store says that keeps the vectors that a collection was made with.
+fn fixed_vectors(collection: &str, vector: VectorName) -> Error {
+    Error::configuration(format!(
+        "this store cannot change the vectors of a filled collection where it is ('{vector}' of '{collection}'): a collection \
+         beside it can have others"
+    ))
+}
+
 /// What one stage compares with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum QueryVector {
@@ -164,6 +232,17 @@ pub struct QueryNode {
     pub params: SearchParams,
     pub score_threshold: Option<f32>,
     pub limit: usize,
+}
+
+impl QueryNode {
+    /// Every vector that the tree compares with.
+    fn vectors(&self) -> Vec<VectorName> {
+        let own = match &self.scoring {
+            Some(Scoring::Nearest { using, .. }) => Some(*using),
+            _ => None,
+        };
+        own.into_iter().chain(self.prefetch.iter().flat_map(Self::vectors)).collect()
+    }
 }
 
 /// How a stage orders its candidates.
@@ -234,6 +313,8 @@ pub enum Condition {
         from: Option<String>,
         to: Option<String>,
     },
+    /// Of a document that is kept for nobody in particular, or for one of these groups.
+    AllowedTo(Vec<String>),
     Ids(Vec<PointId>),
     /// At least one holds.
     Any(Vec<Condition>),

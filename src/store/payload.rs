@@ -11,8 +11,8 @@ use super::info::PageOf;
 use super::schema::field;
 use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::{
-    Datatype, Generation, MAX_MULTIVECTOR_FLOATS, NamedVector, PagePayload, PagePoint, PointId, Schema, SparseVector,
-    Tenant, VectorKind, VectorName, VectorSpec,
+    self, Datatype, Generation, MAX_MULTIVECTOR_FLOATS, NamedVector, PagePayload, PagePoint, PointId, Schema,
+    SparseVector, Tenant, VectorKind, VectorName, VectorSpec,
 };
 
 /// A point that fits its schema.
@@ -67,7 +67,11 @@ pub(super) fn check(point: PagePoint, schema: &Schema) -> Result<CheckedPoint> {
     Ok(CheckedPoint { id, page, vectors: checked, missing, payload, floats, largest_bytes })
 }
 
-fn as_stored(spec: &VectorSpec, vector: NamedVector) -> Result<NamedVector> {
+/// As it will be kept under `spec`.
+///
+/// # Errors
+/// As [`check`], without the page's name.
+pub(super) fn as_stored(spec: &VectorSpec, vector: NamedVector) -> Result<NamedVector> {
     let name = spec.name;
     match (spec.kind, vector) {
         (VectorKind::Dense { dim }, NamedVector::Dense(values)) => {
@@ -149,7 +153,7 @@ pub(super) fn check_finite(name: VectorName, values: &[f32]) -> Result<()> {
     }
 }
 
-/// A page's payload: its own fields, and its tags once more in [`field::TAG_LIST`].
+/// A page's payload: its own fields, its tags once more in [`field::TAG_LIST`], and whom they let see it in [`field::ALLOWED`].
 fn to_json(payload: &PagePayload) -> Result<Map<String, Value>> {
     let value = serde_json::to_value(payload)
         .map_err(|error| Error::bug("a page's payload does not become JSON").with_source(error))?;
@@ -159,16 +163,27 @@ fn to_json(payload: &PagePayload) -> Result<Map<String, Value>> {
     if !payload.tags.is_empty() {
         map.insert(field::TAG_LIST.to_owned(), tag_list(&payload.tags));
     }
+    if let Some(groups) = allowed_list(&payload.tags) {
+        map.insert(field::ALLOWED.to_owned(), groups);
+    }
     Ok(map)
 }
 
 /// The fields of a payload that tags are kept in; null for fields that a page without tags does not have.
-pub(super) fn tag_fields(tags: &BTreeMap<String, String>) -> [(&'static str, Value); 2] {
+pub(super) fn tag_fields(tags: &BTreeMap<String, String>) -> [(&'static str, Value); 3] {
+    let allowed = (field::ALLOWED, allowed_list(tags).unwrap_or_default());
     if tags.is_empty() {
-        return [("tags", Value::Null), (field::TAG_LIST, Value::Null)];
+        return [("tags", Value::Null), (field::TAG_LIST, Value::Null), allowed];
     }
     let object = tags.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect();
-    [("tags", Value::Object(object)), (field::TAG_LIST, tag_list(tags))]
+    [("tags", Value::Object(object)), (field::TAG_LIST, tag_list(tags)), allowed]
+}
+
+/// The groups that a document with these tags is kept for. A list that names nobody holds a group without a name: an empty one
+/// would be none.
+fn allowed_list(tags: &BTreeMap<String, String>) -> Option<Value> {
+    let allowed = types::allowed(tags)?;
+    Some(if allowed.is_empty() { vec![""].into() } else { allowed.into() })
 }
 
 fn tag_list(tags: &BTreeMap<String, String>) -> Value {
@@ -228,7 +243,7 @@ mod tests {
         let json = to_json(&page.payload()).unwrap();
         assert_eq!(json["tag_list"], serde_json::json!(["team=blue"]));
         for (field, value) in tag_fields(&page.payload().tags) {
-            assert_eq!(json[field], value);
+            assert_eq!(json.get(field).unwrap_or(&Value::Null), &value);
         }
         assert_eq!(from_json(page.id(), Some(json)).unwrap(), page.payload());
     }
@@ -241,6 +256,15 @@ mod tests {
         assert_eq!((owner.tenant, owner.document, owner.page), (page.payload().tenant, page.document_id(), 7));
         json.remove("generation");
         assert_eq!(page_of(&json), None);
+    }
+
+    #[test]
+    fn a_list_of_groups_that_names_nobody_is_no_missing_list() {
+        let allowed = |groups: &'static str| {
+            to_json(&Page::new(1, 1).tag("allowed", groups).payload()).unwrap()["allowed"].clone()
+        };
+        assert_eq!(allowed("finance, legal"), serde_json::json!(["finance", "legal"]));
+        assert_eq!(allowed(" ,"), serde_json::json!([""]));
     }
 
     #[test]

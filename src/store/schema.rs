@@ -16,6 +16,8 @@ pub(super) mod field {
     pub const TITLE: &str = "title";
     /// The page's tags, flattened to `key=value`, so that one index serves tags of any key.
     pub const TAG_LIST: &str = "tag_list";
+    /// The groups that the page's document is kept for; without it everybody of the tenant sees it.
+    pub const ALLOWED: &str = "allowed";
     pub const PAGE: &str = "page";
     pub const CREATED: &str = "created";
     pub const INGESTED_AT: &str = "ingested_at";
@@ -34,13 +36,14 @@ pub(super) enum FieldIndex {
 }
 
 /// Every payload field that a filter may name, with its index.
-pub(super) const PAYLOAD_INDEXES: [(&str, FieldIndex); 9] = [
+pub(super) const PAYLOAD_INDEXES: [(&str, FieldIndex); 10] = [
     (field::TENANT, FieldIndex::Tenant),
     (field::DOCUMENT_ID, FieldIndex::Uuid),
     (field::GENERATION, FieldIndex::Keyword),
     (field::SOURCE, FieldIndex::Keyword),
     (field::TITLE, FieldIndex::Keyword),
     (field::TAG_LIST, FieldIndex::Keyword),
+    (field::ALLOWED, FieldIndex::Keyword),
     (field::PAGE, FieldIndex::Integer),
     (field::CREATED, FieldIndex::Datetime),
     (field::INGESTED_AT, FieldIndex::Datetime),

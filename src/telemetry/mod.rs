@@ -2,6 +2,7 @@
 //! never come through here.
 
 mod metric;
+mod recorder;
 mod visible;
 
 use std::io::{IsTerminal, stderr};
@@ -11,7 +12,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-pub use metric::{Metric, Outcome, Stage, Timer, document, pages};
+pub use metric::{
+    Metric, Outcome, Stage, StoreTimer, Timer, batch, document, model_busy, pages, queue, request, resident_bytes,
+    retry, worker_death,
+};
+pub use recorder::{record_metrics, rendered_metrics};
 pub use visible::{is_unsafe, visible, visible_line};
 
 use crate::config::{Log, LogFormat};

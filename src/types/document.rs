@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Note;
+use super::{ContentHash, Note};
+
+/// How the URI of what was uploaded begins; the hash of its bytes and its file's name follow: `upload:HASH/report.pdf`.
+pub const UPLOADED: &str = "upload:";
 
 /// Where a document came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -11,6 +14,18 @@ pub struct SourceRef {
     pub uri: String,
     /// What people call it: the file name.
     pub name: String,
+}
+
+impl SourceRef {
+    /// Of bytes that came with a request. The same bytes under the same name are the same document.
+    pub fn upload(content_hash: &ContentHash, name: &str) -> Self {
+        Self { uri: format!("{UPLOADED}{content_hash}/{name}"), name: name.to_owned() }
+    }
+
+    /// Whether the document's bytes came with a request, and are kept by Quire.
+    pub fn is_upload(&self) -> bool {
+        self.uri.starts_with(UPLOADED)
+    }
 }
 
 /// One line of a PDF's outline.

@@ -157,6 +157,11 @@ impl TokenLayout {
         Lines { count, of_tokens: self.cells.iter().map(|cell| cell.and_then(line)).collect() }
     }
 
+    /// Number of the scale that each vector is a cell of; None for a token that is no part of the image.
+    pub fn scales_of_tokens(&self) -> Vec<Option<usize>> {
+        self.cells.iter().map(|cell| Some(self.place((*cell)?)?.0)).collect()
+    }
+
     /// The scale that a cell belongs to, with its number, and the cell's number in it.
     fn place(&self, cell: u32) -> Option<(usize, Scale, u32)> {
         let mut first = 0;

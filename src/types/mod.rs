@@ -1,6 +1,8 @@
 //! Pure data that every room may use: ids and hashes, documents, pages, vectors, points, plans. No I/O, no dependencies on
 //! other rooms, nothing that can block.
 
+mod access;
+mod boxes;
 mod codebook;
 mod derive;
 mod device;
@@ -16,10 +18,12 @@ mod render;
 mod schema;
 mod vectors;
 
+pub use access::{ALLOWED, Groups, Permission, allowed, allowed_tag, check_group};
+pub use boxes::PackedBoxes;
 pub use codebook::{Codebook, Norms, PrincipalComponents, RoundedEntries};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use device::Device;
-pub use document::{Attachment, DocumentInfo, OutlineEntry, Section, SourceRef};
+pub use document::{Attachment, DocumentInfo, OutlineEntry, Section, SourceRef, UPLOADED};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use layout::{Grid, Lines, PackedLayout, PayloadLayout, Scale, TokenLayout};
 pub use note::Note;

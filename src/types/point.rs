@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContentHash, DeriveSettings, DocumentId, Generation, NamedVector, PayloadLayout, PointId, RecipeId, Tenant,
-    TokenLayout, VectorName,
+    ContentHash, DeriveSettings, DocumentId, Generation, NamedVector, PackedBoxes, PayloadLayout, PointId, RecipeId,
+    Tenant, TokenLayout, VectorName,
 };
 use crate::error::Result;
 
@@ -76,6 +76,10 @@ pub struct PagePayload {
     pub image_size: [u32; 2],
     /// Blob key of the page image.
     pub image: String,
+    /// Boxes of what can be marked: words, and ink beside them. None: the page was indexed before they were kept, or has too
+    /// many.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub boxes: Option<PackedBoxes>,
     /// RFC 3339.
     pub ingested_at: String,
 }

@@ -98,7 +98,7 @@ fn what_is_too_long_is_sent_smaller_and_then_without_the_last_pages() {
             server::stream(connection, &["295 [1], not [2]."]);
         }
     });
-    let answer = bench.ask(&server, &[]);
+    let answer = bench.ask(&server, &[("IMAGES", "pages")]);
     let loads: Vec<(usize, u64)> = server.requests().iter().map(load).collect();
     assert_eq!(loads.iter().map(|(images, _)| *images).collect::<Vec<_>>(), [3, 3, 3, 2, 1], "{loads:?}");
     for (before, after) in [(loads[0].1, loads[1].1), (loads[1].1, loads[2].1)] {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, mpsc};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use quire::app::{AnswerEvent, App, Installation, Question};
 use quire::config::{Config, Environment, Flags};
 use quire::types::Tenant;
@@ -45,7 +45,7 @@ async fn dropping_the_stream_cancels_the_request() {
     let question = Question::new(QUESTION, "documents", 5);
 
     let mut events = Box::pin(scope.ask_stream(&question));
-    let first = events.next().await.unwrap().unwrap();
+    let first = first_piece(&mut events).await;
     assert!(matches!(&first, AnswerEvent::Delta(piece) if piece == "The bakery"), "{first:?}");
     drop(events);
     tokio::task::spawn_blocking(move || hangs_up.recv().unwrap()).await.unwrap();
@@ -55,8 +55,9 @@ async fn dropping_the_stream_cancels_the_request() {
     let (last, pieces) = events.split_last().unwrap();
     let pieces: String = pieces
         .iter()
-        .map(|event| match event {
-            AnswerEvent::Delta(piece) => piece.as_str(),
+        .filter_map(|event| match event {
+            AnswerEvent::Found(_) | AnswerEvent::Cited(_) => None,
+            AnswerEvent::Delta(piece) => Some(piece.as_str()),
             AnswerEvent::Done(_) => panic!("the end came early"),
         })
         .collect();
@@ -86,7 +87,7 @@ async fn a_stream_that_is_not_polled_ends_in_time() {
     let scope = app.scope(Tenant("default".into()));
     let question = Question::new(QUESTION, "documents", 5);
     let mut events = Box::pin(scope.ask_stream(&question));
-    let first = events.next().await.unwrap().unwrap();
+    let first = first_piece(&mut events).await;
     tokio::task::spawn_blocking(move || hangs_up.recv_timeout(std::time::Duration::from_secs(60)).unwrap())
         .await
         .unwrap();
@@ -95,6 +96,7 @@ async fn a_stream_that_is_not_polled_ends_in_time() {
     let mut event = Some(first);
     while let Some(now) = event {
         match now {
+            AnswerEvent::Found(_) | AnswerEvent::Cited(_) => {}
             AnswerEvent::Delta(piece) => pieces.push_str(&piece),
             AnswerEvent::Done(response) => last = Some(response),
         }
@@ -105,4 +107,11 @@ async fn a_stream_that_is_not_polled_ends_in_time() {
     assert!(answer.notes.iter().any(|note| note.contains("answer.vlm.total_timeout_ms")), "{:?}", answer.notes);
     drop(events);
     app.close().await;
+}
+
+/// The first event after what was found.
+async fn first_piece(events: &mut (impl Stream<Item = quire::error::Result<AnswerEvent>> + Unpin)) -> AnswerEvent {
+    let found = events.next().await.unwrap().unwrap();
+    assert!(matches!(found, AnswerEvent::Found(_)), "{found:?}");
+    events.next().await.unwrap().unwrap()
 }

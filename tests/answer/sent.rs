@@ -57,7 +57,7 @@ fn the_pages_that_were_found_go_as_images_with_their_text_as_data() {
 fn images_are_made_to_fit_the_budget() {
     let bench = Bench::new();
     let server = Server::saying(&["295 [1]"]);
-    let small = [("VLM__MAX_PAGE_PIXELS", "200000"), ("VLM__PAGE_TEXT", "false"), ("PAGES", "2")];
+    let small = [("VLM__MAX_PAGE_PIXELS", "200000"), ("VLM__PAGE_TEXT", "false"), ("PAGES", "2"), ("IMAGES", "pages")];
     let answer = bench.ask(&server, &small);
     assert_eq!(answer["notes"], json!([]), "a budget that is configured is no news");
     let request = &server.requests()[0];
@@ -73,7 +73,12 @@ fn images_are_made_to_fit_the_budget() {
 
     let whole: usize = images.iter().map(Vec::len).sum();
     let most = (whole * 3 / 4).to_string();
-    let settings = [("VLM__MAX_PAGES", "1"), ("VLM__MAX_IMAGE_BYTES", most.as_str()), ("VLM__MAX_ANSWER_TOKENS", "7")];
+    let settings = [
+        ("VLM__MAX_PAGES", "1"),
+        ("VLM__MAX_IMAGE_BYTES", most.as_str()),
+        ("VLM__MAX_ANSWER_TOKENS", "7"),
+        ("IMAGES", "pages"),
+    ];
     bench.ask(&server, &[&settings[..], &[("VLM__ANSWER_TOKENS_FIELD", "max_completion_tokens")]].concat());
     let request = &server.requests()[1];
     assert_eq!(request.images().len(), 1);
@@ -112,4 +117,50 @@ fn no_server_is_asked_where_quotations_are_wanted_or_nothing_was_found() {
     let none: Value = serde_json::from_slice(&none.stdout).unwrap();
     assert_eq!((&none["mode"], &none["supported"]), (&json!("extractive"), &json!(false)));
     assert!(server.requests().is_empty());
+}
+
+#[test]
+fn parts_of_pages_are_sent_where_a_whole_page_could_not_be_read() {
+    let bench = Bench::new();
+    let server = Server::saying(&["295 [1]"]);
+    let settings = |images| [("VLM__MAX_PAGE_PIXELS", "250000"), ("PAGES", "1"), ("IMAGES", images)];
+    let sent = |answer: &Value| answer["sent"][0]["images"].as_array().unwrap().clone();
+
+    // at 250,000 pixels a page, words are a few pixels high
+    let answer = bench.ask(&server, &settings("auto"));
+    let images = sent(&answer);
+    assert_eq!(images[0]["kind"], "overview", "{images:?}");
+    assert_eq!(images[1]["kind"], "region", "{images:?}");
+    let request = &server.requests()[0];
+    assert_eq!(request.images().len(), images.len());
+    let mut pixels = 0;
+    for (bytes, told) in request.images().iter().zip(&images) {
+        let image = image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg).unwrap();
+        assert_eq!((json!(image.width()), json!(image.height())), (told["width"].clone(), told["height"].clone()));
+        pixels += u64::from(image.width()) * u64::from(image.height());
+    }
+    assert!((150_000..=252_000).contains(&pixels), "{pixels}");
+    assert!(request.text().contains("A part of page [1], larger:"), "{}", request.text());
+    let region = &images[1]["region"];
+    let width = region["right"].as_f64().unwrap() - region["left"].as_f64().unwrap();
+    let finer = images[1]["width"].as_f64().unwrap() / width;
+    assert!(finer > 700.0, "{finer} pixels to the page's width, where the whole page would have 420");
+    let hit = &answer["citations"][0]["regions"][0];
+    assert!(region["top"].as_f64() <= hit["top"].as_f64() && region["bottom"].as_f64() >= hit["bottom"].as_f64());
+
+    // where there is room for more than is stored, the part is drawn anew
+    let room = [("VLM__MAX_PAGE_PIXELS", "1000000"), ("PAGES", "1"), ("IMAGES", "regions")];
+    let images = sent(&bench.ask(&server, &room));
+    assert_eq!((&images[1]["kind"], &images[1]["drawn"]), (&json!("region"), &json!(true)), "{images:?}");
+
+    // a file that was changed since is not drawn: the stored image is cut
+    let source = answer["citations"][0]["source"].as_str().unwrap();
+    let mut bytes = std::fs::read(source).unwrap();
+    bytes.extend_from_slice(b"\n% changed\n");
+    std::fs::write(source, bytes).unwrap();
+    let images = sent(&bench.ask(&server, &room));
+    assert_eq!((&images[1]["kind"], &images[1]["drawn"]), (&json!("region"), &json!(false)), "{images:?}");
+
+    let images = sent(&bench.ask(&server, &settings("pages")));
+    assert_eq!((images.len(), &images[0]["kind"]), (1, &json!("page")));
 }

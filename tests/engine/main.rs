@@ -139,6 +139,7 @@ impl Bench {
             settings,
             spool: data.join("spool"),
             roots: data.join("roots.json"),
+            buckets: Arc::default(),
             disk: DiskGuard::new(vec![("vectors", data.join("vectors"))], setup.disk_reserve_bytes),
             spool_budget: SpoolBudget::new(1 << 30),
             renderer: renderer(&setup.limits),
@@ -148,6 +149,7 @@ impl Bench {
             blobs,
             collector: collector.clone(),
             events: events.clone(),
+            questions: Arc::default(),
         });
         let limits = setup.limits;
         Self {

@@ -50,6 +50,6 @@ async fn names_that_differ_in_how_accents_are_written_are_one() {
     assert_eq!(bench.ingest().await.indexed, 1);
     std::fs::rename(bench.docs().join("cafe\u{301}.pdf"), bench.docs().join("caf\u{e9}.pdf")).unwrap();
     let comparison = bench.submit().await;
-    assert_eq!((comparison.unchanged, comparison.queued), (1, 0));
+    assert_eq!((comparison.unchanged, comparison.queued.len()), (1, 0));
     assert_eq!(bench.documents().await.len(), 1);
 }

@@ -80,7 +80,7 @@ async fn a_change_of_tags_rewrites_tags_and_embeds_nothing() {
     let embedded = bench.faults.calls("model.embed_page");
     let generation = bench.document("a.pdf").await.visible;
 
-    assert_eq!(bench.submit_with("double", &[("year", "2025")], false).await.queued, 1);
+    assert_eq!(bench.submit_with("double", &[("year", "2025")], false).await.queued.len(), 1);
     let report = bench.drain().await.unwrap();
     assert_eq!((report.retagged, report.indexed), (1, 0));
     assert_eq!(bench.faults.calls("model.embed_page"), embedded);

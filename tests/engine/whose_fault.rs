@@ -145,7 +145,7 @@ async fn a_lost_page_gets_another_chance_at_once_and_then_with_the_next_run() {
     bench.faults.on("model.prepare", 1, Fault::Fail(lost));
     bench.faults.on("model.prepare", 3, Fault::Fail(lost));
     assert_eq!(bench.drain().await.unwrap().failed_pages.len(), 1);
-    assert_eq!(bench.submit().await.queued, 1, "the next run tries again");
+    assert_eq!(bench.submit().await.queued.len(), 1, "the next run tries again");
     assert_eq!(bench.drain().await.unwrap().failed_pages.len(), 0);
     assert_eq!(bench.found_pages().await.len(), 2);
 }
@@ -158,7 +158,7 @@ async fn what_a_limit_refused_is_tried_again_when_the_limit_is_another() {
     assert_eq!(bench.ingest().await.failures.len(), 1);
     assert_eq!(bench.submit().await.failed.len(), 1, "the same limit, the same answer");
     let bench = bench.again(Setup::default()).await;
-    assert_eq!(bench.submit().await.queued, 1);
+    assert_eq!(bench.submit().await.queued.len(), 1);
     assert_eq!(bench.drain().await.unwrap().indexed, 1);
 }
 
@@ -192,7 +192,7 @@ async fn a_file_that_cannot_be_read_for_the_moment_is_tried_again() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(bench.drain().await.unwrap().failures.len(), 1);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(bench.submit().await.queued, 1);
+    assert_eq!(bench.submit().await.queued.len(), 1);
     assert_eq!(bench.drain().await.unwrap().indexed, 1);
 }
 

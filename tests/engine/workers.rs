@@ -1,5 +1,6 @@
 //! Several workers over one PostgreSQL, one vector store and one folder of page images: each is an engine with doubles of its own.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use quire::faults::Fault;
@@ -60,6 +61,7 @@ impl Shared {
             settings,
             spool: data.join("spool"),
             roots: data.join("roots.json"),
+            buckets: Arc::default(),
             disk: DiskGuard::new(Vec::new(), 0),
             spool_budget: SpoolBudget::new(1 << 30),
             renderer: renderer(&bench.limits),
@@ -69,6 +71,7 @@ impl Shared {
             blobs,
             collector: collector.clone(),
             events: Events::default(),
+            questions: Arc::default(),
         });
         Worker { faults, collections, collector, engine, ledger }
     }
@@ -169,7 +172,7 @@ async fn a_worker_that_sleeps_through_its_lease_changes_nothing() {
     let (sleeper, awake) = (shared.worker(1).await, shared.worker(2).await);
     for round in 0..ROUNDS {
         let moment = MOMENTS[round % MOMENTS.len()];
-        assert_eq!(shared.submit(&awake, &[], true).await.queued, 2);
+        assert_eq!(shared.submit(&awake, &[], true).await.queued.len(), 2);
         let before = sleeper.faults.calls(moment);
         let held = sleeper.sleep_at(moment);
         let (slept, ()) = tokio::join!(sleeper.drain(), async {

@@ -18,6 +18,16 @@ pub enum Beginning<T> {
 
 use Beginning::{Is, IsNot, Undecided};
 
+impl<T> Beginning<T> {
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Beginning<U> {
+        match self {
+            Is(found) => Is(of(found)),
+            IsNot => IsNot,
+            Undecided => Undecided,
+        }
+    }
+}
+
 /// What begins with a backtick; numbers are bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Backticks {

@@ -9,8 +9,11 @@
 mod code;
 mod marker;
 mod quotes;
+mod split;
 
 use std::collections::BTreeSet;
+
+pub use split::{MarkerSplit, Part};
 
 use super::characters::{is_hostile, opens};
 use code::{Backticks, Beginning, Fence};

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -24,11 +25,11 @@ pub use failure::Failure;
 pub use stream::{Ending, Finished};
 
 use super::citations::CitationFilter;
-use super::images::{self, Fitted, LEAST_PIXELS};
-use super::prompt::{Delimiter, Prompts};
-use crate::config::{ImageBudget, Vlm};
+use super::images::{self, Fitted, FittedImage, LEAST_PIXELS, PageSource, Shows};
+use super::prompt::{Delimiter, Prompt, Prompts};
+use crate::config::{ImageBudget, ImageChoice, Vlm};
 use crate::error::{Error, Kind, Result};
-use crate::retrieve::Hit;
+use crate::retrieve::{Hit, Region};
 use transport::Endpoint;
 
 /// How often pixels are halved for a context that is too short, before pages are left out.
@@ -36,20 +37,38 @@ const MAX_HALVINGS: u32 = 2;
 /// How long `quire doctor` waits for the endpoint.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A page that goes to the model: what is known of it, and its stored image.
+/// A page that goes to the model: what is known of it, and its images.
 #[derive(Debug)]
 pub struct SentPage {
     pub hit: Hit,
-    /// As it is stored: JPEG.
-    pub image: Bytes,
+    pub source: PageSource,
+}
+
+impl SentPage {
+    /// A page as it is stored: JPEG.
+    pub fn stored(hit: Hit, image: Bytes) -> Self {
+        let regions = hit.regions.iter().map(Region::rect).collect();
+        let word_height = hit.detail.word_height;
+        Self { hit, source: PageSource { image, detail: None, regions, word_height } }
+    }
+}
+
+/// An image that went to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SentImage {
+    #[serde(flatten)]
+    pub shows: Shows,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
 }
 
 /// What an answer took.
 #[derive(Debug)]
 pub struct Composed {
     pub finished: Finished,
-    /// How many of the pages were sent in the end: markers 1 to this were valid.
-    pub sent: usize,
+    /// What was sent in the end, page by page: markers 1 to its length were valid.
+    pub sent: Vec<Vec<SentImage>>,
     /// What was left out or made smaller, and why.
     pub notes: Vec<String>,
 }
@@ -86,6 +105,15 @@ impl AnswerModel {
         self.vlm.budget.pages
     }
 
+    /// How finely a page is to be drawn from its document before it is sent, in pixels of the whole page; None: its stored image
+    /// serves.
+    ///
+    /// # Errors
+    /// Permanent, where the stored image can't be read.
+    pub fn pixels_to_draw(&self, page: &SentPage) -> Result<Option<u64>> {
+        images::pixels_to_draw(&page.source, &self.vlm.budget, self.vlm.images)
+    }
+
     /// Asks the endpoint for its models, once: whether it is there and takes the key.
     ///
     /// # Errors
@@ -119,12 +147,13 @@ impl AnswerModel {
             .with_max_times(retries)
             .with_jitter()
             .build();
-        let mut sending = Sending::new(&self.vlm.budget, pages);
+        let mut sending = Sending::new(&self.vlm, pages);
         loop {
             let fitted = sending.fit().await?;
-            let sent = fitted.images.len();
             let failure = match self.attempt(question, pages, &fitted, deadline, shown).await {
-                Ok(finished) => return Ok(Composed { finished, sent, notes: sending.notes(&fitted) }),
+                Ok(finished) => {
+                    return Ok(Composed { finished, sent: described(&fitted.pages), notes: sending.notes(&fitted) });
+                }
                 Err(failure) => failure,
             };
             match failure {
@@ -157,12 +186,12 @@ impl AnswerModel {
         deadline: Instant,
         shown: &mpsc::Sender<String>,
     ) -> Result<Finished, Failure> {
-        let sent = fitted.images.len();
+        let sent = fitted.pages.len();
         let hits: Vec<Hit> = pages.iter().take(sent).map(|page| page.hit.clone()).collect();
         let text_chars = self.vlm.page_text.then_some(self.vlm.page_text_chars);
         let prompt = self.prompts.render(question, &hits, text_chars, &Delimiter::random()).map_err(Failure::Other)?;
-        let request = request::build(&self.vlm, &prompt, &fitted.images);
-        let bytes: usize = fitted.images.iter().map(Bytes::len).sum();
+        let images = fitted.pages.iter().flatten();
+        let bytes: usize = images.map(|image| image.jpeg.len()).sum();
         tracing::debug!(
             pages = sent,
             image_bytes = bytes,
@@ -171,29 +200,61 @@ impl AnswerModel {
         );
         let texts: Vec<&str> = hits.iter().map(|hit| hit.detail.text.as_str()).collect();
         let filter = CitationFilter::new(&texts);
-        stream::attempt(self.endpoint.clone(), request, filter, deadline, shown.clone()).await
+        self.send(&prompt, &fitted.pages, filter, deadline, shown.clone()).await
     }
+
+    /// One attempt at what a prompt without pages asks for.
+    pub(super) async fn complete(
+        &self,
+        prompt: &Prompt,
+        filter: CitationFilter,
+        deadline: Instant,
+        shown: mpsc::Sender<String>,
+    ) -> Result<Finished, Failure> {
+        self.send(prompt, &[], filter, deadline, shown).await
+    }
+
+    async fn send(
+        &self,
+        prompt: &Prompt,
+        pages: &[Vec<FittedImage>],
+        filter: CitationFilter,
+        deadline: Instant,
+        shown: mpsc::Sender<String>,
+    ) -> Result<Finished, Failure> {
+        let request = request::build(&self.vlm, prompt, pages);
+        stream::attempt(self.endpoint.clone(), request, filter, deadline, shown).await
+    }
+
+    pub(super) fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+}
+
+fn described(pages: &[Vec<FittedImage>]) -> Vec<Vec<SentImage>> {
+    let described = |image: &FittedImage| SentImage { shows: image.shows, width: image.width, height: image.height };
+    pages.iter().map(|images| images.iter().map(described).collect()).collect()
 }
 
 /// What is sent, and how it shrinks.
 struct Sending {
     configured: ImageBudget,
     budget: ImageBudget,
-    /// As they are stored.
-    images: Vec<Bytes>,
+    choice: ImageChoice,
+    pages: Arc<Vec<PageSource>>,
     halvings: u32,
 }
 
 impl Sending {
-    fn new(budget: &ImageBudget, pages: &[SentPage]) -> Self {
-        let images: Vec<Bytes> = pages.iter().take(budget.pages).map(|page| page.image.clone()).collect();
-        let budget = ImageBudget { pages: images.len(), ..*budget };
-        Self { configured: budget, budget, images, halvings: 0 }
+    fn new(vlm: &Vlm, pages: &[SentPage]) -> Self {
+        let sources: Vec<PageSource> = pages.iter().take(vlm.budget.pages).map(|page| page.source.clone()).collect();
+        let budget = ImageBudget { pages: sources.len(), ..vlm.budget };
+        Self { configured: budget, budget, choice: vlm.images, pages: Arc::new(sources), halvings: 0 }
     }
 
     async fn fit(&self) -> Result<Fitted> {
-        let (images, budget) = (self.images.clone(), self.budget);
-        tokio::task::spawn_blocking(move || images::fit(&images, &budget))
+        let (pages, budget, choice) = (self.pages.clone(), self.budget, self.choice);
+        tokio::task::spawn_blocking(move || images::fit(&pages, &budget, choice))
             .await
             .map_err(|error| Error::bug("fitting page images panicked").with_source(error))?
     }
@@ -203,7 +264,7 @@ impl Sending {
     /// # Errors
     /// Configuration, where there is nothing left to leave out.
     fn shrink(&mut self, fitted: &Fitted, message: String) -> Result<()> {
-        let sent = fitted.images.len();
+        let sent = fitted.pages.len();
         if self.halvings < MAX_HALVINGS && fitted.largest_pixels / 2 >= LEAST_PIXELS {
             self.halvings += 1;
             self.budget.page_pixels = fitted.largest_pixels / 2;
@@ -237,7 +298,7 @@ impl Sending {
                 reason(self.halvings > 0)
             ));
         }
-        let sent = fitted.images.len();
+        let sent = fitted.pages.len();
         if sent < self.configured.pages {
             let left_out = self.configured.pages - sent;
             notes.push(format!(

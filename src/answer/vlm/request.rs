@@ -1,4 +1,4 @@
-//! One chat request: the rules as the system message; then for each page its text and its image, and the question last.
+//! One chat request: the rules as the system message; then for each page its text and its images, and the question last.
 
 use async_openai::types::chat::{
     ChatCompletionRequestMessage, ChatCompletionRequestMessageContentPartImage,
@@ -8,19 +8,24 @@ use async_openai::types::chat::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 
+use crate::answer::images::{FittedImage, Shows};
 use crate::answer::prompt::Prompt;
 use crate::config::{TokensField, Vlm};
 
-/// The request for a prompt and the JPEG images of its pages, in the same order.
-pub fn build(vlm: &Vlm, prompt: &Prompt, images: &[Bytes]) -> CreateChatCompletionRequest {
-    let mut parts: Vec<ChatCompletionRequestUserMessageContentPart> = Vec::with_capacity(images.len() * 2 + 1);
-    for (page, image) in prompt.pages.iter().zip(images) {
-        parts.push(ChatCompletionRequestMessageContentPartText::from(page.as_str()).into());
-        let url = format!("data:image/jpeg;base64,{}", STANDARD.encode(image));
-        let image_url = ImageUrl { url, detail: None };
-        parts.push(ChatCompletionRequestMessageContentPartImage { image_url, ..Default::default() }.into());
+/// The request for a prompt and the images of its pages, in the same order.
+pub fn build(vlm: &Vlm, prompt: &Prompt, pages: &[Vec<FittedImage>]) -> CreateChatCompletionRequest {
+    let mut parts: Vec<ChatCompletionRequestUserMessageContentPart> = Vec::with_capacity(pages.len() * 2 + 1);
+    for (page, images) in prompt.pages.iter().zip(pages) {
+        parts.push(ChatCompletionRequestMessageContentPartText::from(page.text.as_str()).into());
+        for image in images {
+            if matches!(image.shows, Shows::Region { .. }) {
+                parts.push(ChatCompletionRequestMessageContentPartText::from(page.part.as_str()).into());
+            }
+            let url = format!("data:image/jpeg;base64,{}", STANDARD.encode(&image.jpeg));
+            let image_url = ImageUrl { url, detail: None };
+            parts.push(ChatCompletionRequestMessageContentPartImage { image_url, ..Default::default() }.into());
+        }
     }
     parts.push(ChatCompletionRequestMessageContentPartText::from(prompt.question.as_str()).into());
     let system = ChatCompletionRequestSystemMessage::from(prompt.system.as_str());

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use self::vectors::Storage;
 use self::wire::PipelineWire;
+use super::blobs::Bucket;
 use super::check::{check, schema_of};
 use super::env::Environment;
 use super::interpolate::{Variables, interpolate};
@@ -20,7 +21,7 @@ use super::service::Config;
 use super::tree::{self, Node};
 use super::values::{check_name, resolve, resolve_model, unreadable};
 use crate::error::{Error, Result};
-use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderLimits, RenderSettings, Schema, VectorName};
+use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec};
 
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +48,7 @@ pub struct Pipeline {
 /// Which documents a pipeline reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Files and folders.
+    /// Files, folders, and addresses in buckets (`s3://BUCKET/PREFIX`).
     pub paths: Vec<PathBuf>,
     /// Glob patterns of what is taken; empty: everything that can be read.
     pub include: Vec<String>,
@@ -56,6 +57,8 @@ pub struct Source {
     pub follow_symlinks: bool,
     /// Remove documents whose file is gone.
     pub prune: bool,
+    /// The service keeps the folders in step.
+    pub watch: bool,
 }
 
 impl Pipeline {
@@ -125,11 +128,19 @@ impl Pipeline {
         self.collection = wire.collection.unwrap_or_else(|| wire.name.clone());
         self.name = wire.name;
         self.source = wire.source.map(|source| Source {
-            paths: source.paths.iter().map(|path| resolve(path, folder, environment)).collect(),
+            paths: source
+                .paths
+                .iter()
+                .map(|path| match Bucket::is_address(path) {
+                    true => PathBuf::from(path),
+                    false => resolve(path, folder, environment),
+                })
+                .collect(),
             include: source.include,
             exclude: source.exclude,
             follow_symlinks: source.follow_symlinks,
             prune: source.prune,
+            watch: source.watch,
         });
         self.tags = wire.tags.into_iter().map(|(key, value)| (key, value.0)).collect();
         if self.tags.contains_key("") {
@@ -209,6 +220,25 @@ impl Pipeline {
         let known = known.join(", ");
         format!("there is no plan '{name}' for the vectors of this pipeline, one of {known} is expected{hint}")
     }
+}
+
+/// How a vector is kept that no pipeline says anything of, for a model whose vectors have `dim` dimensions.
+///
+/// # Errors
+/// Configuration, where it does not fit the model or is larger than Qdrant takes.
+pub fn default_spec(name: VectorName, derive: &DeriveSettings, dim: usize) -> Result<VectorSpec> {
+    let storage = BTreeMap::from([(name, Storage::default_of(name))]);
+    let made = vectors::schema(derive, &storage, dim)?.vectors.into_iter().next();
+    made.ok_or_else(|| Error::bug(format!("vector '{name}' has no schema")))
+}
+
+/// The plans that Quire brings for a collection of these vectors.
+pub fn plans_for(schema: &Schema) -> Vec<Plan> {
+    let storage = schema.vectors.iter().map(|spec| {
+        let VectorSpec { name, datatype, on_disk, hnsw, quantization, .. } = spec;
+        (*name, Storage { datatype: *datatype, on_disk: *on_disk, hnsw: *hnsw, quantization: *quantization })
+    });
+    plans::shipped(&storage.collect())
 }
 
 /// What is left of a pipeline with mistakes, made whole where more can be found in it: a plan or a source with a

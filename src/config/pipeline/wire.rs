@@ -58,6 +58,9 @@ pub(super) struct SourceWire {
     /// Remove documents whose file is gone.
     #[serde(default)]
     pub prune: bool,
+    /// Let `quire serve` keep the folders in step: what is new, changed, moved or gone.
+    #[serde(default)]
+    pub watch: bool,
 }
 
 /// A tag's value: text, also where it looks like a number.

@@ -132,3 +132,74 @@ fn models_are_named_by_folder_or_by_path() {
         assert!(places.model(name, &none).unwrap_err().to_string().contains("not the name of a model"));
     }
 }
+
+/// Puts what pip does for one Python: Quire's own entry, and `files` among its packages.
+fn install(root: &Path, python: &str, files: &[&str]) -> Vec<PathBuf> {
+    let packages = root.join(python);
+    put(&packages.join("quire_documents-0.1.0.dist-info/METADATA"));
+    files.iter().map(|file| put(&packages.join(file))).collect()
+}
+
+#[test]
+fn a_wheel_brings_models_and_its_packages_bring_the_libraries() {
+    let onnxruntime = match cfg!(target_os = "macos") {
+        true => "onnxruntime/capi/libonnxruntime.1.31.1.dylib",
+        false => "onnxruntime/capi/libonnxruntime.so.1.31.1",
+    };
+    let pdfium = format!("pypdfium2_raw/{}", Library::Pdfium.file_name());
+    let none = Environment::default();
+    for python in
+        ["lib/python3.12/site-packages", "local/lib/python3.9/dist-packages", "lib64/python3.13/site-packages"]
+    {
+        let (_guard, root) = root();
+        let root = if python.starts_with("local") { root.join("local") } else { root };
+        let python = python.trim_start_matches("local/");
+        put(&root.join(python).join("onnxruntime/capi/libonnxruntime_providers_shared.so"));
+        let libraries = install(&root, python, &[onnxruntime, &pdfium]);
+        let model = root.join("share/quire/models/glyph");
+        put(&model.join(MANIFEST));
+        let places = places(&root, "bin/quire");
+        assert_eq!(places.library(Library::OnnxRuntime, None, &none).unwrap(), libraries[0]);
+        assert_eq!(find(&places).unwrap(), libraries[1]);
+        assert_eq!(places.model("glyph", &none).unwrap(), model);
+
+        let beside = put(&root.join("bin/native").join(Library::Pdfium.file_name()));
+        assert_eq!(find(&places).unwrap(), beside, "what lies beside the program is nearer");
+    }
+}
+
+#[test]
+fn the_newest_python_that_quire_is_in_counts_and_no_other() {
+    let (_guard, root) = root();
+    let pdfium = format!("pypdfium2_raw/{}", Library::Pdfium.file_name());
+    // of a newer Python, whose packages did not come with Quire, and of one whose other package has a similar name
+    put(&root.join("lib/python3.14/site-packages").join(&pdfium));
+    put(&root.join("lib/python3.14/site-packages/quire_documents_too-0.1.0.dist-info/METADATA"));
+    assert!(find(&places(&root, "bin/quire")).unwrap_err().to_string().contains("make setup"));
+    put(&root.join("share/quire/models/glyph").join(MANIFEST));
+    assert!(places(&root, "bin/quire").models(&Environment::default()).is_empty());
+
+    let older = install(&root, "lib/python3.9/site-packages", &[&pdfium]);
+    assert_eq!(find(&places(&root, "bin/quire")).unwrap(), older[0]);
+    let newer = install(&root, "lib/python3.10/site-packages", &[&pdfium]);
+    assert_eq!(find(&places(&root, "bin/quire")).unwrap(), newer[0]);
+    assert!(find(&places(&root, "elsewhere/quire")).is_err(), "a wheel's program lies in bin/");
+
+    fs::set_permissions(&newer[0], Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(find(&places(&root, "bin/quire")).unwrap(), older[0], "others may change the nearer one");
+    fs::remove_file(&older[0]).unwrap();
+    let report = find(&places(&root, "bin/quire")).unwrap_err().to_string();
+    assert!(report.contains("install the Python package pypdfium2") && report.contains("others than"), "{report}");
+}
+
+#[test]
+fn the_wheel_is_named_and_depends_as_the_program_expects() {
+    let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
+    let (project, native) = (read("pyproject.toml"), read("scripts/native.py"));
+    assert!(project.contains(&format!("name = \"{}\"\n", wheel::DISTRIBUTION.replace('_', "-"))));
+    for (package, constant) in [("onnxruntime", "ONNXRUNTIME"), ("pypdfium2", "PYPDFIUM2")] {
+        let line = native.lines().find_map(|line| line.strip_prefix(&format!("{constant} = \"")));
+        let version = line.and_then(|rest| rest.split('"').next()).unwrap();
+        assert!(project.contains(&format!("\"{package}=={version}\"")), "{package} {version}");
+    }
+}

@@ -2,8 +2,10 @@
 //! says what is missing, which no score does. Never a place for thresholds: what a missing word means is decided by `answer`.
 
 use std::collections::HashSet;
+use std::iter;
 use std::sync::LazyLock;
 
+use super::irregular::other_forms;
 use super::{Stems, Text, Word, detect_language, each_term, each_word, is_unspaced, is_word_char, term_hash};
 use super::{normalized, stemming_algorithm, visit_identifier, visit_trimmed};
 
@@ -210,8 +212,10 @@ fn asked_word(word: &Word, name: bool, inner_capital: bool, stems: &Stems) -> Op
             let accented = accented.iter().find(|accented| super::fold_accents(accented) == part).unwrap_or(&part);
             let part = if word.text.ends_with(['+', '#']) { &word.text } else { part };
             let mut terms = Vec::new();
-            let one = Word { text: part.to_owned(), accented: (*accented).to_owned(), plain: false };
-            each_term(&one, stems, &mut |term| terms.push(term));
+            for (text, accented) in iter::once((part, *accented)).chain(other_forms(part).map(|form| (form, form))) {
+                let one = Word { text: text.to_owned(), accented: accented.to_owned(), plain: false };
+                each_term(&one, stems, &mut |term| terms.push(term));
+            }
             asked.parts.push(terms);
         }
     }
@@ -307,6 +311,10 @@ mod tests {
     fn plain_words_are_held_by_their_stem() {
         assert!(held("configured pumps", "configuring a pump"));
         assert!(held("read-write variables", "variables to read and to write"));
+        assert!(
+            held("loaves of bread", "Bread: loaf, rye")
+                && held("who chose it, and when was it paid?", "chosen, and to pay")
+        );
         assert!(!held("heavy gauge", "the weight of the gauge"));
     }
 }

@@ -1,18 +1,24 @@
 //! What every ledger backend must do, one test a rule. A backend runs the suite with `contract_tests!(its factory)`.
 
+mod amending;
 mod collections;
 mod garbage;
 mod incidents;
+mod keys;
 mod reads;
 mod retrying;
+mod stories;
 mod turns;
 mod work;
 
+pub(super) use self::amending::*;
 pub(super) use self::collections::*;
 pub(super) use self::garbage::*;
 pub(super) use self::incidents::*;
+pub(super) use self::keys::*;
 pub(super) use self::reads::*;
 pub(super) use self::retrying::*;
+pub(super) use self::stories::*;
 pub(super) use self::turns::*;
 pub(super) use self::work::*;
 
@@ -96,6 +102,10 @@ macro_rules! contract_tests {
             lost_vectors_are_made_again, a_lost_next_build_leaves_what_people_see,
             a_lost_active_build_leaves_the_next_one_alone, pages_in_work_are_lost_with_their_build,
 
+            a_build_is_amended_in_place, who_writes_while_a_build_is_amended_begins_again,
+            a_build_that_is_not_there_is_not_amended, a_dropped_collection_goes_with_all_it_had,
+            a_dropped_collection_leaves_others_alone, a_dropped_collection_can_be_made_again,
+
             a_document_is_indexed, a_submission_needs_its_collection, a_document_has_one_owner,
             a_change_replaces_what_people_see_at_the_end, every_submission_has_a_generation_of_its_own,
             tags_alone_are_written_anew, tags_alone_are_indexed_again_beside_a_rebuild,
@@ -118,7 +128,15 @@ macro_rules! contract_tests {
             garbage_names_where_it_lies,
 
             documents_are_listed_by_source, lists_go_on_where_they_ended, a_foreign_cursor_is_refused,
-            tenants_see_nothing_of_each_other
+            tenants_see_nothing_of_each_other,
+
+            a_key_holds_until_it_is_revoked, a_key_ends_with_its_time, keys_are_listed_by_tenant, a_secret_is_drawn_once,
+            an_answer_is_kept_for_a_day,
+
+            a_story_tells_everything_in_order, a_long_story_keeps_its_end, a_story_ends_with_its_document,
+            progress_is_that_of_the_attempt, what_ended_is_retried, what_waits_is_due_at_once, what_is_cancelled_stays_so,
+            documents_are_seen_by_their_groups, lists_are_narrowed_by_text_and_tags, an_owner_and_a_queue_are_told,
+            bytes_of_an_upload_are_garbage_with_it
         }
 
         #[test]

@@ -40,6 +40,7 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
         visible: Some(job.generation.clone()),
         tags: v1.tags.clone(),
         attempts: 1,
+        progress: None,
         size_bytes: 1000,
         updated_at: "2023-11-14T22:13:21.500Z".into(),
     };

@@ -29,7 +29,15 @@ pub(super) fn random_operations_agree(backend: &dyn Backend) {
             let Some(ledger) = backend.empty(clock.clock()).await else { return };
             ledger.define(COLLECTION, &build("build 0")).await.unwrap();
             let model = Model::new("build 0");
-            let mut both = Both { ledger, model, clock, builds: 0, jobs: Vec::new(), names: Names::default() };
+            let mut both = Both {
+                ledger,
+                model,
+                clock,
+                builds: 0,
+                jobs: Vec::new(),
+                names: Names::default(),
+                amended: HashMap::new(),
+            };
             for operation in &operations {
                 both.step(operation).await;
                 both.compare().await;
@@ -70,9 +78,20 @@ struct Both {
     builds: usize,
     jobs: Vec<Job>,
     names: Names,
+    /// How often the vectors of a build were changed in place.
+    amended: HashMap<String, u32>,
 }
 
 impl Both {
+    /// The build of that name as it is now.
+    fn build(&self, physical: &str) -> Build {
+        let plain = build(physical);
+        match self.amended.get(physical) {
+            None => plain,
+            Some(times) => Build { recipe: RecipeId(format!("{}, amended {times}", plain.recipe)), ..plain },
+        }
+    }
+
     /// The number of the job that is so many before the last one.
     fn pick(&self, job: usize) -> Option<usize> {
         self.jobs.len().checked_sub(1 + job % self.jobs.len().max(1))
@@ -98,7 +117,9 @@ impl Both {
             | Operation::Switch { .. }
             | Operation::Abandon
             | Operation::Lose { .. }
-            | Operation::Drop => self.step_of_builds(operation, now).await,
+            | Operation::Drop
+            | Operation::Amend { .. }
+            | Operation::DropCollection => self.step_of_builds(operation, now).await,
             Operation::Complete { job, .. }
             | Operation::Reject { job, .. }
             | Operation::Fail { job }
@@ -140,15 +161,29 @@ impl Both {
     }
 
     async fn step_of_builds(&mut self, operation: &Operation, now: i64) {
+        if let Operation::Amend { next } = operation {
+            return self.amend(*next, now).await;
+        }
         let (ledger, model) = (&self.ledger, &mut self.model);
         match operation {
             Operation::Rebuild { anew } => {
-                if *anew || model.next.is_none() {
-                    self.builds += 1;
-                }
-                let next = format!("build {}", self.builds);
-                let submitted = ledger.rebuild(COLLECTION, &build(&next)).await.unwrap();
-                assert_eq!(submitted, model.rebuild(&next, now));
+                let next = match &model.next {
+                    Some(next) if !anew => next.clone(),
+                    _ => {
+                        self.builds += 1;
+                        format!("build {}", self.builds)
+                    }
+                };
+                let submitted = self.ledger.rebuild(COLLECTION, &self.build(&next)).await.unwrap();
+                assert_eq!(submitted, self.model.rebuild(&next, now));
+            }
+            Operation::DropCollection => {
+                self.builds += 1;
+                let first = format!("build {}", self.builds);
+                let hidden = ledger.drop_collection(COLLECTION).await.unwrap();
+                assert_eq!(ledger.collection(COLLECTION).await.unwrap(), None);
+                ledger.define(COLLECTION, &build(&first)).await.unwrap();
+                assert_eq!(hidden, Some(model.drop_collection(&first)));
             }
             Operation::Switch { force } => {
                 assert_eq!(ledger.switch(COLLECTION, *force).await.unwrap(), model.switch(*force));
@@ -169,6 +204,18 @@ impl Both {
         }
     }
 
+    async fn amend(&mut self, next: bool, now: i64) {
+        let physical = self.model.next.clone().filter(|_| next).unwrap_or_else(|| self.model.active.clone());
+        let before = self.build(&physical).recipe;
+        *self.amended.entry(physical.clone()).or_default() += 1;
+        let amended = self.build(&physical);
+        let submitted = self.ledger.amend(COLLECTION, &amended).await.unwrap();
+        assert_eq!(submitted, self.model.amend(&physical, now));
+        for recipe in self.names.recipes.values_mut().filter(|recipe| **recipe == before) {
+            recipe.clone_from(&amended.recipe);
+        }
+    }
+
     async fn claim(&mut self, suspects: bool, limit: usize, now: i64) {
         let claimed = self.ledger.claim(&Claim { suspects, ..ordinary(limit) }).await.unwrap();
         let expected = self.model.claim(suspects, limit, now);
@@ -185,7 +232,7 @@ impl Both {
             };
             assert_eq!(told, expected);
             self.names.learn(expected.generation, &job.generation);
-            assert_eq!(job.recipe, build(&job.physical).recipe);
+            assert_eq!(job.recipe, self.build(&job.physical).recipe);
             let recipe = self.names.recipes.entry(job.generation.clone()).or_insert_with(|| job.recipe.clone());
             assert_eq!(*recipe, job.recipe, "one generation, one recipe");
             assert!(!garbage.iter().any(|garbage| garbage.generation == job.generation), "what is written is garbage");
@@ -205,8 +252,8 @@ impl Both {
 
     async fn compare(&mut self) {
         let record = self.ledger.collection(COLLECTION).await.unwrap().unwrap();
-        assert_eq!(record.active, build(&self.model.active));
-        assert_eq!(record.next, self.model.next.as_deref().map(build));
+        assert_eq!(record.active, self.build(&self.model.active));
+        assert_eq!(record.next, self.model.next.as_deref().map(|next| self.build(next)));
         assert_eq!(self.ledger.retired().await.unwrap().into_iter().collect::<BTreeSet<_>>(), self.model.retired);
         let garbage = self.compare_garbage().await;
         for tenant in tenants() {
@@ -254,7 +301,7 @@ impl Both {
             assert_eq!((record.state, &record.reason), (expected.state, &expected.reason));
             assert_eq!(record.content_hash, expected.target.content_hash);
             assert_eq!(record.tags, expected.target.tags);
-            assert_eq!(record.recipe, build(&expected.build).recipe);
+            assert_eq!(record.recipe, self.build(&expected.build).recipe);
             if let Some(job) = &expected.job {
                 assert_eq!(record.attempts, job.attempts);
             }

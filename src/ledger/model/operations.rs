@@ -26,6 +26,8 @@ pub enum Operation {
     Abandon,
     Lose { next: bool },
     Drop,
+    Amend { next: bool },
+    DropCollection,
 }
 
 pub fn tenants() -> [Tenant; 2] {
@@ -80,6 +82,8 @@ pub fn operations() -> impl Strategy<Value = Vec<Operation>> {
         2 => Just(O::Abandon),
         2 => any::<bool>().prop_map(|next| O::Lose { next }),
         1 => Just(O::Drop),
+        2 => any::<bool>().prop_map(|next| O::Amend { next }),
+        1 => Just(O::DropCollection),
     ];
     prop::collection::vec(one, 1..50)
 }

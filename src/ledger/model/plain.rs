@@ -394,6 +394,35 @@ impl Model {
         true
     }
 
+    /// All vectors of the build were changed in place: who writes some now begins again.
+    pub fn amend(&mut self, build: &str, now: i64) -> u64 {
+        let ids = self.those(|document| {
+            let writes = document.job.as_ref().is_some_and(|job| job.task == Task::Index);
+            document.build == build && document.state == State::Processing && writes
+        });
+        self.submit_again(&ids, build, now)
+    }
+
+    /// Everything is hidden, nothing is owed, and a collection of that name begins with `build`.
+    pub fn drop_collection(&mut self, build: &str) -> u64 {
+        let hidden: Vec<DocumentId> = self.those(|_| true);
+        for id in &hidden {
+            self.discard_target(*id);
+        }
+        for old in [Some(std::mem::replace(&mut self.active, build.to_owned())), self.next.take()].into_iter().flatten()
+        {
+            self.clear(&old);
+            self.retired.insert(old);
+        }
+        for id in &hidden {
+            let document = self.documents.get_mut(id).unwrap();
+            (document.job, document.state, document.reason, document.limit) = (None, State::Deleting, None, None);
+            self.forget(*id);
+        }
+        self.turns.clear();
+        hidden.len() as u64
+    }
+
     pub fn lose(&mut self, build: &str, now: i64) -> u64 {
         let ids = self.those(|document| {
             let concerned =

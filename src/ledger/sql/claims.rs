@@ -9,7 +9,7 @@ use super::rows::{self, Queue, after};
 use super::statements as sql;
 use super::writing::Writing;
 use crate::error::Result;
-use crate::ledger::{Claim, Job, State};
+use crate::ledger::{Chapter, Claim, Job, State};
 
 impl<T: Transaction> Writing<T> {
     pub async fn claim(mut self, claim: &Claim<'_>) -> Result<Vec<Job>> {
@@ -70,6 +70,8 @@ impl<T: Transaction> Writing<T> {
             .with(self.worker.as_str());
         self.run(lease).await?;
         self.set_state(job.document, State::Processing, None, job.attempt).await?;
+        let detail = format!("attempt {} by {}", job.attempt, self.worker);
+        self.note(job.document, Chapter::Claimed, Some(&detail)).await?;
         Ok(Some(job))
     }
 }

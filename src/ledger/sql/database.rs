@@ -95,7 +95,8 @@ pub trait Database: Send + Sync + 'static {
     type Row: Columns;
     type Transaction: Transaction<Row = Self::Row>;
 
-    /// `document_id` and visible `generation` of the documents of tenant `$1` among those whose ids are in the JSON array `$2`.
+    /// `document_id` and visible `generation` of the documents of tenant `$1` among those whose ids are in the JSON array `$2`,
+    /// as far as the groups `$3` (null: everybody) may see them.
     const VISIBLE: &'static str;
 
     /// The present moment in Unix milliseconds, the same for everybody who uses the database.

@@ -1,14 +1,17 @@
 //! The ledger in an SQL database: the transactions, written once. What a database must bring is [`Database`]: `sqlite` does for
 //! one process on one machine, `postgres` for any number of them.
 
+mod amend;
 mod claims;
 mod collections;
 mod database;
+mod keys;
 mod postgres;
 mod reads;
 mod rows;
 mod sqlite;
 mod statements;
+mod stories;
 mod work;
 mod writing;
 
@@ -26,10 +29,10 @@ use self::database::{Database, Statement};
 use self::writing::Writing;
 use super::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger, Listing,
-    Rejection, State, Submission, Submitted, Switch, Turn,
+    Queue, Rejection, State, Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::types::{DocumentId, Generation, Groups, Tenant};
 
 /// The ledger in an SQL database.
 pub struct SqlLedger<D> {
@@ -87,6 +90,14 @@ impl<D: Database> Ledger for SqlLedger<D> {
 
     async fn abandon(&self, collection: &str) -> Result<bool> {
         self.begin().await?.abandon(collection).await
+    }
+
+    async fn amend(&self, collection: &str, build: &Build) -> Result<u64> {
+        self.begin().await?.amend(collection, build).await
+    }
+
+    async fn drop_collection(&self, collection: &str) -> Result<Option<u64>> {
+        self.begin().await?.drop_collection(collection).await
     }
 
     async fn put_incarnations(&self, physical: &str, accepted: &[String]) -> Result<()> {
@@ -165,8 +176,13 @@ impl<D: Database> Ledger for SqlLedger<D> {
         self.begin().await?.delete(tenant, document).await
     }
 
-    async fn visible(&self, tenant: &Tenant, documents: &[DocumentId]) -> Result<HashMap<DocumentId, Generation>> {
-        self.read_visible(tenant, documents).await
+    async fn visible_to(
+        &self,
+        tenant: &Tenant,
+        groups: &Groups,
+        documents: &[DocumentId],
+    ) -> Result<HashMap<DocumentId, Generation>> {
+        self.read_visible(tenant, groups, documents).await
     }
 
     async fn document(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<DocumentRecord>> {
@@ -177,7 +193,15 @@ impl<D: Database> Ledger for SqlLedger<D> {
         self.read_documents(tenant, filter).await
     }
 
-    async fn counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
-        self.read_counts(tenant, collection).await
+    async fn count_documents(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>> {
+        self.read_counts(tenant, filter).await
+    }
+
+    async fn owner(&self, document: DocumentId) -> Result<Option<Tenant>> {
+        self.read_owner(document).await
+    }
+
+    async fn queue(&self) -> Result<Queue> {
+        self.read_queue().await
     }
 }

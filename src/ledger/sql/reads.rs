@@ -6,10 +6,12 @@ use super::SqlLedger;
 use super::database::{Database, Statement};
 use super::rows::{self, to_integer, to_json};
 use super::statements as sql;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::cursor::Cursor;
-use crate::ledger::{CollectionRecord, DocumentFilter, DocumentRecord, Garbage, Listing, State};
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::ledger::{
+    CollectionRecord, DocumentFilter, DocumentRecord, Garbage, Listing, MAX_FILTER_TAGS, Queue, State,
+};
+use crate::types::{DocumentId, Generation, Groups, Tenant};
 
 impl<D: Database> SqlLedger<D> {
     pub(super) async fn read_collection(&self, name: &str) -> Result<Option<CollectionRecord>> {
@@ -37,9 +39,11 @@ impl<D: Database> SqlLedger<D> {
     pub(super) async fn read_visible(
         &self,
         tenant: &Tenant,
+        groups: &Groups,
         documents: &[DocumentId],
     ) -> Result<HashMap<DocumentId, Generation>> {
-        let statement = Statement::new(D::VISIBLE).with(tenant.0.as_str()).with(to_json(&documents)?);
+        let statement =
+            Statement::new(D::VISIBLE).with(tenant.0.as_str()).with(to_json(&documents)?).with(listed(groups));
         Ok(self.read(statement, rows::visible).await?.into_iter().collect())
     }
 
@@ -52,11 +56,7 @@ impl<D: Database> SqlLedger<D> {
         let after = filter.after.as_deref().map(Cursor::parse).transpose()?;
         // One more than asked for tells whether any are left.
         let limit = filter.limit.map_or(i64::MAX, |limit| to_integer(limit).saturating_add(1));
-        let statement = Statement::new(sql::DOCUMENTS)
-            .with(tenant.0.as_str())
-            .with(filter.collection.as_deref())
-            .with(filter.state.map(State::as_str))
-            .with(filter.source_prefix.as_deref())
+        let statement = filtered(sql::DOCUMENTS, tenant, filter)?
             .with(after.as_ref().map(|after| after.source_uri.as_str()))
             .with(after.as_ref().map(|after| after.document.to_string()))
             .with(limit);
@@ -71,8 +71,57 @@ impl<D: Database> SqlLedger<D> {
         Ok(Listing { documents, next_cursor })
     }
 
-    pub(super) async fn read_counts(&self, tenant: &Tenant, collection: Option<&str>) -> Result<BTreeMap<State, u64>> {
-        let statement = Statement::new(sql::COUNTS).with(tenant.0.as_str()).with(collection);
-        Ok(self.read(statement, rows::count).await?.into_iter().collect())
+    pub(super) async fn read_counts(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>> {
+        Ok(self.read(filtered(sql::COUNTS, tenant, filter)?, rows::count).await?.into_iter().collect())
+    }
+
+    pub(super) async fn read_owner(&self, document: DocumentId) -> Result<Option<Tenant>> {
+        self.read_one(Statement::new(sql::OWNER).with(document.to_string()), rows::owning_tenant).await
+    }
+
+    pub(super) async fn read_queue(&self) -> Result<Queue> {
+        let now_ms = self.database.now_ms().await?;
+        let found = self.read_one(Statement::new(sql::QUEUE), rows::jobs_of_queue).await?;
+        let (jobs, held, due_at_ms) = found.unwrap_or_default();
+        let waited = due_at_ms.and_then(|due| u64::try_from(now_ms.saturating_sub(due)).ok());
+        Ok(Queue { waiting: jobs.saturating_sub(held), in_work: held, oldest_ms: waited })
+    }
+}
+
+/// A statement about the documents of a tenant that a filter means.
+///
+/// # Errors
+/// Configuration: the filter names more tags than a statement can ask for.
+fn filtered(statement: &'static str, tenant: &Tenant, filter: &DocumentFilter) -> Result<Statement> {
+    if filter.tags.len() > MAX_FILTER_TAGS {
+        let (found, most) = (filter.tags.len(), MAX_FILTER_TAGS);
+        return Err(Error::configuration(format!("{found} tags are asked for at once: at most {most} are expected")));
+    }
+    let mut statement = Statement::new(statement)
+        .with(tenant.0.as_str())
+        .with(filter.collection.as_deref())
+        .with(filter.state.map(State::as_str))
+        .with(filter.source_prefix.as_deref())
+        .with(filter.text.as_deref().filter(|text| !text.is_empty()).map(str::to_lowercase));
+    let mut tags = filter.tags.iter();
+    for _ in 0..MAX_FILTER_TAGS {
+        statement = statement.with(tags.next().map(|(key, value)| in_json(key, value)).transpose()?);
+    }
+    Ok(statement.with(listed(&filter.groups)))
+}
+
+/// How a tag stands in the JSON of all tags. A quotation mark inside of a key or value has a backslash before it there, so that
+/// nothing else looks like this.
+fn in_json(key: &str, value: &str) -> Result<String> {
+    Ok(format!("{}:{}", to_json(&key)?, to_json(&value)?))
+}
+
+/// Groups with a comma before and behind each; None: whoever it is sees everything. Nothing in it is the group without a name,
+/// for which a list that names nobody stands.
+fn listed(groups: &Groups) -> Option<String> {
+    match groups {
+        Groups::All => None,
+        Groups::Of(groups) if groups.is_empty() => Some(",".to_owned()),
+        Groups::Of(groups) => Some(format!(",{},", groups.join(","))),
     }
 }

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use super::database::Columns;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::transitions::{InBuild, Seen, Standing};
-use crate::ledger::{Build, CollectionRecord, DocumentRecord, Garbage, Job, State, Task};
+use crate::ledger::{
+    Build, Chapter, CollectionRecord, DocumentRecord, Garbage, HeldKey, Job, KeyRecord, Progress, Receipt, State,
+    StoryEvent, Task,
+};
 use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
 
 pub fn collection(row: &impl Columns) -> Result<CollectionRecord> {
@@ -115,13 +118,15 @@ pub fn due(row: &impl Columns) -> Result<Option<i64>> {
 }
 
 pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
+    let state = state(row)?;
+    let progress = Progress { pages_done: small(row, "pages_done")?, pages: small(row, "pages")? };
     Ok(DocumentRecord {
         document_id: document_id(row)?,
         tenant: Tenant(row.text("tenant")?),
         collection: row.text("collection")?,
         source: source(row)?,
         title: row.text("title")?,
-        state: state(row)?,
+        state,
         reason: row.optional_text("reason")?,
         page_count: small(row, "page_count")?,
         failed_pages: from_json(&row.text("failed_pages")?)?,
@@ -131,6 +136,7 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
         visible: row.optional_text("visible")?.map(Generation),
         tags: tags(row)?,
         attempts: attempts(row)?,
+        progress: (state == State::Processing && progress.pages > 0).then_some(progress),
         size_bytes: row.integer("size_bytes")?.unsigned_abs(),
         updated_at: to_rfc3339(row.integer("updated_at_ms")?)?,
     })
@@ -195,6 +201,51 @@ pub fn garbage(row: &impl Columns) -> Result<Garbage> {
 
 pub fn visible(row: &impl Columns) -> Result<(DocumentId, Generation)> {
     Ok((document_id(row)?, Generation(row.text("generation")?)))
+}
+
+pub fn owning_tenant(row: &impl Columns) -> Result<Tenant> {
+    Ok(Tenant(row.text("tenant")?))
+}
+
+/// Jobs, those of them that are held, and when the oldest of the others became due.
+pub fn jobs_of_queue(row: &impl Columns) -> Result<(u64, u64, Option<i64>)> {
+    let (jobs, held) = (row.integer("jobs")?.unsigned_abs(), row.integer("held")?.unsigned_abs());
+    Ok((jobs, held, row.optional_integer("due_at_ms")?))
+}
+
+pub fn event(row: &impl Columns) -> Result<StoryEvent> {
+    let name = row.text("what")?;
+    let what = Chapter::ALL.into_iter().find(|chapter| chapter.as_str() == name);
+    Ok(StoryEvent {
+        at: to_rfc3339(row.integer("at_ms")?)?,
+        what: what.ok_or_else(|| unreadable("the event", &name))?,
+        detail: row.optional_text("detail")?,
+    })
+}
+
+pub fn key(row: &impl Columns) -> Result<KeyRecord> {
+    Ok(KeyRecord {
+        key_id: row.text("key_id")?,
+        name: row.text("name")?,
+        tenant: Tenant(row.text("tenant")?),
+        permissions: from_json(&row.text("permissions")?)?,
+        groups: from_json(&row.text("members")?)?,
+        created_at: to_rfc3339(row.integer("created_at_ms")?)?,
+        expires_at: row.optional_integer("expires_at_ms")?.map(to_rfc3339).transpose()?,
+        revoked_at: row.optional_integer("revoked_at_ms")?.map(to_rfc3339).transpose()?,
+    })
+}
+
+pub fn held_key(row: &impl Columns) -> Result<HeldKey> {
+    Ok(HeldKey { record: key(row)?, secret_hash: row.text("secret_hash")? })
+}
+
+pub fn value(row: &impl Columns) -> Result<String> {
+    row.text("value")
+}
+
+pub fn receipt(row: &impl Columns) -> Result<Receipt> {
+    Ok(Receipt { request: row.text("request")?, response: row.text("response")? })
 }
 
 pub fn count(row: &impl Columns) -> Result<(State, u64)> {

@@ -85,6 +85,35 @@ pub const AIM_AT_SEEN: &str = "
         updated_at_ms = $5
     WHERE document_id = $1";
 
+// ---- changed in place, removed as a whole ------------------------------------------------------------------------------
+
+pub const AMEND_BUILD: &str = "UPDATE builds SET recipe = $2, definition = $3 WHERE physical = $1";
+pub const AMEND_DOCUMENTS: &str = "UPDATE documents SET recipe = $2 WHERE physical = $1";
+pub const AMEND_INDEXED: &str = "UPDATE indexed SET recipe = $2 WHERE physical = $1";
+/// Documents whose pages somebody is writing to the build `$1` now. (Tags alone are written under any recipe.)
+pub const INDEXED_NOW: &str = "
+    SELECT d.document_id FROM documents d JOIN jobs j ON j.document_id = d.document_id
+    WHERE d.physical = $1 AND d.state = 'processing' AND j.task = 'index'
+    ORDER BY d.source_uri, d.document_id";
+/// As [`DISCARD_TARGET`], of every document of the collection `$1`.
+pub const DISCARD_TARGETS: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT d.document_id, d.tenant, d.physical, d.generation FROM documents d
+    WHERE d.collection = $1 AND d.state IN ('queued', 'processing')
+        AND NOT EXISTS (SELECT 1 FROM indexed i WHERE i.document_id = d.document_id AND i.generation = d.generation)
+    ORDER BY d.source_uri, d.document_id
+    ON CONFLICT (document_id, generation) DO NOTHING";
+pub const HIDE_ALL: &str = "
+    UPDATE documents SET state = 'deleting', reason = NULL, met_limit = NULL, updated_at_ms = $2
+    WHERE collection = $1 AND state != 'deleting'";
+pub const DELETE_JOBS: &str = "DELETE FROM jobs WHERE collection = $1";
+pub const CLOSE_QUEUES: &str = "DELETE FROM queues WHERE collection = $1";
+/// As [`FORGET`], of every document of the collection `$1`.
+pub const FORGET_ALL: &str = "
+    DELETE FROM documents WHERE collection = $1 AND state = 'deleting'
+        AND NOT EXISTS (SELECT 1 FROM garbage WHERE garbage.document_id = documents.document_id)";
+pub const DELETE_COLLECTION: &str = "DELETE FROM collections WHERE name = $1";
+
 // ---- work ----------------------------------------------------------------------------------------------------------
 
 /// A document, and what stands in the build that its target is for.
@@ -156,7 +185,8 @@ macro_rules! next_job {
 }
 pub(super) use {may_be_handed_out, next_job};
 pub const LEASE_JOB: &str = "
-    UPDATE jobs SET attempts = $2, claims = $3, crashes = $4, lease_until_ms = $5, worker = $6 WHERE id = $1";
+    UPDATE jobs SET attempts = $2, claims = $3, crashes = $4, lease_until_ms = $5, worker = $6, pages = 0, pages_done = 0
+    WHERE id = $1";
 /// What the worker that claimed job `$1` as claim `$2` still holds; no row where it holds nothing.
 pub const HELD: &str = "
     SELECT j.attempts FROM jobs j WHERE j.id = $1 AND j.claims = $2 AND j.lease_until_ms IS NOT NULL";
@@ -235,35 +265,129 @@ pub const DISCARD_DOCUMENT: &str = "
     WHERE i.document_id = $1
     ORDER BY i.physical
     ON CONFLICT (document_id, generation) DO NOTHING";
+/// Of an upload (its source begins with `$2`) the bytes are to go as well, whatever became of it: its last generation is garbage,
+/// though nothing may be left of it.
+pub const DISCARD_UPLOAD: &str = "
+    INSERT INTO garbage (document_id, tenant, physical, generation)
+    SELECT d.document_id, d.tenant, d.physical, d.generation FROM documents d
+    WHERE d.document_id = $1 AND substr(d.source_uri, 1, length($2)) = $2
+    ON CONFLICT (document_id, generation) DO NOTHING";
 pub const CLEAR_DOCUMENT: &str = "DELETE FROM indexed WHERE document_id = $1";
 pub const HIDE: &str = "
     UPDATE documents SET state = 'deleting', reason = NULL, met_limit = NULL, updated_at_ms = $2 WHERE document_id = $1";
 
-/// The columns of a listed document, with what people see of it.
-macro_rules! documents {
-    ($condition:literal) => {
+/// Documents of the tenant `$1`, with what people see of them and the job behind them.
+macro_rules! of_documents {
+    ($columns:literal, $condition:expr) => {
         concat!(
+            $columns,
             "
-    SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
-        d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
-        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages,
-        COALESCE(v.notes, '[]') AS notes
     FROM documents d
         LEFT JOIN builds b ON b.collection = d.collection AND b.role = 'active'
         LEFT JOIN indexed v ON v.document_id = d.document_id AND v.physical = b.physical
+        LEFT JOIN jobs j ON j.document_id = d.document_id
     WHERE d.tenant = $1 AND ",
             $condition
         )
     };
 }
-pub const DOCUMENT: &str = documents!("d.document_id = $2");
-/// Behind the document `$6` of source `$5` (null: from the first on).
-pub const DOCUMENTS: &str = documents!(
-    "($2 IS NULL OR d.collection = $2) AND ($3 IS NULL OR d.state = $3)
+/// The columns of a listed document.
+macro_rules! documents {
+    ($condition:expr) => {
+        of_documents!(
+            "
+    SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
+        d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
+        COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages,
+        COALESCE(v.notes, '[]') AS notes, COALESCE(j.pages, 0) AS pages, COALESCE(j.pages_done, 0) AS pages_done",
+            $condition
+        )
+    };
+}
+/// What a [`DocumentFilter`](crate::ledger::DocumentFilter) says: collection, state, prefix of the source, text, four tags as they
+/// stand in their JSON, groups with a comma before and behind each. Null: whatever it is. Text is looked for by taking it away,
+/// which both databases can do without reading any character as a pattern.
+macro_rules! filtered {
+    () => {
+        "($2 IS NULL OR d.collection = $2) AND ($3 IS NULL OR d.state = $3)
         AND ($4 IS NULL OR substr(d.source_uri, 1, length($4)) = $4)
-        AND ($5 IS NULL OR (d.source_uri, d.document_id) > ($5, $6))
-    ORDER BY d.source_uri, d.document_id LIMIT $7"
-);
-pub const COUNTS: &str = "
-    SELECT state, COUNT(*) AS documents FROM documents
-    WHERE tenant = $1 AND ($2 IS NULL OR collection = $2) GROUP BY state";
+        AND ($5 IS NULL OR replace(lower(d.source_uri), $5, '') != lower(d.source_uri)
+            OR replace(lower(COALESCE(v.title, '')), $5, '') != lower(COALESCE(v.title, '')))
+        AND ($6 IS NULL OR replace(d.tags, $6, '') != d.tags) AND ($7 IS NULL OR replace(d.tags, $7, '') != d.tags)
+        AND ($8 IS NULL OR replace(d.tags, $8, '') != d.tags) AND ($9 IS NULL OR replace(d.tags, $9, '') != d.tags)
+        AND ($10 IS NULL OR NOT EXISTS (SELECT 1 FROM access a WHERE a.document_id = d.document_id)
+            OR EXISTS (SELECT 1 FROM access a
+                WHERE a.document_id = d.document_id AND replace($10, ',' || a.member || ',', '') != $10))"
+    };
+}
+pub const DOCUMENT: &str = documents!("d.document_id = $2");
+/// Behind the document `$12` of source `$11` (null: from the first on).
+pub const DOCUMENTS: &str = documents!(concat!(
+    filtered!(),
+    "
+        AND ($11 IS NULL OR (d.source_uri, d.document_id) > ($11, $12))
+    ORDER BY d.source_uri, d.document_id LIMIT $13"
+));
+pub const COUNTS: &str =
+    concat!(of_documents!("SELECT d.state, COUNT(*) AS documents", filtered!()), " GROUP BY d.state");
+pub const OWNER: &str = "SELECT tenant FROM documents WHERE document_id = $1";
+pub const QUEUE: &str = "
+    SELECT COUNT(*) AS jobs, COUNT(lease_until_ms) AS held,
+        MIN(CASE WHEN lease_until_ms IS NULL THEN due_at_ms END) AS due_at_ms
+    FROM jobs";
+
+// ---- for whom documents are kept, what happened to them -------------------------------------------------------------
+
+pub const CLEAR_ACCESS: &str = "DELETE FROM access WHERE document_id = $1";
+pub const GRANT: &str = "
+    INSERT INTO access (document_id, member) VALUES ($1, $2) ON CONFLICT (document_id, member) DO NOTHING";
+pub const NOTE: &str = "INSERT INTO history (document_id, at_ms, what, detail) VALUES ($1, $2, $3, $4)";
+/// All but the latest `$2` events of a document go.
+pub const TRIM_HISTORY: &str = "
+    DELETE FROM history WHERE document_id = $1 AND id <= (
+        SELECT h.id FROM history h WHERE h.document_id = $1 ORDER BY h.id DESC LIMIT 1 OFFSET $2)";
+pub const STORY: &str = "
+    SELECT h.at_ms, h.what, h.detail FROM history h JOIN documents d ON d.document_id = h.document_id
+    WHERE d.tenant = $1 AND h.document_id = $2 ORDER BY h.id";
+pub const NOTE_ABANDONED: &str = "
+    INSERT INTO history (document_id, at_ms, what, detail)
+    SELECT j.document_id, $1, 'interrupted', j.worker FROM jobs j WHERE j.lease_until_ms IS NOT NULL";
+pub const PROGRESS: &str = "
+    UPDATE jobs SET pages = $3, pages_done = $4 WHERE id = $1 AND claims = $2 AND lease_until_ms IS NOT NULL";
+/// Whether a worker holds the document's job now.
+pub const HELD_NOW: &str = "
+    SELECT j.attempts FROM jobs j WHERE j.document_id = $1 AND j.lease_until_ms IS NOT NULL AND j.lease_until_ms > $2";
+/// The waiting job of a document becomes due.
+pub const DUE_NOW: &str = "UPDATE jobs SET due_at_ms = $2 WHERE document_id = $1";
+
+// ---- what requests are held against --------------------------------------------------------------------------------
+
+macro_rules! keys {
+    ($condition:literal) => {
+        concat!(
+            "
+    SELECT key_id, name, tenant, permissions, members, secret_hash, created_at_ms, expires_at_ms, revoked_at_ms
+    FROM keys WHERE ",
+            $condition,
+            " ORDER BY created_at_ms, key_id"
+        )
+    };
+}
+/// `$8`: 0 for never.
+pub const INSERT_KEY: &str = "
+    INSERT INTO keys (key_id, name, tenant, permissions, members, secret_hash, created_at_ms, expires_at_ms)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, NULLIF($8, 0))";
+pub const KEY: &str = keys!("key_id = $1");
+pub const VALID_KEY: &str =
+    keys!("key_id = $1 AND revoked_at_ms IS NULL AND (expires_at_ms IS NULL OR expires_at_ms > $2)");
+pub const KEYS: &str = keys!("($1 IS NULL OR tenant = $1)");
+pub const ANY_KEY: &str = "SELECT key_id FROM keys LIMIT 1";
+pub const REVOKE_KEY: &str = "UPDATE keys SET revoked_at_ms = $2 WHERE key_id = $1 AND revoked_at_ms IS NULL";
+pub const KEEP_SECRET: &str = "INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+pub const SECRET: &str = "SELECT value FROM secrets WHERE name = $1";
+pub const RECEIPT: &str =
+    "SELECT request, response FROM receipts WHERE tenant = $1 AND request_key = $2 AND at_ms > $3";
+pub const OLD_RECEIPTS: &str = "DELETE FROM receipts WHERE at_ms <= $1";
+pub const KEEP_RECEIPT: &str = "
+    INSERT INTO receipts (tenant, request_key, request, response, at_ms) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (tenant, request_key) DO NOTHING";

@@ -8,8 +8,8 @@ use super::statements as sql;
 use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::ledger::transitions::{OnSubmit, on_fail, on_submit};
-use crate::ledger::{Build, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
-use crate::types::{DocumentId, Generation, Tenant};
+use crate::ledger::{Build, Chapter, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
+use crate::types::{DocumentId, Generation, Tenant, UPLOADED};
 
 impl<T: Transaction> Writing<T> {
     pub async fn submit(mut self, submission: &Submission) -> Result<Submitted> {
@@ -44,6 +44,8 @@ impl<T: Transaction> Writing<T> {
             }
         };
         self.put_target(submission, collection.target(), &generation).await?;
+        self.grant(submission.document, &submission.tags).await?;
+        self.note_submitted(submission.document, task, &submission.content_hash.0, submission.size_bytes).await?;
         self.put_job(submission.document, task).await?;
         self.commit().await?;
         Ok(Submitted::Queued)
@@ -87,10 +89,13 @@ impl<T: Transaction> Writing<T> {
                     .with(to_json(&indexed.failed_pages)?)
                     .with(to_json(&indexed.notes)?);
                 writing.run(stand).await?;
+                let detail = described(indexed);
+                writing.note(job.document, Chapter::Indexed, Some(&detail)).await?;
             }
             Task::Retag => {
                 let retag = Statement::new(sql::RETAG).with(id.as_str()).with(job.generation.0.as_str());
                 writing.run(retag).await?;
+                writing.note(job.document, Chapter::Retagged, None).await?;
             }
         }
         let now_ms = writing.now_ms;
@@ -115,6 +120,8 @@ impl<T: Transaction> Writing<T> {
         if fate == Fate::DeadLettered {
             writing.give_up(job, attempts, State::Dead, reason).await?;
         } else {
+            let detail = format!("attempt {attempts}, another follows after {} s: {reason}", retry_after.as_secs());
+            writing.note(job.document, Chapter::Failed, Some(&detail)).await?;
             writing.free(job, attempts, retry_after, Some(reason)).await?;
         }
         writing.commit().await?;
@@ -123,6 +130,7 @@ impl<T: Transaction> Writing<T> {
 
     pub async fn release(self, job: &Job, retry_after: Duration, reason: Option<&str>) -> Result<()> {
         let Some((mut writing, attempts)) = self.held(job).await? else { return Ok(()) };
+        writing.note(job.document, Chapter::GivenBack, reason).await?;
         writing.free(job, attempts.saturating_sub(1), retry_after, reason).await?;
         writing.commit().await
     }
@@ -137,6 +145,7 @@ impl<T: Transaction> Writing<T> {
 
     /// Frees all leases; see [`SqliteLedger::free_abandoned`](super::SqliteLedger::free_abandoned).
     pub async fn free_abandoned(mut self) -> Result<usize> {
+        self.run(Statement::new(sql::NOTE_ABANDONED).with(self.now_ms)).await?;
         self.run(Statement::new(sql::FREE_ABANDONED_DOCUMENTS).with(self.now_ms)).await?;
         let freed = self.run(Statement::new(sql::FREE_ABANDONED_JOBS)).await?;
         self.commit().await?;
@@ -161,12 +170,27 @@ impl<T: Transaction> Writing<T> {
             return Ok(false);
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;
+        self.run(Statement::new(sql::DISCARD_UPLOAD).with(id.as_str()).with(UPLOADED)).await?;
         self.run(Statement::new(sql::DISCARD_DOCUMENT).with(id.as_str())).await?;
         self.run(Statement::new(sql::CLEAR_DOCUMENT).with(id.as_str())).await?;
         self.delete_job(document).await?;
+        self.note(document, Chapter::Deleted, None).await?;
         self.run(Statement::new(sql::HIDE).with(id.as_str()).with(self.now_ms)).await?;
         self.run(Statement::new(sql::FORGET).with(id)).await?;
         self.commit().await?;
         Ok(true)
     }
+}
+
+/// What was indexed, in words.
+fn described(indexed: &Indexed) -> String {
+    let mut words = format!("{} pages", indexed.page_count);
+    if let Some(first) = indexed.failed_pages.first() {
+        let others = match indexed.failed_pages.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        words.push_str(&format!(", without page {}{others}: {}", first.page, first.reason));
+    }
+    words
 }

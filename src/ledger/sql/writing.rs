@@ -6,7 +6,7 @@ use super::database::{Lock, Statement, Transaction};
 use super::rows::{self, Known};
 use super::statements as sql;
 use crate::error::{Error, Result};
-use crate::ledger::{Build, CollectionRecord, Job, State, Task};
+use crate::ledger::{Build, Chapter, CollectionRecord, Job, State, Task};
 use crate::types::{DocumentId, Generation};
 
 /// A write transaction that began at `now_ms`; rolled back if it is dropped.
@@ -117,6 +117,8 @@ impl<T: Transaction> Writing<T> {
     /// Ends the job and makes the pages of its attempt garbage. A retagging wrote none of its own.
     pub async fn give_up(&mut self, job: &Job, attempts: u32, state: State, reason: &str) -> Result<()> {
         self.set_state(job.document, state, Some(reason), attempts).await?;
+        let chapter = if state == State::Dead { Chapter::Dead } else { Chapter::Rejected };
+        self.note(job.document, chapter, Some(reason)).await?;
         self.delete_job(job.document).await?;
         if job.task == Task::Index {
             self.run(of_generation(sql::ADD_GARBAGE, job)).await?;
@@ -148,6 +150,8 @@ impl<T: Transaction> Writing<T> {
             .with(Generation::fresh().0)
             .with(self.now_ms);
         self.run(aim).await?;
+        let detail = format!("once more, for {}", build.physical);
+        self.note(document, Chapter::Submitted, Some(&detail)).await?;
         self.put_job(document, Task::Index).await
     }
 

@@ -78,6 +78,29 @@ pub async fn each_condition_filters(place: &dyn Place) {
     assert_eq!(count(&store, both).await, 2);
 }
 
+pub async fn pages_are_seen_by_their_groups(place: &dyn Place) {
+    let mut pages = fixtures::pages(2, 2);
+    pages.push(Page::new(7, 1).tag("allowed", "finance,legal"));
+    pages.push(Page::new(7, 2).tag("allowed", "legal"));
+    pages.push(Page::new(7, 3).tag("allowed", ""));
+    let store = filled(place, &pages).await;
+    let allowed = |groups: &[&str]| Condition::AllowedTo(groups.iter().map(|&group| group.to_owned()).collect());
+    let cases =
+        [(allowed(&[]), 4), (allowed(&["finance"]), 5), (allowed(&["legal", "sales"]), 6), (allowed(&["sales"]), 4)];
+    for (condition, expected) in cases {
+        assert_eq!(count(&store, vec![condition.clone()]).await, expected, "{condition:?}");
+        let query = StoreQuery { filter: only(condition.clone()), root: by_patches(&question(1, 1), 100) };
+        assert_eq!(store.query(DOCS, query).await.unwrap().len(), expected, "{condition:?}");
+    }
+    // Other tags are other groups.
+    let (document, generation) = (pages[5].document_id(), pages[5].generation());
+    let tags = std::collections::BTreeMap::from([("allowed".to_owned(), "sales".to_owned())]);
+    store.set_tags(DOCS, document, &generation, &tags).await.unwrap();
+    assert_eq!(count(&store, vec![allowed(&["sales"])]).await, 7);
+    store.set_tags(DOCS, document, &generation, &std::collections::BTreeMap::new()).await.unwrap();
+    assert_eq!(count(&store, vec![allowed(&[])]).await, 7);
+}
+
 pub async fn another_tenants_points_never_come_back(place: &dyn Place) {
     let ours: Vec<Page> = fixtures::pages(2, 10);
     let theirs: Vec<Page> = fixtures::pages(2, 10).into_iter().map(|page| page.tenant("canary")).collect();

@@ -3,6 +3,7 @@
 pub mod collections;
 mod expected;
 pub mod filters;
+pub mod in_place;
 mod queries;
 pub mod ranking;
 pub mod upkeep;
@@ -35,7 +36,8 @@ macro_rules! contract_tests {
             collections: collections_come_and_go, another_schema_is_refused, an_incarnation_stays, an_empty_collection_is_known, what_does_not_exist_is_named, a_published_name_leads_to_its_collection, a_collection_tells_of_itself;
             writing: a_point_is_overwritten, a_generation_is_deleted, what_was_flushed_is_there_again, broken_points_are_refused, many_tasks_at_once, vectors_come_back_as_stored, no_point_changes_its_number_of_rows, tags_are_replaced;
             ranking: exact_max_sim_is_exact, a_rerank_scores_what_the_prefetch_found, rare_terms_weigh_more, ranks_are_fused, scores_are_fused, one_prefetch_stands_for_itself, a_threshold_cuts, broken_queries_are_refused, pages_without_text_are_pages;
-            filters: filters_hold_in_every_branch, each_condition_filters, another_tenants_points_never_come_back;
+            filters: filters_hold_in_every_branch, each_condition_filters, pages_are_seen_by_their_groups, another_tenants_points_never_come_back;
+            in_place: vectors_come_to_stored_points, vectors_go_from_stored_points;
             upkeep: optimizing_changes_no_answer, purging_changes_no_answer, a_walk_meets_every_point_once;
         );
     };

@@ -75,6 +75,12 @@ fn condition(condition: &Condition) -> Result<EngineCondition> {
             let range = Range { lt: None, gt: None, gte: bound(from)?, lte: bound(to)? };
             EngineCondition::Field(FieldCondition::new_datetime_range(path(key)?, range))
         }
+        Condition::AllowedTo(groups) => EngineCondition::Filter(EngineFilter {
+            should: Some(vec![is_missing(field::ALLOWED)?, any_keyword(field::ALLOWED, groups)?]),
+            min_should: None,
+            must: None,
+            must_not: None,
+        }),
         Condition::Ids(ids) => has_id(ids.iter().map(|id| id.0)),
         // The engine takes "at least one of none" for no condition at all.
         Condition::Any(any) if any.is_empty() => has_id([]),
@@ -89,6 +95,17 @@ fn condition(condition: &Condition) -> Result<EngineCondition> {
 
 fn keyword(key: &str, value: String) -> Result<EngineCondition> {
     Ok(EngineCondition::Field(FieldCondition::new_match(path(key)?, Match::from(value))))
+}
+
+fn any_keyword(key: &str, values: &[String]) -> Result<EngineCondition> {
+    Ok(EngineCondition::Field(FieldCondition::new_match(path(key)?, Match::from(values.to_vec()))))
+}
+
+/// The engine does not export the type of the field; its wire form is public.
+fn is_missing(key: &str) -> Result<EngineCondition> {
+    let condition = serde_json::from_value(serde_json::json!({ "is_empty": { "key": key } }))
+        .map_err(|error| Error::bug("the engine takes no condition on a missing field").with_source(error))?;
+    Ok(EngineCondition::IsEmpty(condition))
 }
 
 fn has_id(ids: impl IntoIterator<Item = Uuid>) -> EngineCondition {

@@ -50,6 +50,11 @@ pub(super) fn schema_of(name: &str, info: &CollectionInfo) -> Result<Schema> {
     }
 }
 
+/// Whether Quire made the collection.
+pub(super) fn is_ours(name: &str, info: &CollectionInfo) -> Result<bool> {
+    Ok(metadata(config_of(name, info)?, FORMAT_KEY).is_some())
+}
+
 fn foreign(name: &str) -> Error {
     Error::configuration(format!(
         "the server's collection '{name}' was not made by Quire and is left alone: choose another name, or set store.prefix"

@@ -25,6 +25,8 @@ const OLDEST: Version = Version { major: 1, minor: 16 };
 const SAFE_MULTIVECTORS: Version = Version { major: 1, minor: 19 };
 /// From here on the weights of terms may be counted over one tenant's pages alone.
 const IDF_CORPUS: Version = Version { major: 1, minor: 19 };
+/// From here on a filled collection can be given a vector, and lose one.
+const VECTOR_NAMES: Version = Version { major: 1, minor: 18 };
 /// From here on the lists that a fusion joins may have weights.
 const WEIGHTED_FUSION: Version = Version { major: 1, minor: 17 };
 
@@ -46,6 +48,10 @@ impl Version {
     /// Whether the corpus of a query's weights can be one tenant's pages.
     pub fn has_idf_corpus(self) -> bool {
         self >= IDF_CORPUS
+    }
+
+    pub fn has_vector_names(self) -> bool {
+        self >= VECTOR_NAMES
     }
 
     pub fn has_weighted_fusion(self) -> bool {

@@ -3,7 +3,8 @@
 use qdrant_client::qdrant::condition::ConditionOneOf;
 use qdrant_client::qdrant::r#match::MatchValue;
 use qdrant_client::qdrant::{
-    Condition as ServerCondition, DatetimeRange, FieldCondition, Filter as ServerFilter, HasIdCondition, Match, Range,
+    Condition as ServerCondition, DatetimeRange, FieldCondition, Filter as ServerFilter, HasIdCondition,
+    IsEmptyCondition, Match, Range, RepeatedStrings,
 };
 
 use super::points::server_id;
@@ -70,6 +71,12 @@ fn condition(condition: &Condition) -> Result<ServerCondition> {
             };
             let range = dates(from.as_deref(), to.as_deref())?;
             on_field(FieldCondition { key: key.into(), datetime_range: Some(range), ..FieldCondition::default() })
+        }
+        Condition::AllowedTo(groups) => {
+            let missing = of(ConditionOneOf::IsEmpty(IsEmptyCondition { key: field::ALLOWED.into() }));
+            let any = Match { match_value: Some(MatchValue::Keywords(RepeatedStrings { strings: groups.clone() })) };
+            let any = FieldCondition { key: field::ALLOWED.into(), r#match: Some(any), ..FieldCondition::default() };
+            of(ConditionOneOf::Filter(ServerFilter { should: vec![missing, on_field(any)], ..ServerFilter::default() }))
         }
         Condition::Ids(ids) => {
             of(ConditionOneOf::HasId(HasIdCondition { has_id: ids.iter().copied().map(server_id).collect() }))

@@ -21,6 +21,8 @@ mod collection;
 mod connection;
 mod errors;
 mod filter;
+mod foreign;
+mod in_place;
 mod json;
 mod points;
 mod query;
@@ -36,13 +38,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 
 use self::connection::Connection;
+pub use self::foreign::{ForeignCollection, ForeignId, ForeignNote, ForeignQuestion, ForeignSlice, ForeignSource};
 use super::info::{CollectionInfo, StoreInfo, Walk};
 use super::names::check_name;
 use super::schema::{check_same, check_schema};
-use super::{Filter, ScoredPoint, StoreQuery, StoredPoint, VectorStore, tree};
+use super::{Filter, MoreVectors, ScoredPoint, StoreQuery, StoredPoint, VectorStore, tree};
 use crate::config;
 use crate::error::{Error, Result};
-use crate::types::{DocumentId, Generation, PagePoint, PointId, Schema, Tenant, VectorName};
+use crate::types::{DocumentId, Generation, PagePoint, PointId, RecipeId, Schema, Tenant, VectorName, VectorSpec};
 
 /// Calls of `upsert` under way at once, each of a few megabytes.
 const WRITES_AT_ONCE: usize = 4;
@@ -89,6 +92,21 @@ impl QdrantStore {
         let schema = Arc::new(collection::schema_of(&name, &info)?);
         self.schemas.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&schema));
         Ok((name, schema))
+    }
+
+    /// As [`Self::collection`], for a call that names these vectors: another process may have given the collection one since it
+    /// was looked at.
+    async fn collection_with(
+        &self,
+        collection: &str,
+        mut vectors: impl Iterator<Item = VectorName>,
+    ) -> Result<(String, Arc<Schema>)> {
+        let (name, schema) = self.collection(collection).await?;
+        if vectors.all(|vector| schema.get(vector).is_some()) {
+            return Ok((name, schema));
+        }
+        self.forget(&name);
+        self.collection(collection).await
     }
 
     fn known(&self, name: &str) -> Option<Arc<Schema>> {
@@ -183,8 +201,44 @@ impl VectorStore for QdrantStore {
         if points.is_empty() {
             return Ok(());
         }
-        let (name, schema) = self.collection(collection).await?;
+        let named = points.iter().flat_map(|point| point.vectors.keys().copied());
+        let (name, schema) = self.collection_with(collection, named).await?;
         write::upsert(&self.connection, &name, &schema, points).await
+    }
+
+    async fn changes_vectors_in_place(&self) -> Result<bool> {
+        Ok(self.connection.server().await?.version.has_vector_names())
+    }
+
+    async fn add_vector(&self, collection: &str, spec: &VectorSpec) -> Result<()> {
+        let (name, _) = self.collection(collection).await?;
+        self.forget(&name);
+        in_place::add(&self.connection, &name, spec).await
+    }
+
+    async fn remove_vector(&self, collection: &str, vector: VectorName) -> Result<()> {
+        let (name, _) = self.collection(collection).await?;
+        self.forget(&name);
+        in_place::remove(&self.connection, &name, vector.as_str()).await
+    }
+
+    async fn walk_lacking(
+        &self,
+        collection: &str,
+        vector: VectorName,
+        from_vector: VectorName,
+        from: Option<&str>,
+        limit: usize,
+    ) -> Result<Walk> {
+        let (name, _) = self.collection_with(collection, [vector].into_iter()).await?;
+        read::walk(&self.connection, &name, Some(in_place::lacking(vector.as_str(), from_vector.as_str())), from, limit)
+            .await
+    }
+
+    async fn put_vectors(&self, collection: &str, recipe: &RecipeId, points: Vec<MoreVectors>) -> Result<()> {
+        let named = points.iter().flat_map(|more| more.vectors.keys().copied());
+        let (name, schema) = self.collection_with(collection, named).await?;
+        write::put_vectors(&self.connection, &name, &schema, recipe, points).await
     }
 
     fn is_shared(&self) -> bool {
@@ -203,7 +257,7 @@ impl VectorStore for QdrantStore {
         if query.root.limit == 0 {
             return Ok(Vec::new());
         }
-        let (name, schema) = self.collection(collection).await?;
+        let (name, schema) = self.collection_with(collection, query.root.vectors().into_iter()).await?;
         let version = self.connection.server().await?.version;
         let request = query::to_server(name, query, &schema, version, self.timeout_s())?;
         let hits = self.connection.call("answer a query", |client| client.query(request)).await?.result;
@@ -217,7 +271,7 @@ impl VectorStore for QdrantStore {
         ids: &[PointId],
         vectors: &[VectorName],
     ) -> Result<Vec<StoredPoint>> {
-        let (name, schema) = self.collection(collection).await?;
+        let (name, schema) = self.collection_with(collection, vectors.iter().copied()).await?;
         for &vector in vectors {
             tree::known(vector, &schema)?;
         }
@@ -257,7 +311,7 @@ impl VectorStore for QdrantStore {
 
     async fn walk(&self, collection: &str, after: Option<&str>, limit: usize) -> Result<Walk> {
         let (name, _) = self.collection(collection).await?;
-        read::walk(&self.connection, &name, after, limit).await
+        read::walk(&self.connection, &name, None, after, limit).await
     }
 
     async fn info(&self) -> Result<StoreInfo> {

@@ -19,14 +19,7 @@ use crate::types::{Multivector, NamedVector, PagePayload, PointId, SparseVector,
 
 /// A checked point as the server takes it.
 pub(super) fn to_server(point: CheckedPoint) -> PointStruct {
-    let vectors = point.vectors.into_iter().map(|(name, vector)| {
-        let vector = match vector {
-            NamedVector::Dense(values) => vector::Vector::Dense(DenseVector { data: values }),
-            NamedVector::Multi(rows) => vector::Vector::MultiDense(multi(&rows)),
-            NamedVector::Sparse(values) => vector::Vector::Sparse(sparse(values)),
-        };
-        (name.as_str().to_owned(), Vector { vector: Some(vector), ..Vector::default() })
-    });
+    let vectors = point.vectors.into_iter().map(|(name, vector)| (name.as_str().to_owned(), vector_to_server(vector)));
     PointStruct {
         id: Some(server_id(point.id)),
         vectors: Some(Vectors {
@@ -34,6 +27,15 @@ pub(super) fn to_server(point: CheckedPoint) -> PointStruct {
         }),
         payload: json::fields(point.payload),
     }
+}
+
+pub(super) fn vector_to_server(vector: NamedVector) -> Vector {
+    let vector = match vector {
+        NamedVector::Dense(values) => vector::Vector::Dense(DenseVector { data: values }),
+        NamedVector::Multi(rows) => vector::Vector::MultiDense(multi(&rows)),
+        NamedVector::Sparse(values) => vector::Vector::Sparse(sparse(values)),
+    };
+    Vector { vector: Some(vector), ..Vector::default() }
 }
 
 pub(super) fn multi(rows: &Multivector) -> MultiDenseVector {
@@ -104,6 +106,12 @@ pub(super) fn from_vectors(id: PointId, vectors: Option<VectorsOutput>) -> Resul
 }
 
 fn from_multi(id: PointId, rows: MultiDenseVector) -> Result<Multivector> {
+    rows_of(&id.to_string(), rows)
+}
+
+/// # Errors
+/// Permanent, naming the point, if the rows are not of one length.
+pub(super) fn rows_of(id: &str, rows: MultiDenseVector) -> Result<Multivector> {
     let dim = rows.vectors.first().map_or(0, |row| row.data.len());
     if rows.vectors.iter().any(|row| row.data.len() != dim) {
         return Err(payload::foreign(format!("the rows of a multivector of point {id} are not of one length")));

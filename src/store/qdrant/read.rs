@@ -59,11 +59,18 @@ pub(super) async fn is_empty(connection: &Connection, name: &str) -> Result<bool
     Ok(connection.call("look for points", |client| client.scroll(request)).await?.result.is_empty())
 }
 
-/// Whose the points are, by id ascending.
-pub(super) async fn walk(connection: &Connection, name: &str, after: Option<&str>, limit: usize) -> Result<Walk> {
+/// Whose the points that match are, by id ascending.
+pub(super) async fn walk(
+    connection: &Connection,
+    name: &str,
+    filter: Option<ServerFilter>,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Walk> {
     let fields = [field::TENANT, field::DOCUMENT_ID, field::GENERATION, field::PAGE].map(str::to_owned).to_vec();
     let request = ScrollPoints {
         collection_name: name.to_owned(),
+        filter,
         offset: after.map(id_of_text),
         limit: Some(u32::try_from(limit).unwrap_or(u32::MAX)),
         with_payload: Some(WithPayloadSelector {
@@ -83,7 +90,7 @@ fn owned(point: RetrievedPoint) -> Owned {
     Owned { id: point.id.as_ref().map(text_of_id).unwrap_or_default(), page }
 }
 
-fn text_of_id(id: &ServerId) -> String {
+pub(super) fn text_of_id(id: &ServerId) -> String {
     match &id.point_id_options {
         Some(PointIdOptions::Uuid(text)) => text.clone(),
         Some(PointIdOptions::Num(number)) => number.to_string(),

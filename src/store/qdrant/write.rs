@@ -1,23 +1,24 @@
 //! Changes of points. Every change waits until the server has written it to its log and applied it, on as many replicas as the
 //! collection's write consistency asks for: so what was confirmed survives the loss of power of the server, and is found.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::stream::{self, StreamExt};
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
+use qdrant_client::qdrant::vectors::VectorsOptions;
 use qdrant_client::qdrant::{
-    DeletePointVectors, DeletePoints, Filter as ServerFilter, GetPoints, PointId as ServerId, PointStruct,
-    PointsIdsList, PointsOperationResponse, PointsSelector, SetPayloadPoints, UpdateStatus, UpsertPoints,
-    VectorsSelector,
+    DeletePointVectors, DeletePoints, Filter as ServerFilter, GetPoints, NamedVectors, PointId as ServerId,
+    PointStruct, PointVectors, PointsIdsList, PointsOperationResponse, PointsSelector, SetPayloadPoints,
+    UpdatePointVectors, UpdateStatus, UpsertPoints, Vectors, VectorsSelector,
 };
 
 use super::connection::Connection;
 use super::query::{with_payload, with_vectors};
 use super::{json, points};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::store::payload::{self, CheckedPoint};
-use crate::store::rows;
-use crate::types::{PagePoint, PointId, Schema, VectorName};
+use crate::store::{MoreVectors, rows, tree};
+use crate::types::{PagePoint, PointId, RecipeId, Schema, VectorName};
 
 /// Numbers (f32) of one request: 8 MiB, about twenty pages of a small model. Enough to spread the cost of a request, few
 /// enough for the body limits of proxies and for the server's memory.
@@ -136,6 +137,64 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+/// Adds vectors to points that are there. Their payloads tell of the recipe first: a point that has the vector is not looked at
+/// again.
+pub(super) async fn put_vectors(
+    connection: &Connection,
+    name: &str,
+    schema: &Schema,
+    recipe: &RecipeId,
+    more: Vec<MoreVectors>,
+) -> Result<()> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    let points = more.into_iter().map(|more| vectors_of(more, schema)).collect::<Result<Vec<_>>>()?;
+    // The server refuses vectors of points that it does not have.
+    let ids: Vec<ServerId> = points.iter().filter_map(|point| point.id.clone()).collect();
+    let there = get(connection, name, ids, &[]).await?;
+    let there: HashSet<ServerId> = there.into_iter().filter_map(|point| point.id).collect();
+    let points: Vec<PointVectors> =
+        points.into_iter().filter(|point| point.id.as_ref().is_some_and(|id| there.contains(id))).collect();
+    if points.is_empty() {
+        return Ok(());
+    }
+    let of_recipe = SetPayloadPoints {
+        collection_name: name.to_owned(),
+        wait: Some(true),
+        payload: HashMap::from([("recipe".to_owned(), json::to_value(recipe.0.as_str().into()))]),
+        points_selector: Some(these(PointsSelectorOneOf::Points(PointsIdsList { ids: there.into_iter().collect() }))),
+        ..SetPayloadPoints::default()
+    };
+    applied(connection.call("set the recipe of points", |client| client.set_payload(of_recipe)).await?)?;
+    update_vectors(connection, name, points).await
+}
+
+/// Writes vectors of points that are there, and nothing else of them.
+pub(super) async fn update_vectors(connection: &Connection, name: &str, points: Vec<PointVectors>) -> Result<()> {
+    let request = UpdatePointVectors {
+        collection_name: name.to_owned(),
+        wait: Some(true),
+        points,
+        ..UpdatePointVectors::default()
+    };
+    applied(connection.call("write vectors of points", |client| client.update_vectors(request)).await?)
+}
+
+fn vectors_of(more: MoreVectors, schema: &Schema) -> Result<PointVectors> {
+    let MoreVectors { id, page, vectors } = more;
+    let mut named = HashMap::new();
+    for (name, vector) in vectors {
+        tree::known(name, schema)?;
+        if let Some(spec) = schema.get(name) {
+            let vector = payload::as_stored(spec, vector).context(&page)?;
+            named.insert(name.as_str().to_owned(), points::vector_to_server(vector));
+        }
+    }
+    let vectors = Vectors { vectors_options: Some(VectorsOptions::Vectors(NamedVectors { vectors: named })) };
+    Ok(PointVectors { id: Some(points::server_id(id)), vectors: Some(vectors) })
 }
 
 /// Removes the points that match.

@@ -106,7 +106,10 @@ impl Database for PostgresServer {
         FROM documents d
             JOIN builds b ON b.collection = d.collection AND b.role = 'active'
             JOIN indexed i ON i.document_id = d.document_id AND i.physical = b.physical
-        WHERE d.tenant = $1 AND d.document_id IN (SELECT jsonb_array_elements_text($2::jsonb))";
+        WHERE d.tenant = $1 AND d.document_id IN (SELECT jsonb_array_elements_text($2::jsonb))
+            AND ($3 IS NULL OR NOT EXISTS (SELECT 1 FROM access a WHERE a.document_id = d.document_id)
+                OR EXISTS (SELECT 1 FROM access a
+                    WHERE a.document_id = d.document_id AND replace($3, ',' || a.member || ',', '') != $3))";
 
     async fn now_ms(&self) -> Result<i64> {
         if let Some(clock) = &self.clock {

@@ -88,7 +88,10 @@ impl Database for SqliteFile {
         FROM documents d
             JOIN builds b ON b.collection = d.collection AND b.role = 'active'
             JOIN indexed i ON i.document_id = d.document_id AND i.physical = b.physical
-        WHERE d.tenant = $1 AND d.document_id IN (SELECT value FROM json_each($2))";
+        WHERE d.tenant = $1 AND d.document_id IN (SELECT value FROM json_each($2))
+            AND ($3 IS NULL OR NOT EXISTS (SELECT 1 FROM access a WHERE a.document_id = d.document_id)
+                OR EXISTS (SELECT 1 FROM access a
+                    WHERE a.document_id = d.document_id AND replace($3, ',' || a.member || ',', '') != $3))";
 
     async fn now_ms(&self) -> Result<i64> {
         Ok((self.clock)())

@@ -1,0 +1,84 @@
+//! Whether what the service stands on is there, and what waits to be done.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::App;
+use super::status::folder_bytes;
+use crate::error::{Error, Result};
+use crate::ledger::Queue;
+use crate::types::{DocumentId, Tenant};
+
+/// What is asked longer is not there.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A part of the service.
+#[derive(Debug, Clone, Serialize)]
+pub struct HealthCheck {
+    pub name: &'static str,
+    pub ok: bool,
+    /// What is wrong, or how it is.
+    pub detail: String,
+}
+
+impl HealthCheck {
+    async fn of(name: &'static str, asking: impl Future<Output = Result<()>>) -> Self {
+        let outcome = tokio::time::timeout(PATIENCE, asking).await;
+        let (ok, detail) = match outcome {
+            Ok(Ok(())) => (true, "it is there".to_owned()),
+            // the log says more: whoever asks here may be anybody
+            Ok(Err(error)) => {
+                tracing::warn!(part = name, %error, "not ready");
+                (false, error.message().to_owned())
+            }
+            Err(_) => (false, format!("it has not answered for {} s", PATIENCE.as_secs())),
+        };
+        Self { name, ok, detail }
+    }
+}
+
+impl App {
+    /// Ledger, store and disk.
+    pub async fn health(&self) -> Vec<HealthCheck> {
+        let ledger = async { self.ledger.queue().await.map(drop) };
+        let store = async { self.store.info().await.map(drop) };
+        let disk = async { self.check_disk() };
+        let (ledger, store, disk) = tokio::join!(
+            HealthCheck::of("ledger", ledger),
+            HealthCheck::of("store", store),
+            HealthCheck::of("disk", disk)
+        );
+        vec![ledger, store, disk]
+    }
+
+    /// Whether there is room for more.
+    ///
+    /// # Errors
+    /// Transient: less than the reserve is left.
+    pub(super) fn check_disk(&self) -> Result<()> {
+        self.data.disk_guard(self.config.ingest.disk_reserve_bytes).check()
+    }
+
+    /// What waits and what is in work, of all tenants.
+    pub async fn queue(&self) -> Result<Queue> {
+        self.ledger.queue().await
+    }
+
+    /// Whose document this is, for whoever holds a signed link to it.
+    pub async fn owner_of(&self, document: DocumentId) -> Result<Option<Tenant>> {
+        self.ledger.owner(document).await
+    }
+
+    /// Bytes that the data folder takes, and bytes that are free beside it.
+    pub async fn disk_bytes(&self) -> Result<(u64, u64)> {
+        let root = self.data.root().to_owned();
+        let look = move || {
+            let free = fs4::available_space(&root).unwrap_or_default();
+            (folder_bytes(&root), free)
+        };
+        tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|error| Error::bug("looking at the disk panicked").with_source(error))
+    }
+}

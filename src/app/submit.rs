@@ -1,0 +1,171 @@
+//! What an ingest and a watched folder have in common: walking folders, submitting their files, and taking documents out
+//! whose files are gone.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::scope::Scope;
+use crate::config::Pipeline;
+use crate::error::{Error, Result};
+use crate::ingest::{Comparison, Submitter};
+use crate::ledger::{DocumentFilter, State};
+use crate::source::prune::{self, KnownDocument, Roots};
+use crate::source::{self, Buckets, Discover, Discovery, SourceFile, discover};
+use crate::types::{DocumentId, RenderLimits};
+
+impl Scope<'_> {
+    /// Submits files into a pipeline's collection, for the workers of the service to do.
+    ///
+    /// # Errors
+    /// What concerns all of them: the ledger, or a collection that can't be defined so.
+    pub async fn submit_files(
+        &self,
+        pipeline: &Pipeline,
+        files: Vec<SourceFile>,
+        stop: &CancellationToken,
+    ) -> Result<Comparison> {
+        let default = self.app.default_pipeline();
+        self.app.collections.define(&pipeline.collection, Some(pipeline), &default).await?;
+        let submitter = self.submitter(&pipeline.collection, pipeline.tags.clone(), &pipeline.limits);
+        let comparison = submitter.submit_all(files, stop).await?;
+        if let Some(engine) = self.app.resident.get().filter(|_| !comparison.queued.is_empty()) {
+            engine.wake();
+        }
+        Ok(comparison)
+    }
+
+    /// Takes out the documents of the walked folders whose files are gone, unless it looks like an accident. Returns how many.
+    ///
+    /// # Errors
+    /// Configuration: it looks like an accident, and nothing was deleted.
+    pub async fn follow_deletions(&self, collection: &str, discovery: &Discovery) -> Result<u64> {
+        let (known, missing) = self.missing(collection, discovery).await?;
+        let gone = self.gone(collection, discovery, known, missing, false).await?;
+        self.delete_all(gone).await
+    }
+
+    /// Walks folders and lists buckets. What Quire itself keeps is no document.
+    pub async fn discover(&self, paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
+        let mut options = options.clone();
+        options.never_enter.push(self.app.data.root().to_owned());
+        find(paths, &options, &self.app.buckets).await
+    }
+
+    pub(super) fn submitter(
+        &self,
+        collection: &str,
+        tags: BTreeMap<String, String>,
+        limits: &RenderLimits,
+    ) -> Submitter {
+        Submitter {
+            ledger: self.app.ledger.clone(),
+            tenant: self.tenant.clone(),
+            collection: collection.to_owned(),
+            tags,
+            force: false,
+            max_document_bytes: limits.max_document_bytes,
+            limits: limits.values(),
+            events: self.app.events.clone(),
+        }
+    }
+
+    /// The documents among `known` that are to be deleted, because they are `missing`. Where the folders lie is noted for the
+    /// next time.
+    ///
+    /// # Errors
+    /// Configuration: it looks like an accident, and nobody said that it is meant `anyway`.
+    pub(super) async fn gone(
+        &self,
+        collection: &str,
+        discovery: &Discovery,
+        known: Vec<KnownDocument>,
+        missing: BTreeSet<String>,
+        anyway: bool,
+    ) -> Result<Vec<DocumentId>> {
+        let (file, collection) = (self.app.data.roots(), collection.to_owned());
+        let (roots, mut folders) = (discovery.roots.clone(), discovery.roots.clone());
+        // A bucket lies on no device.
+        folders.retain(|root| !source::is_in_bucket(&root.uri));
+        let decide = move || {
+            let mut before = Roots::load(&file)?;
+            let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
+            if before.remember(&collection, &folders) {
+                before.save(&file)?;
+            }
+            Ok(gone)
+        };
+        tokio::task::spawn_blocking(decide)
+            .await
+            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))?
+    }
+
+    /// The documents that the collection holds, and the sources of those below the walked folders whose files are gone.
+    pub(super) async fn missing(
+        &self,
+        collection: &str,
+        discovery: &Discovery,
+    ) -> Result<(Vec<KnownDocument>, BTreeSet<String>)> {
+        let filter = DocumentFilter { collection: Some(collection.to_owned()), ..DocumentFilter::default() };
+        let documents = self.all_documents(&filter).await?.into_iter();
+        let there = documents.filter(|record| record.state != State::Deleting);
+        let known: Vec<KnownDocument> =
+            there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
+        let present: HashSet<String> = discovery.files.iter().map(|file| source::same_name(&file.source.uri)).collect();
+        let roots = discovery.roots.clone();
+        let look = move || {
+            let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
+            // What a listing does not name is gone from the bucket, and what was inside it too.
+            let is_gone = |uri: &str| match source::is_in_bucket(uri) {
+                true => !present.contains(&source::same_name(outermost(uri))),
+                false => prune::is_gone(uri),
+            };
+            let is_missing = |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && is_gone(uri);
+            let missing = known.iter().map(|known| &known.uri).filter(|uri| is_missing(uri)).cloned().collect();
+            (known, missing)
+        };
+        tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))
+    }
+
+    pub(super) async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
+        let mut deleted = 0;
+        for document in documents {
+            deleted += u64::from(self.app.ledger.delete(&self.tenant, document).await?);
+        }
+        if deleted > 0 {
+            self.app.collector.collect().await?;
+        }
+        Ok(deleted)
+    }
+}
+
+/// Everything that paths and addresses of buckets mean.
+///
+/// # Errors
+/// As [`discover`] and [`Buckets::discover`].
+pub async fn find(paths: &[PathBuf], options: &Discover, buckets: &Buckets) -> Result<Discovery> {
+    let address = |path: &PathBuf| path.to_str().filter(|text| source::is_in_bucket(text)).map(str::to_owned);
+    let folders: Vec<PathBuf> = paths.iter().filter(|path| address(path).is_none()).cloned().collect();
+    let walk = options.clone();
+    let mut found = tokio::task::spawn_blocking(move || discover(&folders, &walk))
+        .await
+        .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??;
+    for address in paths.iter().filter_map(address) {
+        let listed = buckets.discover(&address, options).await?;
+        let known: HashSet<String> = found.files.iter().map(|file| file.source.uri.clone()).collect();
+        found.files.extend(listed.files.into_iter().filter(|file| !known.contains(&file.source.uri)));
+        found.roots.extend(listed.roots);
+        for (kind, count) in listed.passed_over {
+            *found.passed_over.entry(kind).or_default() += count;
+        }
+    }
+    Ok(found)
+}
+
+/// The file or object that a document lies in.
+fn outermost(uri: &str) -> &str {
+    source::attachment_of(uri).map_or(uri, |(around, _)| outermost(around))
+}

@@ -1,0 +1,116 @@
+//! Whether the process lives, whether it should be sent requests, and its metrics. Nothing here says anything of a document or a
+//! tenant: nobody has to show who they are.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::Server;
+use super::problem::Problem;
+use super::wire::Failures;
+use crate::app::HealthCheck;
+use crate::telemetry;
+
+/// Pages a second are counted over so long.
+const RATE_OVER: Duration = Duration::from_secs(30);
+
+/// What the service says of itself.
+#[derive(Debug, Default)]
+pub struct Health {
+    draining: AtomicBool,
+    pages: Mutex<VecDeque<Instant>>,
+    watched: Mutex<Vec<Value>>,
+}
+
+impl Health {
+    /// From now on no new requests should come.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// A page was indexed just now.
+    pub fn page(&self) {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.push_back(Instant::now());
+        while pages.front().is_some_and(|at| at.elapsed() > RATE_OVER) {
+            pages.pop_front();
+        }
+    }
+
+    /// Over the last half minute.
+    pub fn pages_per_second(&self) -> f64 {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = pages.iter().filter(|at| at.elapsed() <= RATE_OVER).count();
+        recent as f64 / RATE_OVER.as_secs_f64()
+    }
+
+    /// What the watcher says of the folders that it watches: `{path, collection}`.
+    pub fn watch(&self, watched: Vec<Value>) {
+        *self.watched.lock().unwrap_or_else(PoisonError::into_inner) = watched;
+    }
+
+    pub fn watched(&self) -> Vec<Value> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Whether the service can work, part by part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    #[schema(value_type = Vec<Object>)]
+    checks: Vec<HealthCheck>,
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/livez", tag = "service",
+    responses((status = 200, description = "It does", body = Readiness), Failures))]
+pub async fn live() -> Json<Readiness> {
+    Json(Readiness { checks: Vec::new() })
+}
+
+/// Whether requests should be sent here: not while it ends, while ledger or store are away, or the disk is nearly full.
+#[utoipa::path(get, path = "/readyz", tag = "service",
+    responses((status = 200, description = "They should", body = Readiness),
+        (status = 503, description = "They should not", body = Readiness), Failures))]
+pub async fn ready(State(server): State<Server>) -> Response {
+    let mut checks = server.app.health().await;
+    let draining = server.health.is_draining();
+    let detail = if draining { "it is ending" } else { "it takes requests" };
+    checks.insert(0, HealthCheck { name: "service", ok: !draining, detail: detail.into() });
+    let status = if checks.iter().all(|check| check.ok) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness { checks })).into_response()
+}
+
+/// Metrics, as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "service",
+    responses((status = 200, description = "Metrics", content_type = "text/plain", body = String), Failures))]
+pub async fn metrics(State(server): State<Server>) -> Result<Response, Problem> {
+    let queue = server.app.queue().await?;
+    telemetry::queue(queue.waiting, queue.in_work, queue.oldest_ms.map(Duration::from_millis));
+    if let Some(bytes) = resident_bytes() {
+        telemetry::resident_bytes(bytes);
+    }
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((content_type, telemetry::rendered_metrics()).into_response())
+}
+
+/// Memory of this process that is in RAM; None where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kibibytes * 1024)
+}

@@ -1,0 +1,317 @@
+//! The watcher: keeps the folders of configured pipelines in step with their collections. What is new or changed is submitted when
+//! it has stopped growing, what is gone is taken out unless it looks like an accident; nothing in a folder is ever changed.
+//!
+//! Walks say what there is; what the system tells of a folder only makes the next walk come sooner. So a missed event, a share
+//! that tells nothing and a folder that goes away and comes back are all the same: the next walk is right.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::pipelines::{discover_options, tenant};
+use crate::app::App;
+use crate::config::{Pipeline, Source};
+use crate::error::{Error, Result};
+use crate::ledger::State;
+use crate::source::watch::{Hints, Look, Tracker};
+use crate::source::{Discover, Discovery, SourceFile};
+use crate::types::DocumentId;
+
+/// Files submitted in one go: after each, the watcher hears the word to stop.
+const AT_ONCE: usize = 256;
+/// Walks take so much of the time: one in so many.
+const WALKING: u32 = 10;
+/// Between two walks, however quick they are.
+const AT_LEAST: Duration = Duration::from_millis(100);
+/// However long they take.
+const AT_MOST: Duration = Duration::from_secs(15);
+/// A failed walk or submission is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Whether a file that may have been moved has arrived is looked at again after so long...
+const ARRIVING: Duration = Duration::from_secs(1);
+/// ...but files that go on arriving keep nothing in the index for longer than this.
+const LONGEST_MOVE: Duration = Duration::from_secs(600);
+
+/// Watches until `halt`.
+///
+/// # Errors
+/// A bug: a task that watches ended.
+pub(super) async fn run(
+    app: Arc<App>,
+    mut pipelines: watch::Receiver<Arc<Vec<Pipeline>>>,
+    halt: CancellationToken,
+) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    let mut watched: Vec<(Pipeline, CancellationToken)> = Vec::new();
+    loop {
+        let wanted = pipelines.borrow_and_update().clone();
+        let is_wanted = |pipeline: &Pipeline| wanted.contains(pipeline);
+        watched.retain(|(pipeline, stop)| {
+            let stays = is_wanted(pipeline);
+            if !stays {
+                stop.cancel();
+            }
+            stays
+        });
+        for pipeline in wanted.iter() {
+            let Some(source) = pipeline.source.as_ref().filter(|source| source.watch) else { continue };
+            if watched.iter().any(|(known, _)| known == pipeline) {
+                continue;
+            }
+            let stop = halt.child_token();
+            tracing::info!(pipeline = pipeline.name, "watching {}", names(&source.paths));
+            tasks.spawn(Watched::new(app.clone(), pipeline.clone(), source.clone()).run(stop.clone()));
+            watched.push((pipeline.clone(), stop));
+        }
+        tokio::select! {
+            () = halt.cancelled() => break,
+            changed = pipelines.changed() => if changed.is_err() {
+                // Nobody can change them any more.
+                halt.cancelled().await;
+                break;
+            },
+            Some(ended) = tasks.join_next() => if let Err(error) = ended {
+                return Err(Error::bug("watching a folder failed").with_source(error));
+            },
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+    Ok(())
+}
+
+fn names(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// One pipeline that is watched.
+struct Watched {
+    app: Arc<App>,
+    pipeline: Pipeline,
+    source: Source,
+    options: Discover,
+    tracker: Tracker,
+    hints: Option<Hints>,
+    /// What the paths were when the hints were asked for: device and inode of those that are there.
+    listening_to: Vec<(PathBuf, u64, u64)>,
+    /// Documents that were submitted while others were gone: they may be those, moved, and go first.
+    coming: Vec<DocumentId>,
+    /// Paths that were not there.
+    away: Vec<PathBuf>,
+    /// How long the last walk took, without what followed from it.
+    walked: Duration,
+    /// Since when files are known to be gone whose documents are still there.
+    gone_since: Option<Instant>,
+    /// Deletions are to be looked for even if no file that was seen is gone: some went while nobody watched.
+    look_for_deletions: bool,
+    /// Why deletions are not followed, as it was logged.
+    refused: Option<String>,
+}
+
+impl Watched {
+    fn new(app: Arc<App>, pipeline: Pipeline, source: Source) -> Self {
+        Self {
+            tracker: Tracker::new(app.config().watch.settle),
+            options: discover_options(&source),
+            app,
+            pipeline,
+            source,
+            hints: None,
+            listening_to: Vec::new(),
+            coming: Vec::new(),
+            away: Vec::new(),
+            walked: Duration::ZERO,
+            gone_since: None,
+            look_for_deletions: true,
+            refused: None,
+        }
+    }
+
+    async fn run(mut self, stop: CancellationToken) {
+        let rescan = self.app.config().watch.rescan;
+        while !stop.is_cancelled() {
+            let started = Instant::now();
+            let outcome = self.step(&stop).await;
+            let walked = self.walked;
+            let next = match outcome {
+                Ok(Some(moment)) => moment,
+                Ok(None) => started + rescan,
+                Err(error) => {
+                    tracing::warn!(pipeline = self.pipeline.name, %error, "a watched folder could not be kept in step");
+                    started + AGAIN
+                }
+            };
+            let resting = async {
+                tokio::time::sleep((walked * (WALKING - 1)).clamp(AT_LEAST, AT_MOST)).await;
+                tokio::select! {
+                    () = tokio::time::sleep_until(next.min(started + rescan)) => {}
+                    () = told(self.hints.as_ref()) => {}
+                }
+            };
+            stop.run_until_cancelled(resting).await;
+            self.look_for_deletions |= started.elapsed() >= rescan;
+        }
+    }
+
+    /// One walk, and what follows from it. Returns when to walk again at the latest, if before the next rescan.
+    async fn step(&mut self, stop: &CancellationToken) -> Result<Option<Instant>> {
+        let (there, away) = self.listen().await?;
+        if !away.is_empty() && away != self.away {
+            tracing::warn!(pipeline = self.pipeline.name, "waiting for {}, which is away", names(&away));
+        }
+        self.away = away;
+        let scope = self.app.scope(tenant());
+        let began = Instant::now();
+        let discovery = match there.is_empty() {
+            true => return Ok(Some(Instant::now() + AGAIN)),
+            false => scope.discover(&there, &self.options).await?,
+        };
+        let (look, discovery) = self.look(discovery).await?;
+        self.walked = began.elapsed();
+        let Look { ready, gone, mut look_again } = look;
+        for files in ready.chunks(AT_ONCE) {
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            let others_are_gone = !gone.is_empty() || self.look_for_deletions;
+            self.submit(files, others_are_gone, stop).await?;
+        }
+        if gone.is_empty() {
+            self.refused = None;
+        }
+        if (!gone.is_empty() && self.refused.is_none()) || self.look_for_deletions {
+            // A file that was moved is gone here and new there: there first.
+            let arriving = look_again.is_some() || self.is_coming().await?;
+            let now = Instant::now();
+            let since = *self.gone_since.get_or_insert(now);
+            if arriving && now < since + LONGEST_MOVE {
+                let soon = now + ARRIVING;
+                look_again = Some(look_again.map_or(soon, |moment| moment.min(soon)));
+            } else {
+                self.follow_deletions(&discovery, &gone).await?;
+                self.gone_since = None;
+            }
+        }
+        if !self.away.is_empty() {
+            let soon = Instant::now() + AGAIN;
+            look_again = Some(look_again.map_or(soon, |moment| moment.min(soon)));
+        }
+        Ok(look_again)
+    }
+
+    async fn look(&mut self, discovery: Discovery) -> Result<(Look, Discovery)> {
+        let mut tracker = std::mem::replace(&mut self.tracker, Tracker::new(Duration::ZERO));
+        let (look, tracker, discovery) = tokio::task::spawn_blocking(move || {
+            let look = tracker.look(&discovery, Instant::now());
+            (look, tracker, discovery)
+        })
+        .await
+        .map_err(|error| Error::bug("looking at files panicked").with_source(error))?;
+        self.tracker = tracker;
+        Ok((look, discovery))
+    }
+
+    async fn submit(&mut self, files: &[SourceFile], others_are_gone: bool, stop: &CancellationToken) -> Result<()> {
+        let comparison = self.app.scope(tenant()).submit_files(&self.pipeline, files.to_vec(), stop).await?;
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        for (file, reason) in &comparison.failed {
+            tracing::warn!(source = file.source.uri, reason, "a file of a watched folder is not indexed");
+        }
+        if others_are_gone {
+            self.coming.extend(comparison.queued);
+        }
+        self.tracker.taken(files);
+        Ok(())
+    }
+
+    /// Whether documents that may have been moved are still on their way in: until then the old ones stay.
+    async fn is_coming(&mut self) -> Result<bool> {
+        let scope = self.app.scope(tenant());
+        while let Some(document) = self.coming.last() {
+            let record = scope.document(*document).await?;
+            if record.is_some_and(|record| matches!(record.state, State::Queued | State::Processing)) {
+                return Ok(true);
+            }
+            self.coming.pop();
+        }
+        Ok(false)
+    }
+
+    /// Takes documents out whose files are gone. Where that looks like an accident they stay, and the log says so, once.
+    async fn follow_deletions(&mut self, discovery: &Discovery, gone: &[PathBuf]) -> Result<()> {
+        match self.app.scope(tenant()).follow_deletions(&self.pipeline.collection, discovery).await {
+            Ok(deleted) => {
+                if deleted > 0 {
+                    tracing::info!(
+                        pipeline = self.pipeline.name,
+                        deleted,
+                        "documents whose files are gone were taken out"
+                    );
+                }
+                self.tracker.forget(gone);
+                self.refused = None;
+            }
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                let reason = error.to_string();
+                if self.refused.as_ref() != Some(&reason) {
+                    let run =
+                        format!("`quire run` with the pipeline's file and --prune-anyway, if it is meant ({reason})");
+                    tracing::warn!(pipeline = self.pipeline.name, "{run}");
+                    self.refused = Some(reason);
+                }
+            }
+        }
+        self.look_for_deletions = false;
+        Ok(())
+    }
+
+    /// Which paths are there and which are away; asks the system to tell of those that are there, anew where one of them is
+    /// another folder than before: a share that was mounted.
+    async fn listen(&mut self) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+        let (paths, follow) = (self.source.paths.clone(), self.source.follow_symlinks);
+        let (before, heard) = (self.listening_to.clone(), self.hints.is_some());
+        let look = move || {
+            let state = |path: &PathBuf| path.metadata().ok().map(|it| (path.clone(), it.dev(), it.ino()));
+            let now: Vec<_> = paths.iter().filter_map(state).collect();
+            let away: Vec<PathBuf> =
+                paths.into_iter().filter(|path| !now.iter().any(|(there, ..)| there == path)).collect();
+            let there: Vec<PathBuf> = now.iter().map(|(path, ..)| path.clone()).collect();
+            let hints = (now != before || !heard).then(|| Hints::of(&there, follow));
+            (now, there, away, hints)
+        };
+        let (now, there, away, hints) = tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|error| Error::bug("looking at folders panicked").with_source(error))?;
+        let changed = now != self.listening_to;
+        match hints {
+            Some(Ok(hints)) => self.hints = Some(hints),
+            Some(Err(error)) => {
+                if changed {
+                    let every = self.app.config().watch.rescan.as_secs();
+                    tracing::warn!(pipeline = self.pipeline.name, %error, "its folders are walked every {every} s instead");
+                }
+                self.hints = None;
+            }
+            None => {}
+        }
+        self.listening_to = now;
+        Ok((there, away))
+    }
+}
+
+/// Waits for news; for ever where nobody tells any.
+async fn told(hints: Option<&Hints>) {
+    match hints {
+        Some(hints) => hints.told().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,13 @@
+//! The service as its user runs it: real processes, a data folder of its own, port 0.
+
+#![allow(clippy::disallowed_methods, reason = "how many kills is asked of the environment")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod commands;
+mod daemon;
+mod kills;
+mod signals;
+mod watching;
