@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::collections::Defined;
 use super::scope::Scope;
 use super::waiting::Waiting;
-use crate::config::Pipeline;
+use crate::config::{Pipeline, Source};
 use crate::error::Result;
 use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::PageFailure;
@@ -36,6 +36,22 @@ pub struct IngestRequest {
     pub prune_anyway: bool,
     /// Index again what has not changed.
     pub force: bool,
+}
+
+impl IngestRequest {
+    /// What a pipeline does with its source.
+    pub fn of_pipeline(pipeline: &Pipeline, source: &Source) -> Self {
+        Self {
+            paths: source.paths.clone(),
+            discover: Discover::from(source),
+            collection: pipeline.collection.clone(),
+            tags: pipeline.tags.clone(),
+            prune: source.prune,
+            prune_anyway: false,
+            force: false,
+            pipeline: Some(pipeline.clone()),
+        }
+    }
 }
 
 /// The outcome, counted.

@@ -137,47 +137,13 @@ impl BlobStore for BucketBlobs {
 mod tests {
     use std::collections::BTreeMap;
 
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    use s3s::auth::SimpleAuth;
-    use s3s::service::S3ServiceBuilder;
-    use tempfile::TempDir;
-    use tokio::net::TcpListener;
-    use tokio_util::task::AbortOnDropHandle;
-
     use super::*;
     use crate::blobs::{contract, page_key};
+    use crate::buckets::testing::S3;
     use crate::error::{Blame, Kind};
     use crate::types::{DocumentId, Generation};
 
-    /// An S3 server over a folder, on a port of its own, with the bucket "pages".
-    struct S3 {
-        endpoint: String,
-        _folder: TempDir,
-        _serving: AbortOnDropHandle<()>,
-    }
-
     impl S3 {
-        async fn start() -> Self {
-            let folder = TempDir::new().unwrap();
-            std::fs::create_dir(folder.path().join("pages")).unwrap();
-            let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-            service.set_auth(SimpleAuth::from_single("someone", "s3cret"));
-            let service = service.build();
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let endpoint = format!("http://{}", listener.local_addr().unwrap());
-            let serving = AbortOnDropHandle::new(tokio::spawn(async move {
-                loop {
-                    let (socket, _) = listener.accept().await.unwrap();
-                    let service = service.clone();
-                    tokio::spawn(async move {
-                        let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                        let _ = server.serve_connection(TokioIo::new(socket), service).await;
-                    });
-                }
-            }));
-            Self { endpoint, _folder: folder, _serving: serving }
-        }
-
         fn bucket(&self, url: &str, changed: &[(&str, &str)]) -> BucketBlobs {
             let options = [
                 ("aws_endpoint", self.endpoint.as_str()),
@@ -201,13 +167,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_contract_holds() {
-        let server = S3::start().await;
+        let server = S3::start("pages").await;
         contract::holds(&server.bucket("s3://pages", &[])).await;
     }
 
     #[tokio::test]
     async fn the_contract_holds_under_a_prefix_and_beside_others() {
-        let server = S3::start().await;
+        let server = S3::start("pages").await;
         let (whole, blobs) = (server.bucket("s3://pages", &[]), server.bucket("s3://pages/a/b/", &[]));
         whole.put("a/bc/x", Bytes::from_static(b"somebody else's")).await.unwrap();
         contract::holds(&blobs).await;
@@ -220,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_link_gives_its_blob_and_no_other() {
-        let server = S3::start().await;
+        let server = S3::start("pages").await;
         let blobs = server.bucket("s3://pages/here", &[]);
         let (acme, key) = page();
         blobs.put(&key, Bytes::from_static(b"pixels")).await.unwrap();
@@ -235,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bucket_that_refuses_us_is_no_documents_fault() {
-        let server = S3::start().await;
+        let server = S3::start("pages").await;
         assert!(server.bucket("s3://pages", &[]).probe().await.unwrap().contains("s3://pages"));
         let (_, key) = page();
         let stranger = server.bucket("s3://pages", &[("aws_secret_access_key", "guessed")]);

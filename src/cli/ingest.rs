@@ -11,7 +11,6 @@ use super::exit::ExitCode;
 use super::output::{Output, count};
 use super::{parse_tag, tags};
 use crate::app::{DocumentCounts, DocumentNote, IngestRequest, IngestSummary, Scope};
-use crate::config::Source;
 use crate::error::Result;
 use crate::source::{Discover, LINKS};
 use crate::telemetry::visible_line;
@@ -64,10 +63,8 @@ pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: 
         .collection
         .or_else(|| pipeline.as_ref().map(|pipeline| pipeline.collection.clone()))
         .unwrap_or_else(|| app.config().collection.clone());
-    let mut discover = pipeline
-        .as_ref()
-        .and_then(|pipeline| pipeline.source.as_ref())
-        .map_or_else(Discover::default, discover_options);
+    let mut discover =
+        pipeline.as_ref().and_then(|pipeline| pipeline.source.as_ref()).map_or_else(Discover::default, Discover::from);
     if !args.include.is_empty() {
         discover.include = args.include;
     }
@@ -84,16 +81,6 @@ pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: 
         force: args.force,
     };
     perform(scope, request, output, quiet).await
-}
-
-/// How a pipeline's source wants its folders walked.
-pub fn discover_options(source: &Source) -> Discover {
-    Discover {
-        include: source.include.clone(),
-        exclude: source.exclude.clone(),
-        follow_symlinks: source.follow_symlinks,
-        ..Discover::default()
-    }
 }
 
 /// Runs an ingest under a progress bar and prints its summary.

@@ -6,12 +6,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::ExitCode;
-use super::ingest::{discover_options, perform};
+use super::ingest::perform;
 use super::output::{Output, bytes, count};
 use crate::app::{IngestRequest, Installation, Scope, collection_requests, find};
 use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::source::Buckets;
+use crate::source::{Buckets, Discover};
 use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
@@ -46,16 +46,7 @@ pub async fn run(scope: &Scope<'_>, args: &RunArgs, output: Output, quiet: bool)
     let app = scope.app();
     let pipeline = app.installation().pipeline(&output.console.path(&args.file), app.config())?;
     let source = source_of(&pipeline, args)?;
-    let request = IngestRequest {
-        paths: source.paths.clone(),
-        discover: discover_options(source),
-        collection: pipeline.collection.clone(),
-        tags: pipeline.tags.clone(),
-        prune: source.prune,
-        prune_anyway: args.prune_anyway,
-        force: false,
-        pipeline: Some(pipeline),
-    };
+    let request = IngestRequest { prune_anyway: args.prune_anyway, ..IngestRequest::of_pipeline(&pipeline, source) };
     perform(scope, request, output, quiet).await
 }
 
@@ -69,7 +60,7 @@ pub async fn dry_run(args: &RunArgs, config: &Config, installation: &Installatio
     }
     let source = source_of(&pipeline, args)?;
     let buckets = Buckets::new(installation.environment().clone());
-    let discovery = find(&source.paths, &discover_options(source), &buckets).await?;
+    let discovery = find(&source.paths, &Discover::from(source), &buckets).await?;
     let plan = DryRun {
         bytes: discovery.files.iter().map(|file| file.size_bytes).sum(),
         documents: discovery.files.into_iter().map(|file| file.source.uri).collect(),

@@ -121,7 +121,7 @@ async fn serve_until_stopped(
     let started = Started {
         report,
         address: address.map(|address| format!("http://{address}")),
-        watched: watched(&pipelines).map(|path| path.display().to_string()).collect(),
+        watched: pipelines.iter().flat_map(Pipeline::watched).map(|path| path.display().to_string()).collect(),
         question: first_question(&app.scope(Tenant(super::TENANT.into()))).await,
     };
     output.result(&started, |out| write_text(out, &started))?;
@@ -171,14 +171,6 @@ fn configured(config: &Config, installation: &Installation) -> Result<Vec<Pipeli
         }
     }
     Ok(pipelines)
-}
-
-fn watched(pipelines: &[Pipeline]) -> impl Iterator<Item = &std::path::PathBuf> {
-    pipelines
-        .iter()
-        .filter_map(|pipeline| pipeline.source.as_ref())
-        .filter(|source| source.watch)
-        .flat_map(|it| &it.paths)
 }
 
 /// On SIGHUP pipelines are read anew. What is wrong with them is logged, and those of before stay.

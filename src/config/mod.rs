@@ -51,4 +51,5 @@ pub use server::{Http, HttpLimits};
 pub use service::Config;
 pub use settings::{Settings, differing};
 pub use store::{Server, Store};
+pub use values::is_name;
 pub use vlm::{ApiKey, ImageBudget, ImageChoice, TokensField, Vlm, VlmTimeouts};

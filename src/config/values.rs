@@ -33,14 +33,16 @@ pub(super) fn resolve_model(text: &str, folder: Option<&Path>, environment: &Env
     }
 }
 
-/// Names become folder names, parts of URLs and arguments.
-pub(super) fn check_name(name: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
+/// Whether a name is 1 to 64 letters, digits, '-', '_' and '.', a letter or digit first: names become folder names, parts of URLs and
+/// arguments.
+pub fn is_name(name: &str) -> bool {
     let allowed = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.');
-    if name.is_empty()
-        || name.len() > MAX_NAME
-        || !name.starts_with(|first: char| first.is_ascii_alphanumeric())
-        || !name.chars().all(allowed)
-    {
+    name.len() <= MAX_NAME && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(allowed)
+}
+
+/// Says where a name is none.
+pub(super) fn check_name(name: &str, path: &str, root: &Node, mistakes: &mut Mistakes) {
+    if !is_name(name) {
         let found = root.written(path).unwrap_or(name);
         mistakes.add(
             root.locate(path),

@@ -3,6 +3,8 @@
 //!
 //! It only ever narrows: whose pages are searched is the scope's business.
 
+use serde_json::Value;
+
 use crate::retrieve::{Hit, PageFilter};
 
 /// How many times more pages are asked for where not every condition narrows the search by itself.
@@ -155,6 +157,16 @@ impl Test {
             Self::More(bound) => number.is_some_and(|number| number > *bound),
             Self::AtLeast(bound) => number.is_some_and(|number| number >= *bound),
         }
+    }
+}
+
+/// A value as tags are written: they are texts. None for what is no single value.
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        _ => None,
     }
 }
 

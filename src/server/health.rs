@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -24,11 +24,23 @@ use crate::telemetry;
 const RATE_OVER: Duration = Duration::from_secs(30);
 
 /// What the service says of itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Health {
+    since: Instant,
     draining: AtomicBool,
     pages: Mutex<VecDeque<Instant>>,
     watched: Mutex<Vec<Value>>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            draining: AtomicBool::default(),
+            pages: Mutex::default(),
+            watched: Mutex::default(),
+        }
+    }
 }
 
 impl Health {
@@ -41,20 +53,24 @@ impl Health {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// A page was indexed just now.
-    pub fn page(&self) {
-        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        pages.push_back(Instant::now());
-        while pages.front().is_some_and(|at| at.elapsed() > RATE_OVER) {
-            pages.pop_front();
-        }
+    /// A page was indexed.
+    pub fn page(&self, now: Instant) {
+        self.recent(now).push_back(now);
     }
 
-    /// Over the last half minute.
-    pub fn pages_per_second(&self) -> f64 {
-        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = pages.iter().filter(|at| at.elapsed() <= RATE_OVER).count();
-        recent as f64 / RATE_OVER.as_secs_f64()
+    /// Over the last half minute, or since the start.
+    pub fn pages_per_second(&self, now: Instant) -> f64 {
+        let over = RATE_OVER.min(now.saturating_duration_since(self.since)).max(Duration::from_secs(1));
+        self.recent(now).len() as f64 / over.as_secs_f64()
+    }
+
+    /// Pages that still count.
+    fn recent(&self, now: Instant) -> MutexGuard<'_, VecDeque<Instant>> {
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        while pages.front().is_some_and(|page| now.saturating_duration_since(*page) > RATE_OVER) {
+            pages.pop_front();
+        }
+        pages
     }
 
     /// What the watcher says of the folders that it watches: `{path, collection}`.
@@ -113,4 +129,18 @@ fn resident_bytes() -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_long_ago_do_not_count() {
+        let (health, now) = (Health::default(), Instant::now());
+        health.page(now);
+        assert_eq!(health.recent(now + RATE_OVER).len(), 1);
+        assert!(health.pages_per_second(now + RATE_OVER) > 0.0);
+        assert!(health.recent(now + RATE_OVER * 2).is_empty());
+    }
 }

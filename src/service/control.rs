@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{self, Command, Frame, Greeting, Request, VERSION, What, Word};
-use super::live::{self, Live};
+use super::live::Live;
 use crate::app::App;
 
 /// A client that connects says at once what it wants.
@@ -152,7 +152,7 @@ async fn serve_client(
             );
             frames::send_frame(stream, &Frame::Refused(reason)).await
         }
-        What::Watch => live::tell(stream, control, &stop).await,
+        What::Watch => control.live.tell(stream, &control.app, &control.greeting, &stop).await,
         What::Command(command) => run_command(stream, control, command, stop, gone).await,
     }
 }

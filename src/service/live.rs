@@ -11,18 +11,16 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::control::Control;
-use super::frames::{self, Frame};
+use super::frames::{self, Frame, Greeting};
 use crate::app::App;
 use crate::ingest::{DocumentEvent, Event, Happening};
+use crate::server::Health;
 use crate::types::{DocumentId, Tenant};
 
 /// Between two pictures.
 const EVERY: Duration = Duration::from_millis(500);
 /// Ends that are remembered.
 const REMEMBERED: usize = 50;
-/// Pages are counted over so long.
-const WINDOW: Duration = Duration::from_secs(30);
 
 /// A picture of the service.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -57,6 +55,8 @@ pub struct LiveDocument {
 pub(super) struct Live {
     started: Instant,
     seen: Arc<Mutex<Seen>>,
+    /// Where pages a second are counted.
+    health: Arc<Health>,
     _follower: AbortOnDropHandle<()>,
 }
 
@@ -64,19 +64,24 @@ pub(super) struct Live {
 struct Seen {
     under_way: HashMap<DocumentId, (Instant, LiveDocument)>,
     ended: VecDeque<String>,
-    pages: VecDeque<Instant>,
     paused: HashMap<String, String>,
 }
 
 impl Live {
-    pub fn follow(app: &App) -> Self {
+    pub fn follow(app: &App, health: Arc<Health>) -> Self {
         let (seen, mut events) = (Arc::<Mutex<Seen>>::default(), app.events().subscribe());
         let follower = tokio::spawn({
-            let seen = seen.clone();
+            let (seen, health) = (seen.clone(), health.clone());
             async move {
                 loop {
                     match events.recv().await {
-                        Ok(event) => lock(&seen).take(event, Instant::now()),
+                        Ok(event) => {
+                            let now = Instant::now();
+                            if let Event::Document(DocumentEvent { what: Happening::Page { .. }, .. }) = event {
+                                health.page(now);
+                            }
+                            lock(&seen).take(event, now);
+                        }
                         // A picture for people: the next ones are right again.
                         Err(RecvError::Lagged(_)) => lock(&seen).under_way.clear(),
                         Err(RecvError::Closed) => return,
@@ -84,21 +89,46 @@ impl Live {
                 }
             }
         });
-        Self { started: Instant::now(), seen, _follower: AbortOnDropHandle::new(follower) }
+        Self { started: Instant::now(), seen, health, _follower: AbortOnDropHandle::new(follower) }
+    }
+
+    /// Sends pictures until the client goes or the service stops.
+    pub async fn tell(
+        &self,
+        stream: &mut UnixStream,
+        app: &App,
+        greeting: &Greeting,
+        stop: &CancellationToken,
+    ) -> io::Result<()> {
+        let scope = app.scope(Tenant("default".into()));
+        while !stop.is_cancelled() {
+            let documents = scope.counts(None).await.unwrap_or_default();
+            let snapshot = Snapshot {
+                version: greeting.version.clone(),
+                process: greeting.process,
+                address: greeting.address.clone(),
+                documents: documents.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect(),
+                ..self.snapshot(Instant::now())
+            };
+            frames::send_frame(stream, &Frame::Answer(serde_json::to_vec(&snapshot)?)).await?;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+        Ok(())
     }
 
     fn snapshot(&self, now: Instant) -> Snapshot {
-        let mut seen = lock(&self.seen);
-        seen.forget(now);
+        let seen = lock(&self.seen);
         let mut under_way: Vec<&(Instant, LiveDocument)> = seen.under_way.values().collect();
         under_way.sort_by_key(|(since, _)| *since);
         let seconds = |since: &Instant| now.saturating_duration_since(*since).as_secs();
         let mut paused: Vec<_> = seen.paused.clone().into_iter().collect();
         paused.sort();
-        let over = WINDOW.min(now.saturating_duration_since(self.started)).max(Duration::from_secs(1));
         Snapshot {
             uptime_s: seconds(&self.started),
-            pages_per_second: seen.pages.len() as f64 / over.as_secs_f64(),
+            pages_per_second: self.health.pages_per_second(now),
             under_way: under_way
                 .into_iter()
                 .map(|(since, document)| LiveDocument { seconds: seconds(since), ..document.clone() })
@@ -129,11 +159,7 @@ impl Seen {
                 return;
             }
             Happening::Opened { pages } => return self.change(event.document, |document| document.pages = pages),
-            Happening::Page { .. } => {
-                self.pages.push_back(now);
-                self.forget(now);
-                return self.change(event.document, |document| document.pages_done += 1);
-            }
+            Happening::Page { .. } => return self.change(event.document, |document| document.pages_done += 1),
             Happening::PageFailed(page) => {
                 self.change(event.document, |document| document.pages_done += 1);
                 let line = format!("{}: page {} is missing: {}", event.source.name, page.page, page.reason);
@@ -163,37 +189,10 @@ impl Seen {
         self.ended.push_front(line);
         self.ended.truncate(REMEMBERED);
     }
-
-    fn forget(&mut self, now: Instant) {
-        while self.pages.front().is_some_and(|page| now.saturating_duration_since(*page) > WINDOW) {
-            self.pages.pop_front();
-        }
-    }
 }
 
 fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Sends pictures until the client goes or the service stops.
-pub(super) async fn tell(stream: &mut UnixStream, control: &Control, stop: &CancellationToken) -> io::Result<()> {
-    let scope = control.app.scope(Tenant("default".into()));
-    while !stop.is_cancelled() {
-        let documents = scope.counts(None).await.unwrap_or_default();
-        let snapshot = Snapshot {
-            version: control.greeting.version.clone(),
-            process: control.greeting.process,
-            address: control.greeting.address.clone(),
-            documents: documents.into_iter().map(|(state, count)| (state.as_str().to_owned(), count)).collect(),
-            ..control.live.snapshot(Instant::now())
-        };
-        frames::send_frame(stream, &Frame::Answer(serde_json::to_vec(&snapshot)?)).await?;
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = tokio::time::sleep(EVERY) => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -218,15 +217,5 @@ mod tests {
         assert_eq!(happens(Happening::Page { page: 2 }).0, Some((1, 2)));
         let (under_way, ended) = happens(Happening::Rejected { reason: "no PDF".into() });
         assert_eq!((under_way, ended), (None, VecDeque::from(["a.pdf: rejected: no PDF".to_owned()])));
-    }
-
-    #[test]
-    fn pages_of_long_ago_do_not_count() {
-        let (mut seen, now) = (Seen::default(), Instant::now());
-        seen.pages.push_back(now);
-        seen.forget(now + WINDOW);
-        assert_eq!(seen.pages.len(), 1);
-        seen.forget(now + WINDOW * 2);
-        assert!(seen.pages.is_empty());
     }
 }

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,6 @@ pub use roles::Role;
 use crate::app::App;
 use crate::config::Pipeline;
 use crate::error::{Result, io_error};
-use crate::ingest::{DocumentEvent, Event, Happening};
 use crate::server::{self, Server};
 use crate::telemetry;
 use control::Control;
@@ -71,7 +69,7 @@ pub async fn run(service: Service, stop: CancellationToken) -> Result<()> {
             process: std::process::id(),
             address: address.map(|address| format!("http://{address}")),
         },
-        live: live::Live::follow(&app),
+        live: live::Live::follow(&app, server.health.clone()),
         app: app.clone(),
         commands,
     });
@@ -85,7 +83,6 @@ pub async fn run(service: Service, stop: CancellationToken) -> Result<()> {
         Ok(())
     });
     roles.start("status", tell_what_is_watched(server.clone(), pipelines.clone(), halt.clone()));
-    roles.start("speed", count_pages(server.clone(), halt.clone()));
     if let Some(listener) = listener.filter(|_| which.contains(&Role::Api)) {
         roles.start_last("api", |end| server::run(listener, server.clone(), end));
     }
@@ -121,7 +118,7 @@ async fn tell_what_is_watched(
         let configured = pipelines.borrow_and_update().clone();
         let mut watched = Vec::new();
         for pipeline in configured.iter() {
-            for path in pipeline.source.iter().filter(|source| source.watch).flat_map(|source| &source.paths) {
+            for path in pipeline.watched() {
                 watched.push(json!({ "path": path.display().to_string(), "collection": pipeline.collection }));
             }
         }
@@ -131,21 +128,6 @@ async fn tell_what_is_watched(
             // Nobody reloads them any more.
             Some(Err(_)) => break,
             None => return Ok(()),
-        }
-    }
-    halt.cancelled().await;
-    Ok(())
-}
-
-/// Counts the pages that are stored, for the status, until `halt`.
-async fn count_pages(server: Server, halt: CancellationToken) -> Result<()> {
-    let mut events = server.app.events().subscribe();
-    while let Some(event) = halt.run_until_cancelled(events.recv()).await {
-        match event {
-            Ok(Event::Document(DocumentEvent { what: Happening::Page { .. }, .. })) => server.health.page(),
-            Ok(_) => {}
-            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "pages that the status does not count"),
-            Err(RecvError::Closed) => break,
         }
     }
     halt.cancelled().await;

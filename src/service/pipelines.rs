@@ -9,10 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::{App, IngestRequest};
-use crate::config::{Pipeline, Source};
+use crate::config::Pipeline;
 use crate::error::{Error, Result};
 use crate::server::{PipelineRuns, RunPhase, RunState};
-use crate::source::Discover;
 use crate::types::Tenant;
 
 /// Runs that are remembered: the oldest that has ended goes first.
@@ -21,16 +20,6 @@ const REMEMBERED: usize = 200;
 /// Whose pipelines the configuration names.
 pub(super) fn tenant() -> Tenant {
     Tenant("default".into())
-}
-
-/// How a pipeline's source wants its folders walked.
-pub(super) fn discover_options(source: &Source) -> Discover {
-    Discover {
-        include: source.include.clone(),
-        exclude: source.exclude.clone(),
-        follow_symlinks: source.follow_symlinks,
-        ..Discover::default()
-    }
 }
 
 /// The runs of a process.
@@ -100,16 +89,7 @@ impl PipelineRuns for Runs {
             .source
             .as_ref()
             .ok_or_else(|| Error::permanent(format!("pipeline '{name}' names no source: there is nothing to run")))?;
-        let request = IngestRequest {
-            paths: source.paths.clone(),
-            discover: discover_options(source),
-            collection: pipeline.collection.clone(),
-            tags: pipeline.tags.clone(),
-            prune: source.prune,
-            prune_anyway: false,
-            force: false,
-            pipeline: Some(pipeline.clone()),
-        };
+        let request = IngestRequest::of_pipeline(pipeline, source);
         let id = {
             let mut known = lock(&self.known);
             if let Some(id) = known.under_way(name) {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::pipelines::{discover_options, tenant};
+use super::pipelines::tenant;
 use crate::app::App;
 use crate::config::{Pipeline, Source};
 use crate::error::{Error, Result};
@@ -118,7 +118,7 @@ impl Watched {
     fn new(app: Arc<App>, pipeline: Pipeline, source: Source) -> Self {
         Self {
             tracker: Tracker::new(app.config().watch.settle),
-            options: discover_options(&source),
+            options: Discover::from(&source),
             app,
             pipeline,
             source,

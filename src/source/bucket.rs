@@ -17,15 +17,11 @@ use super::discover::{Discover, Discovery, SourceFile, has_known_extension, is_h
 use super::glob::Glob;
 use super::prune::WalkedRoot;
 use super::snapshot::{SPOOL_SUFFIX, Snapshot};
+use super::uri::is_in_bucket;
 use crate::buckets::Client;
 use crate::config::{Bucket, Environment};
 use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::{ContentHash, SourceRef};
-
-/// Whether a source lies in a bucket.
-pub fn is_in_bucket(uri: &str) -> bool {
-    Bucket::is_address(uri)
-}
 
 /// Every bucket that documents come from, with the credentials of the environment.
 #[derive(Default)]
@@ -211,43 +207,17 @@ fn failed(action: &str, what: &str, error: object_store::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use hyper_util::rt::{TokioExecutor, TokioIo};
-    use s3s::auth::SimpleAuth;
-    use s3s::service::S3ServiceBuilder;
-    use tempfile::TempDir;
-    use tokio::net::TcpListener;
-    use tokio_util::task::AbortOnDropHandle;
 
     use super::*;
+    use crate::buckets::testing::S3;
     use crate::error::Kind;
 
-    /// An S3 server over a folder, on a port of its own, with the bucket "inbox".
-    struct S3 {
-        endpoint: String,
-        folder: TempDir,
-        _serving: AbortOnDropHandle<()>,
-    }
+    /// A bucket "inbox" with files that hold their own names.
+    struct Inbox(S3);
 
-    impl S3 {
+    impl Inbox {
         async fn start(files: &[&str]) -> Self {
-            let folder = TempDir::new().unwrap();
-            std::fs::create_dir(folder.path().join("inbox")).unwrap();
-            let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-            service.set_auth(SimpleAuth::from_single("someone", "s3cret"));
-            let service = service.build();
-            let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let endpoint = format!("http://{}", listener.local_addr().unwrap());
-            let serving = AbortOnDropHandle::new(tokio::spawn(async move {
-                loop {
-                    let (socket, _) = listener.accept().await.unwrap();
-                    let service = service.clone();
-                    tokio::spawn(async move {
-                        let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                        let _ = server.serve_connection(TokioIo::new(socket), service).await;
-                    });
-                }
-            }));
-            let server = Self { endpoint, folder, _serving: serving };
+            let server = Self(S3::start("inbox").await);
             for file in files {
                 server.put(file, file).await;
             }
@@ -257,7 +227,7 @@ mod tests {
         fn buckets(&self, secret: &str) -> Buckets {
             Buckets::new(
                 [
-                    ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
+                    ("AWS_ENDPOINT_URL", self.0.endpoint.as_str()),
                     ("AWS_REGION", "us-east-1"),
                     ("AWS_ACCESS_KEY_ID", "someone"),
                     ("AWS_SECRET_ACCESS_KEY", secret),
@@ -290,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_walk_would_take_is_listed_below_its_prefix() {
-        let server = S3::start(&KEYS).await;
+        let server = Inbox::start(&KEYS).await;
         let all = Discover::default();
         let reports = ["s3://inbox/reports/2025/b.PDF", "s3://inbox/reports/a.pdf"];
         for address in ["s3://inbox/reports", "s3://inbox/reports/"] {
@@ -309,8 +279,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_version_is_known_without_reading_and_copied_as_it_is() {
-        let server = S3::start(&KEYS).await;
-        let spool = server.folder.path().join("spool");
+        let server = Inbox::start(&KEYS).await;
+        let spool = server.0.folder.path().join("spool");
         let buckets = server.buckets("s3cret");
         let version =
             async || buckets.discover("s3://inbox/scan.tiff", &Discover::default()).await.unwrap().files.remove(0);
@@ -326,8 +296,8 @@ mod tests {
 
     #[tokio::test]
     async fn whose_fault_it_is_is_told() {
-        let server = S3::start(&KEYS).await;
-        let spool = server.folder.path().join("spool");
+        let server = Inbox::start(&KEYS).await;
+        let spool = server.0.folder.path().join("spool");
         let buckets = server.buckets("s3cret");
         let large = buckets.snapshot("s3://inbox/reports/a.pdf", &spool, 3).await.unwrap_err();
         assert_eq!((large.kind(), large.limit().map(|limit| limit.value)), (Kind::Permanent, Some(3)));

@@ -14,6 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 use super::glob::Glob;
 use super::prune::WalkedRoot;
 use super::uri::{same_name, source_uri};
+use crate::config::Source;
 use crate::error::{Blame, Error, Result, ResultExt, io_error};
 use crate::types::{ContentHash, SourceRef};
 
@@ -36,6 +37,18 @@ pub struct Discover {
     pub hidden: bool,
     /// Folders that are never entered: those where Quire keeps its own images.
     pub never_enter: Vec<PathBuf>,
+}
+
+impl From<&Source> for Discover {
+    /// How a pipeline's source wants its folders walked.
+    fn from(source: &Source) -> Self {
+        Self {
+            include: source.include.clone(),
+            exclude: source.exclude.clone(),
+            follow_symlinks: source.follow_symlinks,
+            ..Self::default()
+        }
+    }
 }
 
 /// A file that is there to be read.

@@ -13,8 +13,8 @@ mod snapshot;
 mod uri;
 pub mod watch;
 
-pub use bucket::{Buckets, is_in_bucket};
+pub use bucket::Buckets;
 pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};
 pub use snapshot::{Snapshot, clear_spool, hash_file, open_again, open_as_indexed, receive, snapshot, spool};
-pub use uri::{attachment_of, attachment_uri, same_name, source_path, source_uri};
+pub use uri::{attachment_of, attachment_uri, is_in_bucket, same_name, source_path, source_uri};

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::bucket::is_in_bucket;
-use super::uri::{attachment_of, source_path};
+use super::uri::{attachment_of, is_in_bucket, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
 use crate::types::{DocumentId, UPLOADED};

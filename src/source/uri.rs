@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::config::Bucket;
+
 /// The path as a source URI; `path` should be absolute.
 pub fn source_uri(path: &Path) -> String {
     let mut uri = String::new();
@@ -26,6 +28,11 @@ pub fn source_uri(path: &Path) -> String {
         }
     }
     uri
+}
+
+/// Whether a source lies in a bucket.
+pub fn is_in_bucket(uri: &str) -> bool {
+    Bucket::is_address(uri)
 }
 
 /// What a source is known by: names that differ only in how their accents are written (composed, as most systems write them, or

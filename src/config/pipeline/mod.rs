@@ -62,6 +62,11 @@ pub struct Source {
 }
 
 impl Pipeline {
+    /// Folders and buckets that the service keeps in step.
+    pub fn watched(&self) -> &[PathBuf] {
+        self.source.as_ref().filter(|source| source.watch).map_or(&[], |source| &source.paths)
+    }
+
     /// What `quire ingest` does where no pipeline is named: every default, with the collection, model and limits of the
     /// service configuration.
     pub fn of_config(config: &Config) -> Self {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::server::conditions::{Condition, Test};
+use crate::server::conditions::{Condition, Test, text};
 
 /// Tests in one request.
 const MAX_CONDITIONS: usize = 50;
@@ -102,15 +102,6 @@ impl One {
 
     fn misfit(&self, expected: &str) -> String {
         format!("'{}' needs {expected}, and the value is {}", self.comparison_operator, self.value)
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        _ => None,
     }
 }
 

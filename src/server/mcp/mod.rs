@@ -9,6 +9,7 @@ mod door;
 mod forward;
 mod tools;
 mod view;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::cited::Addresses;
 use super::{Caller, Permission, Problem, Server};
 use crate::error::{Error, Result};
-use door::{Door, Visitor};
+use door::Door;
+use visitor::Visitor;
 
 pub use forward::forward;
 

@@ -14,7 +14,7 @@ use super::error::{OpenAiCaller, OpenAiError};
 use super::{page, seconds};
 use crate::error::Error;
 use crate::ledger::{DocumentFilter, DocumentRecord, Listing, State as Standing};
-use crate::server::routes::room;
+use crate::server::routes::{check_collection, room};
 use crate::server::{Caller, Permission, Server};
 
 /// Files of a page of the list where a request names no number, and the most.
@@ -51,7 +51,10 @@ pub async fn create(
                 let broken = |error: MultipartError| Error::permanent(error.body_text());
                 file = Some(scope.receive(&name, field.map_err(broken)).await?);
             }
-            Some("collection") => collection = field.text().await.map_err(|error| cut(&error))?,
+            Some("collection") => {
+                collection = field.text().await.map_err(|error| cut(&error))?;
+                check_collection(&collection)?;
+            }
             // what a file is for makes no difference here
             _ => {}
         }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::server::conditions::{Condition, Test};
+use crate::server::conditions::{Condition, Test, text};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
@@ -61,10 +61,10 @@ impl Filter {
 
 fn test(kind: Comparison, key: &str, value: &Value) -> Result<Test, String> {
     let misfit = |expected: &str| format!("the filter of '{key}' needs {expected}, and its value is {value}");
-    let one = || plain(value).ok_or_else(|| misfit("a text, a number or true or false"));
+    let one = || text(value).ok_or_else(|| misfit("a text, a number or true or false"));
     let number = || value.as_f64().ok_or_else(|| misfit("a number"));
     let list = || {
-        let values = value.as_array().and_then(|values| values.iter().map(plain).collect::<Option<Vec<_>>>());
+        let values = value.as_array().and_then(|values| values.iter().map(text).collect::<Option<Vec<_>>>());
         values.ok_or_else(|| misfit("a list of texts or numbers"))
     };
     Ok(match kind {
@@ -77,16 +77,6 @@ fn test(kind: Comparison, key: &str, value: &Value) -> Result<Test, String> {
         Comparison::In => Test::In(list()?),
         Comparison::Nin => Test::NotIn(list()?),
     })
-}
-
-/// As tags are written: attributes are texts here.
-fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

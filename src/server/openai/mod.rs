@@ -7,6 +7,7 @@ mod answer;
 mod cards;
 mod chat;
 mod chores;
+mod completion;
 mod error;
 mod files;
 mod filters;

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answer::{Composer, Piece};
 use super::cards;
-use super::chat::{Completion, Head, Usage, extension, finish_reason};
+use super::completion::{Completion, Head, Usage, extension, finish_reason};
 use super::error::OpenAiError;
 use crate::app::{AnswerEvent, AskResponse};
 

@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use uploads::room;
+pub use uploads::{check_collection, room};
 
 use super::openapi::Keys;
 use super::problem::Problem;

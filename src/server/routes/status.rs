@@ -31,7 +31,7 @@ pub async fn status(State(server): State<Server>, caller: Caller) -> Result<Json
             "processing": queue.in_work,
             "oldest_s": queue.oldest_ms.map_or(0.0, |ms| ms as f64 / 1e3),
         }),
-        pages_per_second: server.health.pages_per_second(),
+        pages_per_second: server.health.pages_per_second(std::time::Instant::now()),
         store,
         model: json!({ "name": config.model, "device": format!("{:?}", config.embed.device).to_lowercase() }),
         disk: json!({ "free_bytes": free_bytes, "used_bytes": used_bytes }),

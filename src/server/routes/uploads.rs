@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::app::{DocumentView, Received};
+use crate::config::is_name;
 use crate::error::{Blame, Error};
 use crate::ledger::Receipt;
 use crate::server::wire::{DocumentBody, Failures, UploadedBody};
@@ -149,11 +150,10 @@ impl Form {
     }
 }
 
-fn check_collection(name: &str) -> Result<(), Problem> {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_.".contains(char);
-    let fine =
-        name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.chars().all(plain);
-    if fine && !name.contains("--") {
+/// # Errors
+/// 400: no collection can be called so.
+pub fn check_collection(name: &str) -> Result<(), Problem> {
+    if is_name(name) && !name.contains("--") {
         return Ok(());
     }
     Err(Problem::bad_request(format!(

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::door::Visitor;
 use super::view;
+use super::visitor::Visitor;
 use crate::error::{Error, Kind};
 use crate::server::{Problem, Server};
 use crate::types::DocumentId;

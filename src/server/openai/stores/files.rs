@@ -13,7 +13,7 @@ use crate::ledger::{DocumentFilter, DocumentRecord, Listing, State as Standing};
 use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError};
 use crate::server::openai::files::find as find_anywhere;
 use crate::server::openai::{page, seconds};
-use crate::server::routes::room;
+use crate::server::routes::{check_collection, room};
 use crate::server::{Caller, Permission, Server};
 
 /// Files of a page of the list where a request names no number, and the most: OpenAI's own.
@@ -113,6 +113,7 @@ pub async fn attach(
     if record.collection == store && attributes.is_none() {
         return Ok(Json(file(&record, &store)));
     }
+    check_collection(&store)?;
     room(&server).await?;
     let scope = caller.scope(&server);
     let original = scope.original(&record).await?;
