@@ -102,9 +102,10 @@ def main():
     options = parser.parse_args()
     chosen = [m for m in mutants() if not options.names or any(m["name"].startswith(n) for n in options.names)]
     if options.list:
+        unfit = [mutant["name"] for mutant in chosen if not fits(ROOT, mutant)]
         for mutant in chosen:
-            print(f"{'fits   ' if fits(ROOT, mutant) else 'NO FIT '} {mutant['name']}: {mutant['promise']}")
-        sys.exit(0 if all(fits(ROOT, mutant) for mutant in chosen) else 1)
+            print(f"{'NO FIT ' if mutant['name'] in unfit else 'fits   '} {mutant['name']}: {mutant['promise']}")
+        sys.exit(f"mutants that no longer fit the code: {', '.join(unfit)}" if unfit else 0)
     tree = CACHE / "mutants" / "tree"
     copy_tree(tree)
     tests = sorted({test for mutant in chosen for test in mutant["tests"]})
