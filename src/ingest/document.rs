@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::events::Happening;
 use super::flow::Flow;
 use super::inside::{self, Place};
+use super::known::Known;
 use super::page::{self, Reading};
 use super::plan::CollectionPlan;
 use super::progress::Counting;
@@ -72,7 +73,8 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
     parts.events.of_job(job, Happening::Opened { pages: page_count });
 
     let title = title_of(&document, job);
-    let reading = Reading { job, plan, document: &document, title };
+    let known = Known::of(flow, job, plan, &place, &document).await?;
+    let reading = Reading { job, plan, document: &document, title, known };
     let counting = Counting::of(flow, job, page_count).await;
     let Some(pages) = store_pages(flow, &reading, &counting, halt).await? else { return Ok(Outcome::Halted) };
     let Pages { failed: failed_pages, notes: page_notes, .. } = pages;

@@ -19,6 +19,7 @@ mod flow;
 mod guard;
 mod inside;
 mod jpeg;
+mod known;
 mod page;
 mod pause;
 mod plan;

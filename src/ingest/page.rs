@@ -4,6 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::flow::Flow;
 use super::jpeg;
+use super::known::Known;
 use super::plan::CollectionPlan;
 use crate::blobs::page_key;
 use crate::derive::{derive_page, ink, terms};
@@ -19,6 +20,8 @@ pub struct Reading<'a> {
     pub plan: &'a CollectionPlan,
     pub document: &'a OpenDocument,
     pub title: String,
+    /// Where the same content lies already.
+    pub known: Option<Known>,
 }
 
 /// Stores one page of the document. None if the attempt was halted before anything of the page could stay;
@@ -40,6 +43,13 @@ pub async fn store(
     // Held until the page is in the store: this is what bounds memory.
     let Some(permit) = halt.run_until_cancelled(flow.pages.acquire()).await else { return Ok(None) };
     let _permit = permit.map_err(|_| Error::transient("the ingest is stopping"))?;
+    if let Some(known) = &reading.known {
+        let copied = known.page(flow, reading.job, reading.document, &reading.title, number);
+        let Some(copied) = halt.run_until_cancelled(copied).await else { return Ok(None) };
+        if let Some((point, notes)) = copied? {
+            return flow.writer.write(&reading.plan.physical, point).await.map(|()| Some(notes));
+        }
+    }
     let Some(rendered) = halt.run_until_cancelled(render(flow, reading, number)).await else { return Ok(None) };
     let rendered = rendered?;
 

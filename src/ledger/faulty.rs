@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, HeldKey, Indexed, Job, KeyRecord,
-    Keys, Ledger, Listing, NewKey, Progress, Queue, Receipt, Rejection, Retried, State, Stories, StoryEvent,
-    Submission, Submitted, Switch, Turn,
+    Keys, Ledger, Listing, NewKey, Progress, Queue, Receipt, Rejection, Retried, SameContent, State, Stories,
+    StoryEvent, Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
 use crate::faults::Faults;
@@ -94,6 +94,11 @@ impl Ledger for FaultyLedger {
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Job>> {
         self.faults.meet("ledger.claim").await?;
         self.inner.claim(claim).await
+    }
+
+    async fn same_content(&self, job: &Job, limit: usize) -> Result<Vec<SameContent>> {
+        self.faults.meet("ledger.same_content").await?;
+        self.inner.same_content(job, limit).await
     }
 
     async fn renew(&self, job: &Job, lease: Duration) -> Result<bool> {

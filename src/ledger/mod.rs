@@ -29,7 +29,7 @@ pub use faulty::FaultyLedger;
 pub use keys::{HeldKey, KeyRecord, Keys, NewKey, Receipt};
 pub use records::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing,
-    MAX_FILTER_TAGS, PageFailure, Queue, Rejection, State, Submission, Submitted, Switch, Task,
+    MAX_FILTER_TAGS, PageFailure, Queue, Rejection, SameContent, State, Submission, Submitted, Switch, Task,
 };
 pub use sql::{PostgresLedger, PostgresSettings, SqliteLedger};
 pub use stories::{Chapter, KEPT_EVENTS, Progress, Retried, Stories, StoryEvent};
@@ -172,6 +172,11 @@ pub trait Ledger: Keys + Stories {
     /// Adds one to the attempts of each, but for those whose lease ran out: that attempt was cut off and does not count, and a
     /// crash is counted instead.
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Job>>;
+
+    /// Other documents of the job's tenant that hold the very content the job is about: indexed with every page, in the job's
+    /// build and under its recipe. At most `limit`, by source. None where the job's own document stands there with this
+    /// content: then it is to be indexed again, and not to be taken from somewhere.
+    async fn same_content(&self, job: &Job, limit: usize) -> Result<Vec<SameContent>>;
 
     /// Prolongs the lease; false where the job is no longer ours (replaced, deleted, taken over). Whoever wrote pages
     /// then stops and calls [`Self::release`]: any other answer about a lost job makes its generation garbage again, unless

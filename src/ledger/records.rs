@@ -114,6 +114,16 @@ pub enum Task {
     Retag,
 }
 
+/// A document that stands indexed, whole, in the build that a job writes to, and under its recipe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SameContent {
+    pub document: DocumentId,
+    pub source: SourceRef,
+    pub generation: Generation,
+    pub page_count: u32,
+    pub notes: Vec<Note>,
+}
+
 /// Work that a claim handed out. Valid as long as the lease holds and nothing newer replaced it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {

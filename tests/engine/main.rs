@@ -8,6 +8,7 @@ mod common;
 
 mod collections;
 mod garbage;
+mod known;
 mod notes;
 mod promises;
 mod stopping;

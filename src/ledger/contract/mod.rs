@@ -128,7 +128,7 @@ macro_rules! contract_tests {
             garbage_names_where_it_lies,
 
             documents_are_listed_by_source, lists_go_on_where_they_ended, a_foreign_cursor_is_refused,
-            tenants_see_nothing_of_each_other,
+            content_is_known_under_other_paths, content_in_pieces_is_known_nowhere, tenants_see_nothing_of_each_other,
 
             a_key_holds_until_it_is_revoked, a_key_ends_with_its_time, keys_are_listed_by_tenant, a_secret_is_drawn_once,
             an_answer_is_kept_for_a_day,

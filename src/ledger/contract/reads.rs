@@ -3,6 +3,7 @@
 use super::super::testing::{ordinary, submission, submission_of};
 use super::*;
 use crate::error::Kind;
+use crate::types::Note;
 
 fn names(listing: &Listing) -> Vec<String> {
     listing.documents.iter().map(|document| document.source.name.clone()).collect()
@@ -89,4 +90,56 @@ pub(crate) async fn tenants_see_nothing_of_each_other(backend: &dyn Backend) {
     assert!(ledger.delete(&theirs.tenant, theirs.document).await.unwrap());
     assert_eq!(ledger.garbage(10).await.unwrap()[0].tenant, theirs.tenant);
     assert_eq!(seen(&*ledger, &ours).await.as_ref(), Some(&generations[0]));
+}
+
+async fn known(ledger: &dyn Ledger, job: &Job) -> Vec<String> {
+    ledger.same_content(job, 8).await.unwrap().into_iter().map(|same| same.source.name).collect()
+}
+
+pub(crate) async fn content_is_known_under_other_paths(backend: &dyn Backend) {
+    let Some((ledger, _)) = open(backend).await else { return };
+    let before = submit_and_claim(&*ledger, &submission("a", 1)).await;
+    let indexed = Indexed {
+        title: "A".into(),
+        page_count: 3,
+        notes: vec![Note::imperfect(Some(2), "cut off")],
+        ..Indexed::default()
+    };
+    assert!(ledger.complete(&before, &indexed).await.unwrap());
+    index(&*ledger, &submission("other", 2)).await;
+    index(&*ledger, &submission_of(&Tenant("b".into()), "a", 1)).await;
+    let mut elsewhere = submission("a", 1);
+    (elsewhere.collection, elsewhere.document) =
+        ("elsewhere".into(), DocumentId::new(&elsewhere.tenant, "elsewhere", &elsewhere.source.uri));
+    index(&*ledger, &elsewhere).await;
+
+    let moved = submission("moved", 1);
+    let job = submit_and_claim(&*ledger, &moved).await;
+    let same = ledger.same_content(&job, 8).await.unwrap();
+    let [same] = same.as_slice() else { panic!("one is expected: {same:?}") };
+    assert_eq!((same.document, &same.generation), (before.document, &before.generation));
+    assert_eq!((same.source.name.as_str(), same.page_count, &same.notes), ("a.pdf", 3, &indexed.notes));
+    complete(&*ledger, &job).await;
+    let third = submit_and_claim(&*ledger, &submission("third", 1)).await;
+    assert_eq!(known(&*ledger, &third).await, ["a.pdf", "moved.pdf"]);
+    assert_eq!(ledger.same_content(&third, 1).await.unwrap().len(), 1);
+    complete(&*ledger, &third).await;
+
+    // who asks for it again wants it made again
+    let again = submit_and_claim(&*ledger, &Submission { force: true, ..moved }).await;
+    assert!(known(&*ledger, &again).await.is_empty());
+    complete(&*ledger, &again).await;
+    ledger.delete(&before.tenant, before.document).await.unwrap();
+    let last = submit_and_claim(&*ledger, &submission("last", 1)).await;
+    assert_eq!(known(&*ledger, &last).await, ["moved.pdf", "third.pdf"], "what is deleted is known no more");
+}
+
+pub(crate) async fn content_in_pieces_is_known_nowhere(backend: &dyn Backend) {
+    let Some((ledger, _)) = open(backend).await else { return };
+    let job = submit_and_claim(&*ledger, &submission("a", 1)).await;
+    let failure = PageFailure { page: 1, reason: "lost".into(), limit: None, again: false };
+    let indexed = Indexed { page_count: 2, failed_pages: vec![failure], ..Indexed::default() };
+    assert!(ledger.complete(&job, &indexed).await.unwrap());
+    let moved = submit_and_claim(&*ledger, &submission("moved", 1)).await;
+    assert!(known(&*ledger, &moved).await.is_empty());
 }

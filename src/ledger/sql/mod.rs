@@ -29,7 +29,7 @@ use self::database::{Database, Statement};
 use self::writing::Writing;
 use super::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Ledger, Listing,
-    Queue, Rejection, State, Submission, Submitted, Switch, Turn,
+    Queue, Rejection, SameContent, State, Submission, Submitted, Switch, Turn,
 };
 use crate::error::Result;
 use crate::types::{DocumentId, Generation, Groups, Tenant};
@@ -122,6 +122,10 @@ impl<D: Database> Ledger for SqlLedger<D> {
 
     async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Job>> {
         self.begin().await?.claim(claim).await
+    }
+
+    async fn same_content(&self, job: &Job, limit: usize) -> Result<Vec<SameContent>> {
+        self.read_same_content(job, limit).await
     }
 
     async fn renew(&self, job: &Job, lease: Duration) -> Result<bool> {

@@ -9,7 +9,7 @@ use super::statements as sql;
 use crate::error::{Error, Result};
 use crate::ledger::cursor::Cursor;
 use crate::ledger::{
-    CollectionRecord, DocumentFilter, DocumentRecord, Garbage, Listing, MAX_FILTER_TAGS, Queue, State,
+    CollectionRecord, DocumentFilter, DocumentRecord, Garbage, Job, Listing, MAX_FILTER_TAGS, Queue, SameContent, State,
 };
 use crate::types::{DocumentId, Generation, Groups, Tenant};
 
@@ -73,6 +73,17 @@ impl<D: Database> SqlLedger<D> {
 
     pub(super) async fn read_counts(&self, tenant: &Tenant, filter: &DocumentFilter) -> Result<BTreeMap<State, u64>> {
         Ok(self.read(filtered(sql::COUNTS, tenant, filter)?, rows::count).await?.into_iter().collect())
+    }
+
+    pub(super) async fn read_same_content(&self, job: &Job, limit: usize) -> Result<Vec<SameContent>> {
+        let statement = Statement::new(sql::SAME_CONTENT)
+            .with(job.physical.as_str())
+            .with(job.content_hash.0.as_str())
+            .with(job.recipe.0.as_str())
+            .with(job.tenant.0.as_str())
+            .with(job.document.to_string())
+            .with(to_integer(limit));
+        self.read(statement, rows::same_content).await
     }
 
     pub(super) async fn read_owner(&self, document: DocumentId) -> Result<Option<Tenant>> {

@@ -9,8 +9,8 @@ use super::database::Columns;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::transitions::{InBuild, Seen, Standing};
 use crate::ledger::{
-    Build, Chapter, CollectionRecord, DocumentRecord, Garbage, HeldKey, Job, KeyRecord, Progress, Receipt, State,
-    StoryEvent, Task,
+    Build, Chapter, CollectionRecord, DocumentRecord, Garbage, HeldKey, Job, KeyRecord, Progress, Receipt, SameContent,
+    State, StoryEvent, Task,
 };
 use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
 
@@ -139,6 +139,16 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
         progress: (state == State::Processing && progress.pages > 0).then_some(progress),
         size_bytes: row.integer("size_bytes")?.unsigned_abs(),
         updated_at: to_rfc3339(row.integer("updated_at_ms")?)?,
+    })
+}
+
+pub fn same_content(row: &impl Columns) -> Result<SameContent> {
+    Ok(SameContent {
+        document: document_id(row)?,
+        source: source(row)?,
+        generation: Generation(row.text("generation")?),
+        page_count: small(row, "page_count")?,
+        notes: from_json(&row.text("notes")?)?,
     })
 }
 

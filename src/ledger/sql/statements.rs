@@ -22,6 +22,17 @@ pub const SET_INCARNATIONS: &str = "UPDATE builds SET incarnations = $2 WHERE ph
 pub const RETIRED: &str = "SELECT physical FROM builds WHERE role = 'retired' ORDER BY physical";
 pub const DROPPED: &str = "DELETE FROM builds WHERE physical = $1 AND role = 'retired'";
 
+/// What stands whole in the build `$1` with the content `$2`, under the recipe `$3`: documents of the tenant `$4`, unless the
+/// document `$5` is one of them.
+pub const SAME_CONTENT: &str = "
+    SELECT i.document_id, d.source_uri, d.source_name, i.generation, i.page_count, i.notes
+    FROM indexed i JOIN documents d ON d.document_id = i.document_id
+    WHERE i.physical = $1 AND i.content_hash = $2 AND i.recipe = $3 AND i.failed_pages = '[]' AND d.tenant = $4
+        AND NOT EXISTS (SELECT 1 FROM indexed own
+            WHERE own.document_id = $5 AND own.physical = $1 AND own.content_hash = $2 AND own.recipe = $3)
+    ORDER BY d.source_uri, d.document_id
+    LIMIT $6";
+
 pub const COUNT_JOBS: &str = "SELECT COUNT(*) AS jobs FROM jobs j WHERE j.collection = $1";
 /// Documents that stand in the build `$1`, and not in the build `$2`.
 pub const WOULD_LOSE: &str = "
