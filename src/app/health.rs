@@ -13,6 +13,9 @@ use crate::types::{DocumentId, Tenant};
 /// What is asked longer is not there.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A folder of blobs that has nothing in it: to be told so costs one request.
+const NO_FOLDER: &str = "health";
+
 /// A part of the service.
 #[derive(Debug, Clone, Serialize)]
 pub struct HealthCheck {
@@ -39,17 +42,19 @@ impl HealthCheck {
 }
 
 impl App {
-    /// Ledger, store and disk.
+    /// Ledger, store, page images and disk. Each is asked something that only itself can answer.
     pub async fn health(&self) -> Vec<HealthCheck> {
         let ledger = async { self.ledger.queue().await.map(drop) };
-        let store = async { self.store.info().await.map(drop) };
+        let store = async { self.store.collections().await.map(drop) };
+        let blobs = async { self.blobs.list(NO_FOLDER).await.map(drop) };
         let disk = async { self.check_disk() };
-        let (ledger, store, disk) = tokio::join!(
+        let (ledger, store, blobs, disk) = tokio::join!(
             HealthCheck::of("ledger", ledger),
             HealthCheck::of("store", store),
+            HealthCheck::of("blobs", blobs),
             HealthCheck::of("disk", disk)
         );
-        vec![ledger, store, disk]
+        vec![ledger, store, blobs, disk]
     }
 
     /// Whether there is room for more.
@@ -80,5 +85,36 @@ impl App {
         tokio::task::spawn_blocking(look)
             .await
             .map_err(|error| Error::bug("looking at the disk panicked").with_source(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::testing::{close, opened};
+    use crate::blobs::FaultyBlobs;
+    use crate::error::Error;
+    use crate::faults::{Fault, Faults};
+    use crate::ledger::FaultyLedger;
+    use crate::store::faulty::FaultyStore;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_away_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = opened(&folder, None).await;
+        let faults = Faults::none();
+        app.ledger = Arc::new(FaultyLedger { inner: app.ledger.clone(), faults: faults.clone() });
+        app.store = Arc::new(FaultyStore { inner: app.store.clone(), faults: faults.clone() });
+        app.blobs = Arc::new(FaultyBlobs { inner: app.blobs.clone(), faults: faults.clone() });
+        for (part, call) in [("ledger", "ledger.queue"), ("store", "store.collections"), ("blobs", "blobs.list")] {
+            faults.always(call, Fault::Fail(|| Error::transient("it is away")));
+            let away: Vec<_> =
+                app.health().await.into_iter().filter(|check| !check.ok).map(|check| check.name).collect();
+            assert_eq!(away, [part]);
+            faults.clear(call);
+        }
+        assert!(app.health().await.iter().all(|check| check.ok));
+        close(app).await;
     }
 }

@@ -40,7 +40,7 @@ async fn a_service_that_ends_is_not_ready_and_metrics_are_told() {
     assert_eq!(ready.status, 200, "{}", ready.body);
     let names: Vec<_> =
         ready.body["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["service", "ledger", "store", "disk"]);
+    assert_eq!(names, ["service", "ledger", "store", "blobs", "disk"]);
     house.post("acme", "/v1/search", json!({ "query": QUESTION })).await;
     let metrics = house.stranger("GET", "/metrics").send().await.unwrap().text().await.unwrap();
     for name in ["quire_queue_depth{state=\"queued\"}", "quire_pages_rendered_total", "quire_process_resident_bytes"] {
