@@ -3,10 +3,10 @@
 
 use futures::future::try_join_all;
 
-use super::{Hit, Retriever};
+use super::{Hit, Retriever, similarity_map};
 use crate::derive::terms::{AskedWord, AskedWords};
 use crate::error::Result;
-use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery, StoredPoint};
+use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{NamedVector, PointId, QuestionEmbedding, Schema, SearchParams, SparseVector, Tenant, VectorName};
 
 /// A smaller collection is taken for one of this many pages: in a folder of three documents, a word that stands on one page is not
@@ -100,14 +100,24 @@ impl Retriever {
         Ok(kept.filter(|kept| *kept > 0.0).map(|kept| best.score / kept))
     }
 
+    /// The patches of a page are fetched only where nobody has looked at them yet.
     async fn cosines(&self, search: &WordSearch<'_>, hits: &[Hit]) -> Result<Vec<Option<Vec<Option<f32>>>>> {
-        let ids: Vec<PointId> = hits.iter().map(|hit| hit.detail.point).collect();
-        let stored = self.store.retrieve(search.collection, search.tenant, &ids, &[VectorName::Patches]).await?;
-        let of_page = |id: &PointId| {
-            let point = stored.iter().find(|point| point.id == *id)?;
-            Some(search.asked.as_slice().iter().map(|word| cosine(word, search.question, point)).collect())
+        let unknown: Vec<PointId> =
+            hits.iter().filter(|hit| hit.detail.nearest.is_none()).map(|hit| hit.detail.point).collect();
+        let stored = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.with_patches(search.collection, search.tenant, &unknown).await?,
         };
-        Ok(ids.iter().map(of_page).collect())
+        let fetched = |hit: &Hit| {
+            let point = stored.iter().find(|point| point.id == hit.detail.point)?;
+            similarity_map(point, search.question, search.seen_from).ok().map(|evidence| evidence.nearest().to_vec())
+        };
+        let of_page = |hit: &Hit| {
+            let nearest = hit.detail.nearest.clone().or_else(|| fetched(hit))?;
+            let words = search.asked.as_slice().iter();
+            Some(words.map(|word| cosine(word, &search.question.labels, &nearest)).collect())
+        };
+        Ok(hits.iter().map(of_page).collect())
     }
 }
 
@@ -122,19 +132,10 @@ fn pages_holding(idf: f32, pages: f32) -> f32 {
     ((pages + 0.5 - 0.5 * ratio) / (ratio + 1.0)).clamp(0.0, pages)
 }
 
-/// The least over the vectors that stand for the word, `E-201` having two, of the largest over the patches.
-fn cosine(word: &AskedWord, question: &QuestionEmbedding, point: &StoredPoint) -> Option<f32> {
-    let NamedVector::Multi(patches) = point.vectors.get(&VectorName::Patches)? else { return None };
-    if patches.dim() != question.tokens.dim() {
-        return None;
-    }
-    let best = |row: usize| {
-        let token = question.tokens.row(row);
-        let dot = |patch: &[f32]| token.iter().zip(patch).map(|(a, b)| a * b).sum::<f32>();
-        patches.rows().map(dot).fold(f32::NEG_INFINITY, f32::max)
-    };
-    let own = |row: &usize| question.labels.get(*row).is_some_and(|label| word.text.contains(label.as_str()));
-    (0..question.tokens.len()).filter(own).map(best).filter(|best| best.is_finite()).min_by(f32::total_cmp)
+/// The least over the vectors that stand for the word, `E-201` having two. `nearest`: see [`super::Evidence::nearest`].
+fn cosine(word: &AskedWord, labels: &[String], nearest: &[f32]) -> Option<f32> {
+    let own = labels.iter().zip(nearest).filter(|(label, _)| word.text.contains(label.as_str()));
+    own.map(|(_, nearest)| *nearest).filter(|nearest| nearest.is_finite()).min_by(f32::total_cmp)
 }
 
 #[cfg(test)]
