@@ -19,7 +19,8 @@ const MAX_STEM: usize = 40;
 const DIGITS: usize = 16;
 
 impl Scope<'_> {
-    /// Makes an empty collection as uploads make one, always a new one: its name begins with what is `wished` for.
+    /// Makes an empty collection, always a new one: its name begins with what is `wished` for. It is made with what the service's own
+    /// is made with, or would be.
     ///
     /// # Errors
     /// Configuration: the service's model or settings make no collection.
@@ -27,7 +28,9 @@ impl Scope<'_> {
         let chance = &Uuid::new_v4().simple().to_string()[..DIGITS / 2];
         let begin = format!("{}-{chance}", stem(wished));
         let name = format!("{begin}{}", self.proof(&begin).await?);
-        self.app.collections.define(&name, None, &self.app.default_pipeline()).await?;
+        if self.app.collections.define_like(&name, &self.app.config.collection).await?.is_none() {
+            self.app.collections.define(&name, None, &self.app.default_pipeline()).await?;
+        }
         let made = self.own_collection(&name).await?;
         made.ok_or_else(|| Error::transient(format!("'{name}' was dropped while it was made")))
     }

@@ -140,7 +140,16 @@ fn cosine(word: &AskedWord, labels: &[String], nearest: &[f32]) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config;
+    use crate::error::Error;
+    use crate::faults::{Fault, Faults};
+    use crate::ledger::SqliteLedger;
+    use crate::store::faulty::FaultyStore;
+    use crate::store::{EdgeStore, ScoredPoint, fixtures};
+    use crate::types::Multivector;
 
     #[test]
     fn counts_come_back_from_frequencies() {
@@ -153,5 +162,56 @@ mod tests {
     fn rarer_words_weigh_more_and_absent_ones_most() {
         let rarity: Vec<f32> = [0.0, 1.0, 100.0, 1_000.0].into_iter().map(|holding| idf(holding, MANY)).collect();
         assert!(rarity.windows(2).all(|pair| pair[0] > pair[1]) && rarity[3] > 0.0, "{rarity:?}");
+    }
+
+    #[test]
+    fn a_word_of_two_vectors_is_seen_as_well_as_the_fainter_one() {
+        let asked = AskedWords::new("E-201");
+        let labels = ["e".to_owned(), "201".to_owned(), "other".to_owned()];
+        let word = &asked.as_slice()[0];
+        assert_eq!(cosine(word, &labels, &[0.9, 0.8, 0.1]), Some(0.8));
+        assert_eq!(
+            cosine(word, &labels, &[f32::NEG_INFINITY, 0.8, 0.1]),
+            Some(0.8),
+            "the model's own token counts for nothing"
+        );
+        assert_eq!(cosine(word, &["other".to_owned()], &[0.1]), None);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn patches_that_were_looked_at_are_not_fetched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = EdgeStore::open(&folder.path().join("vectors"), config::Store::default()).unwrap();
+        let faults = Faults::none();
+        faults.always("store.retrieve", Fault::Fail(|| Error::transient("away")));
+        let store = Arc::new(FaultyStore { inner: Arc::new(inner), faults: faults.clone() });
+        let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
+        let retriever = Retriever::new(store, Arc::new(ledger));
+
+        let (asked, tenant) = (AskedWords::new("torque"), Tenant("acme".into()));
+        let question = QuestionEmbedding {
+            tokens: Multivector::new(2, vec![1.0, 0.0]).unwrap(),
+            labels: vec!["torque".into()],
+            from_text: vec![true],
+        };
+        let mut schema = fixtures::schema();
+        schema.vectors.retain(|spec| spec.name == VectorName::Patches);
+        let search = WordSearch {
+            collection: "documents",
+            tenant: &tenant,
+            schema: &schema,
+            asked: &asked,
+            question: &question,
+            seen_from: Some(0.8),
+        };
+        let page = fixtures::Page::new(1, 1);
+        let point = ScoredPoint { id: page.id(), score: 1.0, payload: page.payload() };
+        let mut hits = vec![super::super::hit(point, &asked)];
+        assert!(retriever.word_evidence(&search, &hits).await.is_err(), "what nobody has looked at is fetched");
+        assert_eq!(faults.calls("store.retrieve"), 1);
+        hits[0].detail.nearest = Some(vec![0.9]);
+        let evidence = retriever.word_evidence(&search, &hits).await.unwrap();
+        assert_eq!(evidence.cosines, [Some(vec![Some(0.9)])]);
+        assert_eq!(faults.calls("store.retrieve"), 1);
     }
 }

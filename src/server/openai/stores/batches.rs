@@ -160,13 +160,7 @@ async fn kept(server: &Server, caller: &Caller, store: &str, id: &str) -> Result
     serde_json::from_str(&receipt.response).map_err(|_| missing())
 }
 
-async fn object(
-    server: &Server,
-    caller: &Caller,
-    store: &str,
-    id: &str,
-    kept: &Kept,
-) -> Result<Value, OpenAiError> {
+async fn object(server: &Server, caller: &Caller, store: &str, id: &str, kept: &Kept) -> Result<Value, OpenAiError> {
     let mut counts = BTreeMap::from(["in_progress", "completed", "failed", "cancelled"].map(|status| (status, 0)));
     for file_id in &kept.file_ids {
         // one that was deleted since is cancelled
