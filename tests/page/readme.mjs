@@ -22,7 +22,6 @@ const PICTURES = {
   answer: ask,
   "answer-dark": { ...ask, scheme: "dark" },
   phone: { ...ask, size: "phone" },
-  "phone-dark": { ...ask, size: "phone", scheme: "dark" },
   documents: { path: "#/documents", ready: (page) => page.locator(".row-line").nth(8).waitFor() },
   "documents-dark": { path: "#/documents", scheme: "dark", ready: (page) => page.locator(".row-line").nth(8).waitFor() },
   read: {
