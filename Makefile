@@ -12,7 +12,7 @@ CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" 
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
 .PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clients-test schemathesis \
-	wheel deploy-check page-tools page-test page-look clean
+	wheel deploy-check page-tools page-test page-look page-pictures clean
 
 help:
 	@echo "make demo    build Quire, index the demo's documents, ask three questions"
@@ -22,6 +22,7 @@ help:
 	@echo "make postgres    install PostgreSQL from Debian's package, for the tests that need one"
 	@echo "make page-test   drive the web page in Chromium over a mock; over a running service: make page-test QUIRE_PAGE_URL=http://localhost:PORT"
 	@echo "make page-look   pictures of every view and state of the web page, into tests/page/shots"
+	@echo "make page-pictures    the pictures of README.md, of a running service with the demo's documents: QUIRE_PAGE_URL=http://localhost:PORT"
 	@echo "make build   build the release binary at target/release/quire"
 	@echo "make bench   measure speed and memory beside the Python peers (downloads packages); a quiet machine, please"
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
@@ -81,6 +82,10 @@ page-test: page-tools
 
 page-look: page-tools
 	@cd tests/page && npm run --silent look
+
+page-pictures: export QUIRE_PAGE_URL := $(QUIRE_PAGE_URL)
+page-pictures: page-tools
+	@cd tests/page && node readme.mjs
 
 # The release profile, so that nothing is compiled twice for tests and demo.
 test: setup

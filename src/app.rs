@@ -19,6 +19,7 @@ mod health;
 mod ingest;
 mod installation;
 mod keys;
+mod made;
 mod migrate;
 mod original;
 mod page;

@@ -33,6 +33,7 @@ pub fn hit(source: &str, page: u32, text: &str) -> Hit {
             content_hash: ContentHash::of(source.as_bytes()),
             page_size: [595.0, 842.0],
             word_height: None,
+            nearest: None,
         },
     }
 }

@@ -1,13 +1,14 @@
-//! The collections that a tenant has documents in, by the ledger alone: cheap enough for every request.
+//! The collections that a tenant has documents in, or made, by the ledger alone: cheap enough for every request.
 
 use std::collections::BTreeMap;
 
 use super::App;
+use super::made;
 use super::scope::Scope;
 use crate::error::Result;
 use crate::ledger::{DocumentFilter, State};
 
-/// A collection that holds something of a tenant's.
+/// A collection that holds something of a tenant's, or that he made.
 #[derive(Debug, Clone)]
 pub struct OwnCollection {
     pub name: String,
@@ -25,7 +26,7 @@ impl App {
 }
 
 impl Scope<'_> {
-    /// By name. A collection in which the tenant has nothing is not named: others' are none of his business.
+    /// By name. A collection in which the tenant has nothing, and that he did not make, is not named: others' are none of his business.
     pub async fn own_collections(&self) -> Result<Vec<OwnCollection>> {
         let mut own = Vec::new();
         for record in self.app.ledger.collections().await? {
@@ -36,7 +37,7 @@ impl Scope<'_> {
         Ok(own)
     }
 
-    /// One of them; None where the tenant has nothing in it, or there is no such collection.
+    /// One of them; None where it is none of the tenant's, or there is no such collection.
     pub async fn own_collection(&self, name: &str) -> Result<Option<OwnCollection>> {
         match self.app.ledger.collection(name).await? {
             Some(record) => self.counted(record.name, record.created_at).await,
@@ -48,6 +49,9 @@ impl Scope<'_> {
         let filter = DocumentFilter { collection: Some(name.clone()), ..DocumentFilter::default() };
         let documents = self.count_documents(&filter).await?;
         let any = documents.iter().any(|(state, count)| *state != State::Deleting && *count > 0);
-        Ok(any.then_some(OwnCollection { name, created_at, documents }))
+        if any {
+            return Ok(Some(OwnCollection { name, created_at, documents }));
+        }
+        Ok(self.has_made(&name).await?.then(|| made::empty(name, created_at)))
     }
 }

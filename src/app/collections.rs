@@ -128,6 +128,17 @@ impl Collections {
         defined
     }
 
+    /// A new collection that is made with what `like` is made with; None, and nothing made, where there is no such collection.
+    pub async fn define_like(&self, collection: &str, like: &str) -> Result<Option<Defined>> {
+        let _defining = self.defining.lock().await;
+        check_name(collection)?;
+        let _turn = self.ledger.turn(&format!("define {collection}")).await?;
+        let Some(model) = self.ledger.collection(like).await? else { return Ok(None) };
+        let wanted =
+            Definition { transit: Vec::new(), moved_to: None, ..(*self.defined(model.target())?.definition).clone() };
+        self.put(collection, self.ledger.collection(collection).await?, &wanted).await.map(Some)
+    }
+
     async fn put(&self, collection: &str, record: Option<CollectionRecord>, wanted: &Definition) -> Result<Defined> {
         let Some(record) = record else {
             self.drop_undefined(collection).await?;

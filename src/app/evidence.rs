@@ -111,7 +111,8 @@ impl Scope<'_> {
         .await
     }
 
-    /// Says of each hit where on its page it answers, and how much. A page that went away meanwhile keeps none of it.
+    /// Says of each hit where on its page it answers, and how much, and keeps what its patches say of each token, so that nobody
+    /// needs to fetch them again. A page that went away meanwhile keeps none of it.
     pub(super) async fn find_regions(
         &self,
         physical: &str,
@@ -128,7 +129,7 @@ impl Scope<'_> {
             let look = move || {
                 let Markable { evidence, boxes, .. } = markable(&point, &question, found_from, image.as_ref())?;
                 let regions = evidence.regions(&boxes);
-                Ok((evidence.relevance(), word_height(&regions, &boxes), regions))
+                Ok((evidence, word_height(&regions, &boxes), regions))
             };
             match on_cpu(look).await {
                 Ok(found) => Ok(Some((id, found))),
@@ -140,9 +141,10 @@ impl Scope<'_> {
             }
         });
         let found = try_join_all(found).await?;
-        for (id, (relevance, word_height, regions)) in found.into_iter().flatten() {
+        for (id, (evidence, word_height, regions)) in found.into_iter().flatten() {
             for hit in hits.iter_mut().filter(|hit| hit.detail.point == id) {
-                hit.relevance = Some(relevance);
+                hit.relevance = Some(evidence.relevance());
+                hit.detail.nearest = Some(evidence.nearest().to_vec());
                 hit.detail.word_height = word_height;
                 hit.regions.clone_from(&regions);
             }

@@ -89,6 +89,8 @@ pub struct HitDetail {
     pub page_size: [f32; 2],
     /// Height of the words in the hit's regions, as a fraction of the page's; None where there are none.
     pub word_height: Option<f32>,
+    /// See [`Evidence::nearest`]; None where the page's patches were not looked at yet.
+    pub nearest: Option<Vec<f32>>,
 }
 
 /// A search that is ready to run: question vectors, plan, filter.
@@ -207,6 +209,7 @@ fn hit(point: ScoredPoint, question: &AskedWords) -> Hit {
             content_hash: payload.content_hash,
             page_size: payload.page_size,
             word_height: None,
+            nearest: None,
         },
         relevance: None,
         regions: Vec::new(),

@@ -3,10 +3,10 @@
 
 use futures::future::try_join_all;
 
-use super::{Hit, Retriever};
+use super::{Hit, Retriever, similarity_map};
 use crate::derive::terms::{AskedWord, AskedWords};
 use crate::error::Result;
-use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery, StoredPoint};
+use crate::store::{Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{NamedVector, PointId, QuestionEmbedding, Schema, SearchParams, SparseVector, Tenant, VectorName};
 
 /// A smaller collection is taken for one of this many pages: in a folder of three documents, a word that stands on one page is not
@@ -100,14 +100,24 @@ impl Retriever {
         Ok(kept.filter(|kept| *kept > 0.0).map(|kept| best.score / kept))
     }
 
+    /// The patches of a page are fetched only where nobody has looked at them yet.
     async fn cosines(&self, search: &WordSearch<'_>, hits: &[Hit]) -> Result<Vec<Option<Vec<Option<f32>>>>> {
-        let ids: Vec<PointId> = hits.iter().map(|hit| hit.detail.point).collect();
-        let stored = self.store.retrieve(search.collection, search.tenant, &ids, &[VectorName::Patches]).await?;
-        let of_page = |id: &PointId| {
-            let point = stored.iter().find(|point| point.id == *id)?;
-            Some(search.asked.as_slice().iter().map(|word| cosine(word, search.question, point)).collect())
+        let unknown: Vec<PointId> =
+            hits.iter().filter(|hit| hit.detail.nearest.is_none()).map(|hit| hit.detail.point).collect();
+        let stored = match unknown.is_empty() {
+            true => Vec::new(),
+            false => self.with_patches(search.collection, search.tenant, &unknown).await?,
         };
-        Ok(ids.iter().map(of_page).collect())
+        let fetched = |hit: &Hit| {
+            let point = stored.iter().find(|point| point.id == hit.detail.point)?;
+            similarity_map(point, search.question, search.seen_from).ok().map(|evidence| evidence.nearest().to_vec())
+        };
+        let of_page = |hit: &Hit| {
+            let nearest = hit.detail.nearest.clone().or_else(|| fetched(hit))?;
+            let words = search.asked.as_slice().iter();
+            Some(words.map(|word| cosine(word, &search.question.labels, &nearest)).collect())
+        };
+        Ok(hits.iter().map(of_page).collect())
     }
 }
 
@@ -122,24 +132,24 @@ fn pages_holding(idf: f32, pages: f32) -> f32 {
     ((pages + 0.5 - 0.5 * ratio) / (ratio + 1.0)).clamp(0.0, pages)
 }
 
-/// The least over the vectors that stand for the word, `E-201` having two, of the largest over the patches.
-fn cosine(word: &AskedWord, question: &QuestionEmbedding, point: &StoredPoint) -> Option<f32> {
-    let NamedVector::Multi(patches) = point.vectors.get(&VectorName::Patches)? else { return None };
-    if patches.dim() != question.tokens.dim() {
-        return None;
-    }
-    let best = |row: usize| {
-        let token = question.tokens.row(row);
-        let dot = |patch: &[f32]| token.iter().zip(patch).map(|(a, b)| a * b).sum::<f32>();
-        patches.rows().map(dot).fold(f32::NEG_INFINITY, f32::max)
-    };
-    let own = |row: &usize| question.labels.get(*row).is_some_and(|label| word.text.contains(label.as_str()));
-    (0..question.tokens.len()).filter(own).map(best).filter(|best| best.is_finite()).min_by(f32::total_cmp)
+/// The least over the vectors that stand for the word, `E-201` having two. `nearest`: see [`super::Evidence::nearest`].
+fn cosine(word: &AskedWord, labels: &[String], nearest: &[f32]) -> Option<f32> {
+    let own = labels.iter().zip(nearest).filter(|(label, _)| word.text.contains(label.as_str()));
+    own.map(|(_, nearest)| *nearest).filter(|nearest| nearest.is_finite()).min_by(f32::total_cmp)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config;
+    use crate::error::Error;
+    use crate::faults::{Fault, Faults};
+    use crate::ledger::SqliteLedger;
+    use crate::store::faulty::FaultyStore;
+    use crate::store::{EdgeStore, ScoredPoint, fixtures};
+    use crate::types::Multivector;
 
     #[test]
     fn counts_come_back_from_frequencies() {
@@ -152,5 +162,56 @@ mod tests {
     fn rarer_words_weigh_more_and_absent_ones_most() {
         let rarity: Vec<f32> = [0.0, 1.0, 100.0, 1_000.0].into_iter().map(|holding| idf(holding, MANY)).collect();
         assert!(rarity.windows(2).all(|pair| pair[0] > pair[1]) && rarity[3] > 0.0, "{rarity:?}");
+    }
+
+    #[test]
+    fn a_word_of_two_vectors_is_seen_as_well_as_the_fainter_one() {
+        let asked = AskedWords::new("E-201");
+        let labels = ["e".to_owned(), "201".to_owned(), "other".to_owned()];
+        let word = &asked.as_slice()[0];
+        assert_eq!(cosine(word, &labels, &[0.9, 0.8, 0.1]), Some(0.8));
+        assert_eq!(
+            cosine(word, &labels, &[f32::NEG_INFINITY, 0.8, 0.1]),
+            Some(0.8),
+            "the model's own token counts for nothing"
+        );
+        assert_eq!(cosine(word, &["other".to_owned()], &[0.1]), None);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn patches_that_were_looked_at_are_not_fetched_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = EdgeStore::open(&folder.path().join("vectors"), config::Store::default()).unwrap();
+        let faults = Faults::none();
+        faults.always("store.retrieve", Fault::Fail(|| Error::transient("away")));
+        let store = Arc::new(FaultyStore { inner: Arc::new(inner), faults: faults.clone() });
+        let ledger = SqliteLedger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
+        let retriever = Retriever::new(store, Arc::new(ledger));
+
+        let (asked, tenant) = (AskedWords::new("torque"), Tenant("acme".into()));
+        let question = QuestionEmbedding {
+            tokens: Multivector::new(2, vec![1.0, 0.0]).unwrap(),
+            labels: vec!["torque".into()],
+            from_text: vec![true],
+        };
+        let mut schema = fixtures::schema();
+        schema.vectors.retain(|spec| spec.name == VectorName::Patches);
+        let search = WordSearch {
+            collection: "documents",
+            tenant: &tenant,
+            schema: &schema,
+            asked: &asked,
+            question: &question,
+            seen_from: Some(0.8),
+        };
+        let page = fixtures::Page::new(1, 1);
+        let point = ScoredPoint { id: page.id(), score: 1.0, payload: page.payload() };
+        let mut hits = vec![super::super::hit(point, &asked)];
+        assert!(retriever.word_evidence(&search, &hits).await.is_err(), "what nobody has looked at is fetched");
+        assert_eq!(faults.calls("store.retrieve"), 1);
+        hits[0].detail.nearest = Some(vec![0.9]);
+        let evidence = retriever.word_evidence(&search, &hits).await.unwrap();
+        assert_eq!(evidence.cosines, [Some(vec![Some(0.9)])]);
+        assert_eq!(faults.calls("store.retrieve"), 1);
     }
 }

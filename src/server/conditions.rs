@@ -205,6 +205,7 @@ mod tests {
                 content_hash: crate::types::ContentHash::of(b"x"),
                 page_size: [1.0, 1.0],
                 word_height: None,
+                nearest: None,
             },
         }
     }

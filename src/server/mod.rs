@@ -40,7 +40,7 @@ pub use health::Health;
 pub use links::Links;
 pub use listen::check_listen;
 pub use problem::Problem;
-pub use runs::{PipelineRuns, RunPhase, RunState};
+pub use runs::{AskedPipeline, PipelineRuns, RunPhase, RunState};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ use tokens::Tokens;
 pub struct Server {
     pub app: Arc<App>,
     pub health: Arc<Health>,
-    /// Starts configured pipelines; None in a process that has none.
+    /// Knows and starts configured pipelines; None in a process that has none.
     pub pipelines: Option<Arc<dyn PipelineRuns>>,
     /// Questions that may be answered at this moment.
     questions: Arc<Semaphore>,

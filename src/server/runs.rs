@@ -1,4 +1,6 @@
-//! Runs of configured pipelines: what the routes need of the service, which lies above.
+//! Configured pipelines, to run and to ask: what the routes need of the service, which lies above.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -17,8 +19,22 @@ pub trait PipelineRuns: Send + Sync {
     /// Permanent: it names no source.
     async fn start(&self, tenant: &Tenant, name: &str) -> Result<Option<RunState>>;
 
+    /// The configured pipelines of the tenant, as what can be asked.
+    fn asked(&self, tenant: &Tenant) -> Vec<AskedPipeline>;
+
     /// A run of the tenant; None where there is none of that id (any more).
     async fn run(&self, tenant: &Tenant, id: &str) -> Option<RunState>;
+}
+
+/// A pipeline as something that answers questions: from the documents that it brings, by its own plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AskedPipeline {
+    pub name: String,
+    pub collection: String,
+    /// None: the collection's own.
+    pub plan: Option<String>,
+    /// What its documents are tagged with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Where a run stands.

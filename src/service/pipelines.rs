@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::{App, IngestRequest};
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
-use crate::server::{PipelineRuns, RunPhase, RunState};
+use crate::server::{AskedPipeline, PipelineRuns, RunPhase, RunState};
 use crate::types::Tenant;
 
 /// Runs that are remembered: the oldest that has ended goes first.
@@ -117,8 +117,24 @@ impl PipelineRuns for Runs {
         Ok(begun)
     }
 
+    fn asked(&self, of: &Tenant) -> Vec<AskedPipeline> {
+        if *of != tenant() {
+            return Vec::new();
+        }
+        self.pipelines.borrow().iter().map(asked).collect()
+    }
+
     async fn run(&self, of: &Tenant, id: &str) -> Option<RunState> {
         lock(&self.known).runs.get(id).filter(|_| *of == tenant()).cloned()
+    }
+}
+
+fn asked(pipeline: &Pipeline) -> AskedPipeline {
+    AskedPipeline {
+        name: pipeline.name.clone(),
+        collection: pipeline.collection.clone(),
+        plan: pipeline.default_plan.clone(),
+        tags: pipeline.tags.clone(),
     }
 }
 

@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = ["invoice-2025-0417.pdf", "invoice-HC-88231.pdf", "invoice-bakery-93.pdf"]
 QUESTION = "What is the total of the invoice for mutton pies and cheese scones?"
 COLLECTION = "documents"
+PIPELINE = f"version: 1\nname: invoices\ncollection: {COLLECTION}\nretrieve: {{default_plan: exact}}\n"
 TOOLS = ["search", "fetch", "ask", "get_page", "list_documents"]
 
 
@@ -49,6 +50,9 @@ class Service:
         }
         self.environment.pop("QUIRE_CONFIG", None)
         self.folder = folder
+        (folder / "quire").mkdir()
+        (folder / "quire/quire.yaml").write_text("version: 1\npipelines: [invoices.yaml]\n")
+        (folder / "quire/invoices.yaml").write_text(PIPELINE)
         paths = [str(REPOSITORY / "demo/documents" / name) for name in DOCUMENTS]
         self.run("ingest", *paths)
 
@@ -94,7 +98,7 @@ def chat(service):
     client = openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0)
     # a client always sends a key; while the service has given out none, whoever reaches it is its owner
     models = [model.id for model in client.models.list()]
-    check("a collection is a model", models == [COLLECTION], models)
+    check("a collection is a model, and a pipeline is", models == [COLLECTION, "invoices"], models)
 
     messages = [{"role": "user", "content": QUESTION}]
     whole = client.chat.completions.create(model=COLLECTION, messages=messages)
@@ -123,6 +127,8 @@ def chat(service):
                  if "annotations" in (choice.delta.model_extra or {})]
     check("citations in the stream", annotated[0][0]["url_citation"]["url"] == citation.url, annotated)
 
+    by_pipeline = client.chat.completions.create(model="invoices", messages=messages)
+    check("a pipeline answers by its own plan", by_pipeline.model_extra["quire"]["plan"] == "exact", by_pipeline)
     plain = client.chat.completions.create(model=COLLECTION, messages=messages, extra_body={"quire": {"links": False}})
     check("markers without links where they are not wished for", "](" not in plain.choices[0].message.content, plain)
     try:
@@ -146,6 +152,22 @@ def stores(service):
     put = client.vector_stores.files.create_and_poll(file_id=uploaded.id, vector_store_id=COLLECTION)
     check("a file is uploaded, put into the store and indexed", put.status == "completed", put)
     check("and deleted", client.files.delete(uploaded.id).deleted)
+    made = client.vector_stores.create(name="Invoices 2025")
+    paths = [REPOSITORY / "demo/documents" / name for name in DOCUMENTS[:2]]
+    batch = client.vector_stores.file_batches.upload_and_poll(made.id, files=paths)
+    check("a vector store is made and files are put into it together",
+          batch.status == "completed" and batch.file_counts.completed == 2, batch)
+    store = client.vector_stores.retrieve(made.id)
+    check("it has them", store.file_counts.completed == 2, store)
+    found = list(client.vector_stores.search(made.id, query="Which invoice is for Harbour Crane?", max_num_results=1))
+    check("they are found in it", len(found) == 1 and found[0].filename in DOCUMENTS[:2], found)
+    check("it is listed", made.id in [store.id for store in client.vector_stores.list()])
+    check("and deleted", client.vector_stores.delete(made.id).deleted)
+    try:
+        client.vector_stores.retrieve(made.id)
+        check("what was deleted is gone", False)
+    except openai.NotFoundError:
+        check("what was deleted is gone", True)
     page = {"type": "eq", "key": "page", "value": 99}
     check("a filter", list(client.vector_stores.search(COLLECTION, query=QUESTION, filters=page)) == [])
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use quire::server::AskedPipeline;
+
 use crate::QUESTION;
 use crate::house::{COLLECTION, House, reply};
 use crate::talker::Talker;
@@ -173,5 +175,50 @@ async fn errors_have_openais_shape() {
     assert_eq!((broken.status, &broken.body["error"]["type"]), (400, &json!("invalid_request_error")));
     let stranger = reply(house.stranger("GET", "/v1/models")).await;
     assert_eq!((stranger.status, of(&stranger)), (401, json!("invalid_api_key")));
+    house.close().await;
+}
+
+/// A pipeline that puts documents with these tags into the collection.
+fn pipeline(name: &str, collection: &str, plan: Option<&str>, team: &str) -> AskedPipeline {
+    AskedPipeline {
+        name: name.into(),
+        collection: collection.into(),
+        plan: plan.map(Into::into),
+        tags: [("team".to_owned(), team.to_owned())].into(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pipeline_is_a_model_with_its_collection_plan_and_tags() {
+    let house = House::open_asking(vec![
+        pipeline("manuals", COLLECTION, Some("text"), "acme"),
+        pipeline("letters", COLLECTION, None, "nobody"),
+        pipeline("lost", COLLECTION, Some("nowhere"), "acme"),
+        // nothing was ever brought into its collection
+        pipeline("empty", "elsewhere", None, "acme"),
+        // the name of a collection means the collection
+        pipeline(COLLECTION, "elsewhere", None, "nobody"),
+    ])
+    .await;
+    let ids = |reply: &crate::house::Reply| -> Vec<String> {
+        reply.body["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&house.get("acme", "/v1/models").await), [COLLECTION, "manuals", "letters", "lost"]);
+    assert_eq!(ids(&house.get("rival", "/v1/models").await), [COLLECTION]);
+    assert_eq!(house.get("acme", "/v1/models/manuals").await.body["id"], "manuals");
+    assert_eq!(house.get("rival", "/v1/models/manuals").await.status, 404);
+
+    let asked = async |model: &str| house.post("acme", "/v1/chat/completions", ask(json!({ "model": model }))).await;
+    let found = asked("manuals").await;
+    assert_eq!((found.status, &found.body["quire"]["plan"]), (200, &json!("text")), "{}", found.body);
+    assert_eq!(found.body["model"], "manuals");
+    assert!(!found.body["quire"]["citations"].as_array().unwrap().is_empty());
+    assert_eq!(asked("manuals:pooled").await.status, 400, "a plan that is asked for goes before the pipeline's");
+    assert_eq!(asked(COLLECTION).await.body["quire"]["plan"], "exact");
+    assert_eq!(asked("letters").await.body["quire"]["citations"], json!([]), "no document has the pipeline's tags");
+    let lost = asked("lost").await;
+    assert!(lost.status == 400 && lost.body["error"]["message"].as_str().unwrap().contains("nowhere"), "{}", lost.body);
+    let stranger = house.post("rival", "/v1/chat/completions", ask(json!({ "model": "manuals" }))).await;
+    assert_eq!((stranger.status, &stranger.body["error"]["code"]), (404, &json!("model_not_found")));
     house.close().await;
 }

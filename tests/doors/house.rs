@@ -11,8 +11,9 @@ use quire::app::{App, IngestRequest, Installation, KeyRequest};
 use quire::config::{Config, Environment, Flags, Library};
 use quire::embed::Embedder;
 use quire::embed::double::ModelDouble;
+use quire::error::Result;
 use quire::faults::Faults;
-use quire::server::{self, Server};
+use quire::server::{self, AskedPipeline, PipelineRuns, RunState, Server};
 use quire::source::Discover;
 use quire::types::{Permission, Tenant};
 use reqwest::header::AUTHORIZATION;
@@ -36,6 +37,24 @@ pub struct House {
     pub folder: tempfile::TempDir,
 }
 
+/// Pipelines that can be asked, and never run.
+struct AcmesPipelines(Vec<AskedPipeline>);
+
+#[async_trait::async_trait]
+impl PipelineRuns for AcmesPipelines {
+    async fn start(&self, _: &Tenant, _: &str) -> Result<Option<RunState>> {
+        Ok(None)
+    }
+
+    fn asked(&self, tenant: &Tenant) -> Vec<AskedPipeline> {
+        if tenant.0 == "acme" { self.0.clone() } else { Vec::new() }
+    }
+
+    async fn run(&self, _: &Tenant, _: &str) -> Option<RunState> {
+        None
+    }
+}
+
 /// What came back.
 pub struct Reply {
     pub status: u16,
@@ -51,6 +70,15 @@ impl House {
 
     /// The same with more in its configuration.
     pub async fn open_with(answer_model: Option<&str>, settings: &str) -> Self {
+        Self::open_all(answer_model, settings, Vec::new()).await
+    }
+
+    /// The same with pipelines of acme's, which can be asked.
+    pub async fn open_asking(pipelines: Vec<AskedPipeline>) -> Self {
+        Self::open_all(None, "", pipelines).await
+    }
+
+    async fn open_all(answer_model: Option<&str>, settings: &str, pipelines: Vec<AskedPipeline>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), answer_model, settings);
         let installation =
@@ -64,7 +92,8 @@ impl House {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let (server, halt) = (Server::new(app.clone()), stop.clone());
+        let server = Server::new(app.clone()).with_pipelines(Arc::new(AcmesPipelines(pipelines)));
+        let halt = stop.clone();
         let serving = tokio::spawn(async move { server::run(listener, server, halt).await.unwrap() });
         Self { address, keys, client: reqwest::Client::new(), app, stop, serving, folder }
     }

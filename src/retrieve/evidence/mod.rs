@@ -69,6 +69,7 @@ pub struct Evidence {
     tokens: Vec<TokenMap>,
     left_out: Vec<String>,
     relevance: f32,
+    nearest: Vec<f32>,
 }
 
 /// One token of the question and the page.
@@ -111,6 +112,7 @@ pub fn similarity_map(point: &StoredPoint, question: &QuestionEmbedding, found_f
     let own = |row: &usize| question.from_text.get(*row).copied().unwrap_or(true);
     let label = |row: usize| question.labels.get(row).cloned().unwrap_or_default();
     let (mut tokens, mut left_out, mut sum) = (Vec::new(), Vec::new(), 0.0);
+    let mut nearest = vec![f32::NEG_INFINITY; question.tokens.len()];
     for row in 0..question.tokens.len() {
         if !own(&row) {
             left_out.push(label(row));
@@ -118,14 +120,15 @@ pub fn similarity_map(point: &StoredPoint, question: &QuestionEmbedding, found_f
         }
         let token = question.tokens.row(row);
         let cosines: Vec<f32> = patches.rows().map(|patch| token.iter().zip(patch).map(|(a, b)| a * b).sum()).collect();
-        sum += cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max).max(0.0);
+        nearest[row] = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        sum += nearest[row].max(0.0);
         let on_image: Vec<f32> = shown.iter().map(|&place| cosines[place]).collect();
         let strengths = strengths(&on_image, found_from.unwrap_or(FOUND_FROM));
         tokens.push(TokenMap { index: row, label: label(row), strengths });
     }
     left_out.dedup();
     let relevance = (sum / tokens.len().max(1) as f32).clamp(0.0, 1.0);
-    Ok(Evidence { places, tokens, left_out, relevance })
+    Ok(Evidence { places, tokens, left_out, relevance, nearest })
 }
 
 /// `0.0..=1.0` each: its standing between the token's ordinary similarity on this page and its best one, times how surely the
@@ -145,6 +148,11 @@ impl Evidence {
     /// MaxSim of the question's own tokens over their number, `0.0..=1.0`: what a score is on this page, whatever plan found it.
     pub fn relevance(&self) -> f32 {
         self.relevance
+    }
+
+    /// `[question tokens]`: cosine of each with the page's nearest patch; negative infinity for tokens that are not the question's own.
+    pub fn nearest(&self) -> &[f32] {
+        &self.nearest
     }
 
     /// The parts of the page that answer most, best first. `boxes`: what can be marked on the page.

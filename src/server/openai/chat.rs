@@ -1,4 +1,4 @@
-//! `POST /v1/chat/completions`: the last thing that the user said is a question to a collection.
+//! `POST /v1/chat/completions`: the last thing that the user said is a question to a collection, or to what a pipeline brought into one.
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -10,6 +10,7 @@ use super::options::Options;
 use super::wire::ChatRequest;
 use super::{chores, models, stream};
 use crate::app::Question;
+use crate::retrieve::PageFilter;
 use crate::server::cited::Addresses;
 use crate::server::{Permission, Server};
 
@@ -29,12 +30,13 @@ pub async fn complete(
     if let Some(text) = chores::answer(&said, request.system().as_deref()) {
         return Ok(if streamed { stream::of_text(head, with_usage, text) } else { head.whole_text(&text) });
     }
-    models::own(&server, &caller, &options.collection).await?;
+    let model = models::find(&server, &caller, &options.model).await?;
     let question = Question {
-        plan: options.plan.clone(),
+        plan: options.plan.clone().or(model.plan),
+        filter: PageFilter { tags: model.tags, ..PageFilter::default() },
         extractive: options.extractive,
         earlier: request.earlier(),
-        ..Question::new(chores::question(&said), &options.collection, server.app.config().answer.pages)
+        ..Question::new(chores::question(&said), model.collection, server.app.config().answer.pages)
     };
     let _turn = server.question_turn().await?;
     let completion = Completion { server, caller, addresses, options, question, head, with_usage, _turn };

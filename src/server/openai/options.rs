@@ -1,4 +1,4 @@
-//! How a client wants its answer: which collection and plan, whether markers are links in the text, whether sources come as Open
+//! How a client wants its answer: which model and plan, whether markers are links in the text, whether sources come as Open
 //! WebUI's events. Said in the model's name, in headers, or in the request's `quire`; the later wins.
 
 use axum::http::HeaderMap;
@@ -15,7 +15,8 @@ const OPEN_WEBUI: &str = "x-openwebui-";
 /// What a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    pub collection: String,
+    /// Name of a collection or a pipeline.
+    pub model: String,
     pub plan: Option<String>,
     /// Markers stand as `[1](url)` in the text.
     pub links: bool,
@@ -25,10 +26,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// A model is `COLLECTION`, or `COLLECTION:WISH...`, a wish being `cards`, `links`, `plain` (no links) or a plan.
+    /// What is asked is `MODEL`, or `MODEL:WISH...`, a wish being `cards`, `links`, `plain` (no links) or a plan.
     pub fn of(request: &ChatRequest, headers: &HeaderMap) -> Self {
         let mut wishes = request.model.split(':');
-        let collection = wishes.next().unwrap_or_default().to_owned();
+        let model = wishes.next().unwrap_or_default().to_owned();
         let (mut plan, mut links, mut cards) = (None, None, None);
         for wish in wishes {
             match wish {
@@ -45,7 +46,7 @@ impl Options {
         let cards = own.and_then(|own| own.cards).or(cards).unwrap_or(false);
         let shows_annotations = cards || headers.keys().any(|name| name.as_str().starts_with(OPEN_WEBUI));
         Self {
-            collection,
+            model,
             plan: own.and_then(|own| own.plan.clone()).or(plan),
             // most clients show no annotations: without links a reader could check nothing
             links: links.unwrap_or(!shows_annotations),
@@ -87,7 +88,7 @@ mod tests {
     fn a_wish_can_be_said_in_three_ways() {
         let named = options("documents:exact:cards", &[], json!(null));
         let expected = Options {
-            collection: "documents".into(),
+            model: "documents".into(),
             plan: Some("exact".into()),
             links: false,
             cards: true,

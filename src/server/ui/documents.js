@@ -4,7 +4,7 @@
 import { Problem, getJson, query as search, request } from "./api.js";
 import { deleteLater, deletions } from "./deletions.js";
 import { debounce, fill, h, throttle } from "./dom.js";
-import { ago, fileName, number } from "./format.js";
+import { ago, fileName, number, sourceWords } from "./format.js";
 import { icon } from "./icons.js";
 import { live, onEvent } from "./live.js";
 import { documentsAddress, replaceRoute } from "./routes.js";
@@ -134,7 +134,7 @@ export function mount(root) {
     fill(row,
       h("div", { role: "gridcell", class: "cell-name" },
         h("span", { class: "doc-title" }, name),
-        h("span", { class: why ? "doc-why" : "doc-source", title: why ? `${why.what} ${why.remedy}` : document.source }, why ? [why.what, " ", why.remedy] : document.source)),
+        h("span", { class: why ? "doc-why" : "doc-source", title: why ? `${why.what} ${why.remedy}` : document.source }, why ? [why.what, " ", why.remedy] : sourceWords(document))),
       h("div", { role: "gridcell", class: "cell-state" }, stateElement(document)),
       h("div", { role: "gridcell", class: "cell-pages" }, pagesElement(document)),
       h("div", { role: "gridcell", class: "cell-tags" }, tagsOf(document.tags)),

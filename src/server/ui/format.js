@@ -45,6 +45,13 @@ export const moment = (rfc3339) => MOMENT.format(Date.parse(rfc3339));
 /** The last part of a path or URL. */
 export const fileName = (source) => source.replace(/[/\\]+$/, "").split(/[/\\]/).pop().replace(/^upload:/, "") || source;
 
+/** Where a document came from, in words: an upload has a name and a hash, and only one of them is to be read. */
+export const sourceWords = ({ source, title }) => {
+  if (!source.startsWith("upload:")) return source;
+  const name = fileName(source);
+  return !title || title === name ? "Uploaded" : `Uploaded as ${name}`;
+};
+
 /** `page 5 of 13`, with the printed number where it is another. */
 export function pageWords({ page, page_label, page_count }) {
   const printed = page_label && page_label !== String(page) ? ` (printed ${page_label})` : "";

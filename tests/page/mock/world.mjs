@@ -1,5 +1,6 @@
 // What the mock knows: documents by tenant, their states, jobs that move, events for whoever listens. No HTTP here.
 
+import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -111,7 +112,7 @@ export class World {
     const folder = await mkdtemp(join(tmpdir(), "quire-page-"));
     const path = join(folder, name.replaceAll("/", "_"));
     await writeFile(path, bytes);
-    const source = `upload:${name}`;
+    const source = `upload:${createHash("sha256").update(bytes).digest("hex")}/${name}`;
     const record = this.put(tenant, { id: idOf(tenant + source), source, title: "", pages: [], size_bytes: bytes.length, path }, { state: "queued", tags, events: [] });
     this.tell(record, "received", name);
     this.work(record);

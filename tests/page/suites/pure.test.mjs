@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cropWindow } from "../../../src/server/ui/crop.js";
 import { treeOf } from "../../../src/server/ui/flow.js";
-import { duration, pageWords } from "../../../src/server/ui/format.js";
+import { duration, pageWords, sourceWords } from "../../../src/server/ui/format.js";
 import { parseBlocks, parseInline, sentencesOf } from "../../../src/server/ui/markdown.js";
 import { createParser } from "../../../src/server/ui/sse.js";
 import { reasonOf } from "../../../src/server/ui/states.js";
@@ -82,4 +82,12 @@ test("words for pages, times and reasons", () => {
   assert.deepEqual([0.4, 46, 680, 12_400].map(duration), ["0.4 ms", "46 ms", "0.7 s", "12 s"]);
   assert.deepEqual(reasonOf({ state: "rejected", reason: "a.pdf needs a password to be opened" }), { what: "a.pdf needs a password to be opened.", remedy: "Save it without the password and add it again." });
   assert.equal(reasonOf({ state: "indexed", failed_pages: [] }), null);
+});
+
+test("where a document came from has no hash in it", () => {
+  const source = `upload:${"5d0c19e2".repeat(8)}/minutes.pdf`;
+  assert.equal(sourceWords({ source, title: "Minutes of March" }), "Uploaded as minutes.pdf");
+  assert.equal(sourceWords({ source, title: "minutes.pdf" }), "Uploaded");
+  assert.equal(sourceWords({ source, title: null }), "Uploaded");
+  assert.equal(sourceWords({ source: "/srv/board/minutes.pdf", title: "Minutes" }), "/srv/board/minutes.pdf");
 });

@@ -115,17 +115,27 @@ pub async fn attach(
     }
     check_collection(&store)?;
     room(&server).await?;
-    let scope = caller.scope(&server);
-    let original = scope.original(&record).await?;
-    let bytes = scope.original_bytes(&original, 0..original.size_bytes).await?;
-    let received = scope.receive(&record.source.name, bytes).await?;
-    let tags = attributes.map_or_else(|| record.tags.clone(), tags);
-    let taken = scope.take(&store, &tags, vec![received]).await?;
-    let taken = taken.first().ok_or_else(|| Error::bug("a file was taken and is no document"))?;
-    let mut attached = file(taken, &store);
+    let mut attached = file(&put(&server, &caller, &store, &record, attributes).await?, &store);
     // clients go on asking by the id that they have
     attached["id"] = json!(file_id);
     Ok(Json(attached))
+}
+
+/// Makes a document of the collection of a file that is somewhere; with its tags, where there are no attributes.
+pub async fn put(
+    server: &Server,
+    caller: &Caller,
+    store: &str,
+    record: &DocumentRecord,
+    attributes: Option<BTreeMap<String, Value>>,
+) -> Result<DocumentRecord, OpenAiError> {
+    let scope = caller.scope(server);
+    let original = scope.original(record).await?;
+    let bytes = scope.original_bytes(&original, 0..original.size_bytes).await?;
+    let received = scope.receive(&record.source.name, bytes).await?;
+    let tags = attributes.map_or_else(|| record.tags.clone(), tags);
+    let taken = scope.take(store, &tags, vec![received]).await?;
+    Ok(taken.into_iter().next().ok_or_else(|| Error::bug("a file was taken and is no document"))?)
 }
 
 /// Attributes as tags: texts.
@@ -138,7 +148,7 @@ fn tags(attributes: BTreeMap<String, Value>) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// 404: the caller has no such document in the collection.
-async fn find(server: &Server, caller: &Caller, store: &str, id: &str) -> Result<DocumentRecord, OpenAiError> {
+pub async fn find(server: &Server, caller: &Caller, store: &str, id: &str) -> Result<DocumentRecord, OpenAiError> {
     let record = find_anywhere(server, caller, id).await?;
     let found =
         if record.collection == store { Some(record) } else { caller.scope(server).same_in(&record, store).await? };
@@ -149,7 +159,7 @@ async fn find(server: &Server, caller: &Caller, store: &str, id: &str) -> Result
 }
 
 /// OpenAI's word for where a document stands.
-fn status(record: &DocumentRecord) -> &'static str {
+pub fn status(record: &DocumentRecord) -> &'static str {
     match record.state {
         Standing::Queued | Standing::Processing => "in_progress",
         Standing::Indexed => "completed",
@@ -158,7 +168,7 @@ fn status(record: &DocumentRecord) -> &'static str {
     }
 }
 
-fn file(record: &DocumentRecord, store: &str) -> Value {
+pub fn file(record: &DocumentRecord, store: &str) -> Value {
     let failed = status(record) == "failed";
     let code = if record.state == Standing::Rejected { "unsupported_file" } else { "server_error" };
     let last_error = record.reason.as_ref().filter(|_| failed).map(|reason| json!({ "code": code, "message": reason }));
