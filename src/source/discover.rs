@@ -80,7 +80,7 @@ pub struct Discovery {
     pub roots: Vec<WalkedRoot>,
     /// What could not be looked at; the rest went on.
     pub problems: Vec<(PathBuf, Error)>,
-    /// How many files, links and folders were passed over, by kind: an ending as `.docx`, or words.
+    /// How many files, links and folders were passed over, by kind: an ending as `.epub`, or words.
     pub passed_over: BTreeMap<String, u64>,
 }
 
@@ -408,8 +408,10 @@ mod tests {
             "a.pdf",
             "photo.JFIF",
             "scan.jpe",
-            "b.docx",
-            "c.DOCX",
+            "sheet.xlsx",
+            "b.epub",
+            "c.EPUB",
+            "~$sheet.xlsx",
             "README",
             ".hidden/x.pdf",
             ".y.pdf",
@@ -418,9 +420,10 @@ mod tests {
         symlink("a.pdf", root.join("link.pdf")).unwrap();
         symlink("a.pdf", root.join("link.txt")).unwrap();
         let discovery = found(&[&root], &Discover { exclude: vec!["left.pdf".into()], ..Discover::default() });
-        assert_eq!(names(&root, &discovery), ["a.pdf", "photo.JFIF", "scan.jpe"]);
+        assert_eq!(names(&root, &discovery), ["a.pdf", "photo.JFIF", "scan.jpe", "sheet.xlsx"]);
         let counts = [
-            (".docx", 2),
+            (".epub", 2),
+            ("lock files of office programs", 1),
             ("documents that were left out", 1),
             ("files without an ending", 1),
             ("hidden files and folders", 2),

@@ -43,13 +43,13 @@ pub(super) fn restrict(readable: &[&str]) -> [PartReport; 3] {
     ]
 }
 
-/// Restricts this thread, and every program that it starts, to reading and running what lies in `runnable`, and to do as it likes in
-/// `own`, but for running what it wrote there. A kernel without Landlock does not.
-pub(super) fn restrict_programs(runnable: &[PathBuf], own: &[PathBuf]) {
+/// Restricts this thread, and every program that it starts, to reading and running what lies in `runnable` or in `linked`, links there
+/// followed, and to do as it likes in `own`, but for running what it wrote there. A kernel without Landlock does not.
+pub(super) fn restrict_programs(runnable: &[PathBuf], linked: &Path, own: &[PathBuf]) {
     let running = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
     let writing = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
     let sink = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-    let runnable = runnable.iter().map(|path| (path.clone(), running));
+    let runnable = runnable.iter().cloned().chain(with_targets_of_links(&[linked])).map(|path| (path, running));
     let own = own.iter().map(|path| (path.clone(), writing));
     let sinks = [(PathBuf::from("/dev/null"), sink)];
     // As with a worker that draws: what a kernel lacks `quire doctor` says.
@@ -74,9 +74,9 @@ fn apply(allowed: impl Iterator<Item = (PathBuf, BitFlags<AccessFs>)>) -> Result
 
 /// The folders, and whatever links in them lead to: distributions keep fonts elsewhere and link to them, and Landlock looks
 /// at where a file really lies.
-fn with_targets_of_links(folders: &[&str]) -> HashSet<PathBuf> {
+fn with_targets_of_links<P: AsRef<Path>>(folders: &[P]) -> HashSet<PathBuf> {
     let mut known: HashSet<PathBuf> = HashSet::new();
-    let mut pending: Vec<PathBuf> = folders.iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).collect();
+    let mut pending: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.as_ref().canonicalize().ok()).collect();
     while let Some(path) = pending.pop() {
         if !known.insert(path.clone()) {
             continue;

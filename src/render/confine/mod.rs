@@ -19,7 +19,7 @@ mod system_calls;
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -98,18 +98,24 @@ pub(super) fn lock_in(socket: BorrowedFd<'_>) -> io::Result<Vec<PartReport>> {
     Ok(reports)
 }
 
-/// Locks this process in as far as an office program can bear: it and what it starts may read and run what lies in `runnable`, write in
+/// Locks this process in as far as an office program can bear: it and what it starts may read and run what lies in `runnable` and in
+/// `installation` (links there are followed), write in
 /// `own`, and reach no network, no socket of others and no namespace. They end when the pool closes `socket`.
 ///
 /// # Errors
 /// Where a part fails that every Unix has.
-pub(super) fn lock_in_programs(socket: BorrowedFd<'_>, runnable: &[PathBuf], own: &[PathBuf]) -> io::Result<()> {
+pub(super) fn lock_in_programs(
+    socket: BorrowedFd<'_>,
+    runnable: &[PathBuf],
+    installation: &Path,
+    own: &[PathBuf],
+) -> io::Result<()> {
     forget_environment();
     not_dumpable()?;
     #[cfg(target_os = "linux")]
-    files::restrict_programs(runnable, own);
+    files::restrict_programs(runnable, installation, own);
     #[cfg(not(target_os = "linux"))]
-    let _ = (runnable, own);
+    let _ = (runnable, installation, own);
     pipes::die_with_pool(socket, pipes::Life::Group)?;
     #[cfg(target_os = "linux")]
     // As with a worker that draws: what a kernel lacks `quire doctor` says.

@@ -138,6 +138,10 @@ impl Office {
                 return Err(failed(name, &format!("ended its worker: {why}")));
             }
         };
+        // Whoever was killed may have left half of it.
+        if status.signal().is_some() {
+            return Err(without_pdf(name, status, &said, limits));
+        }
         let output = Layout(order.folder).output().join(format!("{stem}.pdf"));
         let most = limits.max_document_bytes;
         match blocking(move || open_pdf(&output, most)).await? {

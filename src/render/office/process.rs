@@ -22,12 +22,18 @@ pub(super) enum End {
 /// Its whole group is killed when this is dropped: as long as it is not reaped, its number cannot be another's.
 struct Group(Child);
 
-impl Drop for Group {
-    fn drop(&mut self) {
+impl Group {
+    fn kill(&self) {
         if let Some(group) = self.0.id().and_then(|id| libc::pid_t::try_from(id).ok()) {
             // SAFETY: an integer. Fails only if the whole group has ended.
             unsafe { libc::kill(-group, libc::SIGKILL) };
         }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -43,10 +49,7 @@ pub(super) async fn run(command: &WorkerCommand, order: &Order, limit: Duration)
         Ok(Err(error)) => End::Lost(error.to_string()),
         Err(_) => End::TimedOut,
     };
-    if let Some(id) = group.0.id().and_then(|id| libc::pid_t::try_from(id).ok()) {
-        // SAFETY: as above.
-        unsafe { libc::kill(-id, libc::SIGKILL) };
-    }
+    group.kill();
     let _ = group.0.wait().await;
     Ok(end)
 }

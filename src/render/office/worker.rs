@@ -40,6 +40,7 @@ const SYSTEM: &[&str] = &[
     "/etc/nsswitch.conf",
     "/etc/localtime",
     "/etc/papersize",
+    "/etc/locale.alias",
     "/var/cache/fontconfig",
     "/sys/devices/system/cpu",
     "/proc",
@@ -61,8 +62,8 @@ pub fn run() -> Result<()> {
     limits::limit_programs(order.memory_bytes, order.file_bytes, order.seconds)
         .map_err(|error| Error::configuration("an office worker cannot limit itself").with_source(error))?;
     let mut runnable: Vec<PathBuf> = SYSTEM.iter().map(PathBuf::from).collect();
-    runnable.extend([installation(&order.program), layout.input()]);
-    confine::lock_in_programs(pool.input.socket(), &runnable, &layout.own())
+    runnable.push(layout.input());
+    confine::lock_in_programs(pool.input.socket(), &runnable, &installation(&order.program), &layout.own())
         .map_err(|error| Error::bug("an office worker cannot lock itself in").with_source(error))?;
     let reply = answer(&order, &layout);
     write_frame(&mut pool.output, &reply, &[]).map_err(broken)
