@@ -79,7 +79,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn limits() -> RenderLimits {
-    RenderLimits { office_timeout_s: 20, ..RenderLimits::default() }
+    RenderLimits { office_timeout_s: 60, ..RenderLimits::default() }
 }
 
 #[tokio::test]
