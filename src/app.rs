@@ -35,6 +35,7 @@ mod testing;
 mod upload;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -76,7 +77,7 @@ use crate::embed::{EmbedOptions, Models};
 use crate::error::{Error, Result};
 use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
-use crate::render::Renderer;
+use crate::render::{Office, Renderer, WorkerCommand};
 use crate::retrieve::Retriever;
 use crate::source::Buckets;
 use crate::store::VectorStore;
@@ -195,7 +196,8 @@ impl App {
             buckets: self.buckets.clone(),
             disk: self.data.disk_guard(self.config.ingest.disk_reserve_bytes),
             spool_budget: SpoolBudget::new(self.config.ingest.spool_bytes),
-            renderer: Renderer::new(limits.clone(), self.config.workers, command)?,
+            renderer: Renderer::new(limits.clone(), self.config.workers, command.clone())?
+                .converting(self.office(&command)),
             plans: self.collections.clone(),
             store: self.store.clone(),
             ledger: self.ledger.clone(),
@@ -204,6 +206,18 @@ impl App {
             events: self.events.clone(),
             questions: self.questions.clone(),
         }))
+    }
+
+    fn office(&self, command: &WorkerCommand) -> Office {
+        let places = self.installation.office_places(&self.config);
+        // Each keeps a core busy, and the pages of other documents want some too.
+        Office::new(places, command, self.data.spool(), self.config.workers.div_ceil(2))
+    }
+
+    /// Values of limits in force, by name, and what is there of LibreOffice: what was rejected under others is tried again.
+    fn limit_values(&self, limits: &RenderLimits) -> BTreeMap<String, u64> {
+        let places = self.installation.office_places(&self.config);
+        limits.values().into_iter().chain([places.limit()]).collect()
     }
 
     /// From now on whoever ingests leaves the work to the workers of the service, here or elsewhere, and waits for them.

@@ -113,6 +113,7 @@ async fn surroundings(config: &Config, installation: &Installation, depth: Depth
         Check::new("onnxruntime", onnxruntime),
         Check::new("pdfium", check_pdfium(config, installation).await),
         Check::new("sandbox", check_sandbox(config, installation).await),
+        Check::new("libreoffice", installation.office_places(config).describe().await),
     ];
     if depth == Depth::Thorough {
         checks.push(Check::new("model", check_model(config, installation, runtime_found)));

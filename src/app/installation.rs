@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{Config, Environment, Library, Pipeline, Places};
 use crate::error::Result;
-use crate::render::WorkerCommand;
+use crate::render::{OfficePlaces, WorkerCommand};
 
 /// The surroundings of a process.
 #[derive(Debug, Clone)]
@@ -45,6 +45,11 @@ impl Installation {
             Some(program) => WorkerCommand { program: program.clone(), ..command },
             None => command,
         })
+    }
+
+    /// Where LibreOffice is looked for.
+    pub fn office_places(&self, config: &Config) -> OfficePlaces {
+        OfficePlaces { named: config.libreoffice.clone(), usual: Places::office(&self.environment) }
     }
 
     pub fn environment(&self) -> &Environment {

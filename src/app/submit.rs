@@ -66,7 +66,7 @@ impl Scope<'_> {
             tags,
             force: false,
             max_document_bytes: limits.max_document_bytes,
-            limits: limits.values(),
+            limits: self.app.limit_values(limits),
             events: self.app.events.clone(),
         }
     }

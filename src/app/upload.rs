@@ -94,7 +94,7 @@ impl Scope<'_> {
                 tags: tags.clone(),
                 size_bytes: copy.size_bytes,
                 force: false,
-                limits: app.config.limits.values(),
+                limits: app.limit_values(&app.config.limits),
             };
             app.ledger.submit(&submission).await?;
         }

@@ -133,6 +133,9 @@ enum Command {
     /// Draws pages for another quire; speaks a binary protocol on standard input and output
     #[command(hide = true)]
     RenderWorker,
+    /// Converts an office file for another quire; speaks a binary protocol on standard input and output
+    #[command(hide = true)]
+    OfficeWorker,
 }
 
 /// Parses arguments, runs the command, and turns its outcome into an exit code.
@@ -174,6 +177,7 @@ fn dispatch(cli: Cli, arguments: &[OsString], output: &Output) -> Result<ExitCod
     match command {
         // The worker takes no configuration: its parent tells it everything.
         Command::RenderWorker => return render::worker::run().map(|()| ExitCode::SUCCESS),
+        Command::OfficeWorker => return render::office::worker::run().map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "quire", &mut std::io::stdout());
             return Ok(ExitCode::SUCCESS);
@@ -233,7 +237,8 @@ impl Command {
             | Self::Mcp(_)
             | Self::Top
             | Self::Completions { .. }
-            | Self::RenderWorker => false,
+            | Self::RenderWorker
+            | Self::OfficeWorker => false,
             Self::Run(args) => !args.dry_run,
             Self::Derive(command) => !command.is_foreign(),
             _ => true,

@@ -21,6 +21,8 @@ pub const SETTING_PREFIX: &str = "QUIRE__";
 pub const OPENAI_API_KEY: &str = "OPENAI_API_KEY";
 /// The user's folder, for paths that begin with `~/`, and for the user's own configuration where the next one is not set.
 pub const HOME: &str = "HOME";
+/// Folders of programs: LibreOffice is looked for there.
+pub const PATH: &str = "PATH";
 /// Folder of the user's own configuration: `quire/quire.yaml` in it is read.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Where systemd wants to hear that a service is ready.

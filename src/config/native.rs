@@ -50,7 +50,7 @@ impl Library {
     }
 }
 
-/// Paths of the native libraries, where they are not to be looked for. Only from a file that the user chose: what they
+/// Paths of the native libraries and of LibreOffice, where they are not to be looked for. Only from a file that the user chose: what they
 /// name is code that is run.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -60,14 +60,25 @@ pub(super) struct NativeWire {
     onnxruntime: Option<String>,
     #[schemars(length(min = 1))]
     pdfium: Option<String>,
+    /// Path of LibreOffice's `soffice`, where it is not to be looked for.
+    #[schemars(length(min = 1))]
+    libreoffice: Option<String>,
+}
+
+/// What is written here.
+pub(super) struct NativePaths {
+    pub onnxruntime: Option<PathBuf>,
+    pub pdfium: Option<PathBuf>,
+    pub libreoffice: Option<PathBuf>,
 }
 
 impl NativeWire {
-    /// The paths that are written here, of ONNX Runtime and of PDFium; `path` makes a path of what is written at a key.
-    pub(super) fn into_paths(self, path: impl Fn(&str, &str) -> PathBuf) -> (Option<PathBuf>, Option<PathBuf>) {
-        (
-            self.onnxruntime.map(|value| path("native.onnxruntime", &value)),
-            self.pdfium.map(|value| path("native.pdfium", &value)),
-        )
+    /// `path` makes a path of what is written at a key.
+    pub(super) fn into_paths(self, path: impl Fn(&str, &str) -> PathBuf) -> NativePaths {
+        NativePaths {
+            onnxruntime: self.onnxruntime.map(|value| path("native.onnxruntime", &value)),
+            pdfium: self.pdfium.map(|value| path("native.pdfium", &value)),
+            libreoffice: self.libreoffice.map(|value| path("native.libreoffice", &value)),
+        }
     }
 }

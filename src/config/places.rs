@@ -106,6 +106,24 @@ impl Places {
         })
     }
 
+    /// Where LibreOffice may be: in the folders of `PATH`, which the user chose, and where distributions and its makers put it.
+    pub fn office(environment: &Environment) -> Vec<PathBuf> {
+        const NAMES: [&str; 2] = ["soffice", "libreoffice"];
+        const USUAL: [&str; 6] = [
+            "/usr/bin/soffice",
+            "/usr/local/bin/soffice",
+            "/usr/lib/libreoffice/program/soffice",
+            "/usr/lib64/libreoffice/program/soffice",
+            "/opt/libreoffice/program/soffice",
+            "/Applications/LibreOffice.app/Contents/MacOS/soffice",
+        ];
+        let path = environment.path(env::PATH).unwrap_or_default();
+        // A relative one means the current folder, where anybody's program may lie.
+        let chosen = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+        let chosen = chosen.flat_map(|folder| NAMES.map(|name| folder.join(name)));
+        chosen.chain(USUAL.map(PathBuf::from)).collect()
+    }
+
     /// The folder of a model: `model` as a path where it contains a separator, else the folder of that name in
     /// `QUIRE_MODELS`, or in `models/` of what came with the program. A model's folder holds `manifest.json`.
     ///

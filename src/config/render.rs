@@ -30,6 +30,9 @@ pub(super) struct RenderWire {
     /// Larger files are rejected unread, in bytes (1073741824).
     #[schemars(range(min = 1))]
     max_document_bytes: Option<u64>,
+    /// Seconds until turning an office file into pages is given up (120).
+    #[schemars(range(min = 1, max = 3_600))]
+    office_timeout_s: Option<u64>,
 }
 
 impl RenderWire {
@@ -49,6 +52,7 @@ impl RenderWire {
             worker_memory_bytes: self.worker_memory_bytes.unwrap_or(base.worker_memory_bytes),
             worker_pages: self.worker_pages.unwrap_or(base.worker_pages),
             max_document_bytes: self.max_document_bytes.unwrap_or(base.max_document_bytes),
+            office_timeout_s: self.office_timeout_s.unwrap_or(base.office_timeout_s),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::ingest::{Ingest, IngestWire};
 use super::layers;
 use super::ledger::{Ledger, LedgerWire};
 use super::log::{Log, LogWire};
-use super::native::NativeWire;
+use super::native::{NativePaths, NativeWire};
 use super::pipelines::{self, Watch, WatchWire};
 use super::render::RenderWire;
 use super::report::{Mistakes, Origin};
@@ -42,6 +42,8 @@ pub struct Config {
     pub onnxruntime: Option<PathBuf>,
     /// Path of the PDFium library, where it is not to be looked for.
     pub pdfium: Option<PathBuf>,
+    /// Path of LibreOffice's `soffice`, where it is not to be looked for.
+    pub libreoffice: Option<PathBuf>,
     /// How pages are drawn.
     pub render: RenderSettings,
     /// What a document may cost.
@@ -212,13 +214,14 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = wire.workers.unwrap_or(cores);
         let embed = wire.embed.into_embed(cores);
-        let (onnxruntime, pdfium) = wire.native.into_paths(&path);
+        let NativePaths { onnxruntime, pdfium, libreoffice } = wire.native.into_paths(&path);
         Self {
             data_dir: path("data_dir", &wire.data_dir),
             collection: wire.collection,
             model: wire.model,
             onnxruntime,
             pdfium,
+            libreoffice,
             render: wire.render.settings_over(&RenderSettings::default()),
             limits: wire.render.limits_over(&RenderLimits::default()),
             workers,

@@ -215,7 +215,7 @@ async fn resubmit(flow: &Flow, job: &Job, snapshot: &Snapshot) -> Result<()> {
         tags: job.tags.clone(),
         size_bytes: snapshot.size_bytes,
         force: true,
-        limits: flow.parts.renderer.limits().values(),
+        limits: flow.parts.renderer.limit_values(),
     };
     flow.parts.ledger.submit(&submission).await.map(|_| ())
 }

@@ -83,7 +83,7 @@ pub async fn submit(flow: &Flow, job: &Job, document: &OpenDocument, depth: usiz
             tags: job.tags.clone(),
             size_bytes: job.size_bytes,
             force: false,
-            limits: flow.parts.renderer.limits().values(),
+            limits: flow.parts.renderer.limit_values(),
         };
         flow.parts.ledger.submit(&submission).await?;
     }

@@ -62,6 +62,26 @@ impl DocumentFile {
     }
 }
 
+/// Reads a file from front to back, at a position that is its own.
+pub(super) struct Positioned<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl<'a> Positioned<'a> {
+    pub(super) fn new(file: &'a File) -> Self {
+        Self { file, position: 0 }
+    }
+}
+
+impl Read for Positioned<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
 /// Reads a document from front to back, or from where it is sent.
 pub(super) struct DocumentReader {
     file: DocumentFile,

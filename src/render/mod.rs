@@ -6,6 +6,8 @@
 //! the rest goes on. PDFium is not thread-safe: pages are drawn in parallel by several workers, each of which opens the
 //! document for itself.
 //!
+//! Office files become PDFs first ([`office`]), by LibreOffice in a process of its own.
+//!
 //! Read `pool` for the life of a request, `protocol` for what passes over the pipes, [`worker`] for the other end.
 
 mod answers;
@@ -14,6 +16,7 @@ mod death;
 mod descriptors;
 mod document_file;
 mod fit;
+pub mod office;
 mod pdf;
 mod picture;
 mod pool;
@@ -25,6 +28,7 @@ mod sniff;
 pub mod worker;
 
 pub use confine::Confinement;
+pub use office::{Office, OfficePlaces};
 pub use pool::{OpenDocument, Renderer};
 pub use process::WorkerCommand;
 #[doc(hidden)]

@@ -1,5 +1,6 @@
 //! The pool of worker processes: who is asked, what happens when one dies, and who is blamed for it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::confine::Confinement;
 use super::death::Death;
+use super::office::{Converted, Office};
 use super::process::{Answer, Worker, WorkerCommand};
 use super::protocol::Request;
 use super::queue::WorkQueue;
@@ -41,6 +43,8 @@ const NO_DOCUMENT: u64 = u64::MAX;
 #[derive(Clone)]
 pub struct Renderer {
     pool: Arc<Pool>,
+    /// None: office files are refused.
+    office: Option<Arc<Office>>,
 }
 
 struct Pool {
@@ -71,7 +75,13 @@ impl Renderer {
             documents: AtomicU64::new(0),
             tasks: TaskTracker::new(),
         };
-        Ok(Self { pool: Arc::new(pool) })
+        Ok(Self { pool: Arc::new(pool), office: None })
+    }
+
+    /// The same, for office files too.
+    #[must_use]
+    pub fn converting(self, office: Office) -> Self {
+        Self { office: Some(Arc::new(office)), ..self }
     }
 
     /// Opens the document at `path`, a copy that nobody changes as long as it is in use. Its bytes say what it is;
@@ -93,15 +103,37 @@ impl Renderer {
             );
             return Err(Error::permanent(message).at_limit(RenderLimits::MAX_DOCUMENT_BYTES, max_document_bytes));
         }
-        let format = sniff(&head, name).ok_or_else(|| Error::permanent(rejection(&head, name)))?;
+        let mut file = Arc::new(file);
+        let (format, converted) = match sniff(&head, name) {
+            Some(format) => (format, None),
+            None => match self.convert(&file, &head, name).await? {
+                Some(converted) => (Format::Pdf, Some(converted)),
+                None => return Err(Error::permanent(rejection(&head, name))),
+            },
+        };
+        let of_office = converted.map(|Converted { pdf, created, modified, stem }| {
+            file = Arc::new(pdf);
+            (created, modified, stem)
+        });
         let id = pool.documents.fetch_add(1, Ordering::Relaxed);
-        let file = Arc::new(file);
         match pool.ask(id, &Request::Open { id, format }, Some(&file)).await? {
-            Ok(Answer::Opened(info)) => {
+            Ok(Answer::Opened(mut info)) => {
+                if let Some((created, modified, stem)) = of_office {
+                    // The PDF is as old as its conversion, and called like our copy where the document has no title.
+                    (info.created, info.modified) = (created, modified);
+                    info.title = info.title.filter(|title| !title.contains(&stem));
+                }
                 Ok(OpenDocument { name: name.into(), format, info, settings: settings.clone(), file, id })
             }
             Ok(answer) => Err(pool.refusal(answer, name)),
             Err(death) => Err(death.into_error(&format!("opening {name}"), &pool.limits)),
+        }
+    }
+
+    async fn convert(&self, file: &Arc<File>, head: &[u8], name: &str) -> Result<Option<Converted>> {
+        match &self.office {
+            Some(office) => office.convert(file, head, name, &self.pool.limits).await,
+            None => Ok(None),
         }
     }
 
@@ -162,6 +194,13 @@ impl Renderer {
     /// What a document may cost here.
     pub fn limits(&self) -> &RenderLimits {
         &self.pool.limits
+    }
+
+    /// Values of the limits in force, by name: those of [`Self::limits`], and what is there of LibreOffice.
+    pub fn limit_values(&self) -> BTreeMap<String, u64> {
+        let mut values = self.pool.limits.values();
+        values.extend(self.office.as_ref().map(|office| office.limit()));
+        values
     }
 
     /// Waits for what is being drawn, refuses what is asked from now on, and ends every worker and every task.

@@ -283,7 +283,7 @@ impl KeepsDocumentsOpen for Worker {
 }
 
 /// Starts the process with nothing of ours: an empty environment, its socket and two pipes, a process group of its own.
-fn spawn(command: &WorkerCommand) -> io::Result<(UnixStream, Child)> {
+pub(super) fn spawn(command: &WorkerCommand) -> io::Result<(UnixStream, Child)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut process = Command::new(&command.program);

@@ -19,7 +19,13 @@ use crate::error::{Blame, Error, Result, ResultExt, io_error};
 use crate::types::{ContentHash, SourceRef};
 
 /// Files that a walk takes unless told otherwise, in lower case.
-pub const EXTENSIONS: [&str; 9] = ["pdf", "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff"];
+pub const EXTENSIONS: [&str; 24] = [
+    "pdf", "png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", // drawn as they are
+    "docx", "docm", "doc", "rtf", "odt", "xlsx", "xlsm", "xls", "ods", "pptx", "pptm", "ppsx", "ppt", "pps", "odp",
+];
+
+/// What the names of files begin with that office programs put beside an open document, under its own ending.
+const LOCK_FILES: &[u8] = b"~$";
 
 /// How folders are walked. Files that were named themselves are always taken.
 ///
@@ -74,7 +80,7 @@ pub struct Discovery {
     pub roots: Vec<WalkedRoot>,
     /// What could not be looked at; the rest went on.
     pub problems: Vec<(PathBuf, Error)>,
-    /// How many files, links and folders were passed over, by kind: an ending as `.docx`, or words.
+    /// How many files, links and folders were passed over, by kind: an ending as `.epub`, or words.
     pub passed_over: BTreeMap<String, u64>,
 }
 
@@ -202,6 +208,8 @@ impl<'a> Walk<'a> {
             "folders that were left out".to_owned()
         } else if !entry.file_type().is_file() {
             "pipes, sockets and devices".to_owned()
+        } else if is_lock_file(entry.file_name()) {
+            "lock files of office programs".to_owned()
         } else if has_known_extension(entry.path()) {
             "documents that were left out".to_owned()
         } else {
@@ -240,7 +248,10 @@ impl<'a> Walk<'a> {
         }
         let below = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let hidden = entry.file_name().as_bytes().starts_with(b".");
-        if hidden && !self.options.hidden || self.exclude.iter().any(|glob| glob.matches(below)) {
+        if hidden && !self.options.hidden
+            || is_lock_file(entry.file_name())
+            || self.exclude.iter().any(|glob| glob.matches(below))
+        {
             return false;
         }
         if entry.file_type().is_dir() {
@@ -314,6 +325,11 @@ pub(super) fn ending_of(path: &Path) -> String {
 
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
+}
+
+/// Whether it only says that somebody has a document open.
+fn is_lock_file(name: &OsStr) -> bool {
+    name.as_bytes().starts_with(LOCK_FILES)
 }
 
 pub(super) fn has_known_extension(path: &Path) -> bool {
@@ -392,8 +408,10 @@ mod tests {
             "a.pdf",
             "photo.JFIF",
             "scan.jpe",
-            "b.docx",
-            "c.DOCX",
+            "sheet.xlsx",
+            "b.epub",
+            "c.EPUB",
+            "~$sheet.xlsx",
             "README",
             ".hidden/x.pdf",
             ".y.pdf",
@@ -402,9 +420,10 @@ mod tests {
         symlink("a.pdf", root.join("link.pdf")).unwrap();
         symlink("a.pdf", root.join("link.txt")).unwrap();
         let discovery = found(&[&root], &Discover { exclude: vec!["left.pdf".into()], ..Discover::default() });
-        assert_eq!(names(&root, &discovery), ["a.pdf", "photo.JFIF", "scan.jpe"]);
+        assert_eq!(names(&root, &discovery), ["a.pdf", "photo.JFIF", "scan.jpe", "sheet.xlsx"]);
         let counts = [
-            (".docx", 2),
+            (".epub", 2),
+            ("lock files of office programs", 1),
             ("documents that were left out", 1),
             ("files without an ending", 1),
             ("hidden files and folders", 2),

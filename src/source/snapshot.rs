@@ -35,6 +35,9 @@ const PIECES_IN_FLIGHT: usize = 16;
 /// How spool files end.
 pub(super) const SPOOL_SUFFIX: &str = ".spool";
 
+/// How folders of the spool folder end in which documents are converted.
+const CONVERSION_SUFFIX: &str = ".office";
+
 /// A private copy of a file as it was at one moment. Dropping it removes the copy.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -167,10 +170,16 @@ pub fn clear_spool(spool_folder: &Path) -> Result<usize> {
     let mut removed = 0;
     for entry in entries {
         let path = entry.map_err(|error| io_error("read", spool_folder, error))?.path();
-        if path.to_string_lossy().ends_with(SPOOL_SUFFIX) {
-            std::fs::remove_file(&path).map_err(|error| io_error("remove", &path, error))?;
-            removed += 1;
-        }
+        let name = path.to_string_lossy();
+        let gone = if name.ends_with(SPOOL_SUFFIX) {
+            std::fs::remove_file(&path)
+        } else if name.ends_with(CONVERSION_SUFFIX) {
+            std::fs::remove_dir_all(&path)
+        } else {
+            continue;
+        };
+        gone.map_err(|error| io_error("remove", &path, error))?;
+        removed += 1;
     }
     Ok(removed)
 }

@@ -37,6 +37,8 @@ pub struct RenderLimits {
     pub worker_pages: u32,
     /// Larger files are rejected unread.
     pub max_document_bytes: u64,
+    /// Turning an office file into a PDF that takes longer is given up.
+    pub office_timeout_s: u64,
 }
 
 impl Default for RenderLimits {
@@ -47,6 +49,7 @@ impl Default for RenderLimits {
             worker_memory_bytes: 2 << 30,
             worker_pages: 500,
             max_document_bytes: 1 << 30,
+            office_timeout_s: 120,
         }
     }
 }
@@ -55,6 +58,7 @@ impl RenderLimits {
     pub const MAX_PAGES: &str = "max_pages";
     pub const PAGE_TIMEOUT_S: &str = "page_timeout_s";
     pub const WORKER_MEMORY_BYTES: &str = "worker_memory_bytes";
+    pub const OFFICE_TIMEOUT_S: &str = "office_timeout_s";
     pub const MAX_DOCUMENT_BYTES: &str = "max_document_bytes";
 
     /// The limits that a document can run into, by their names in the configuration. A rejection that names one of them
@@ -65,6 +69,7 @@ impl RenderLimits {
             (Self::PAGE_TIMEOUT_S, self.page_timeout_s),
             (Self::WORKER_MEMORY_BYTES, self.worker_memory_bytes),
             (Self::MAX_DOCUMENT_BYTES, self.max_document_bytes),
+            (Self::OFFICE_TIMEOUT_S, self.office_timeout_s),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -89,6 +94,6 @@ mod tests {
         let values = limits.values();
         assert_eq!((values["max_pages"], values["page_timeout_s"]), (3, 4));
         assert_eq!((values["worker_memory_bytes"], values["max_document_bytes"]), (2 << 30, 1 << 30));
-        assert_eq!(values.len(), 4);
+        assert_eq!((values["office_timeout_s"], values.len()), (120, 5));
     }
 }

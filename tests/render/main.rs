@@ -8,6 +8,7 @@
 mod confinement;
 mod documents;
 mod hostile;
+mod office;
 mod pdf;
 mod recovery;
 

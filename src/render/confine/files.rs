@@ -20,7 +20,10 @@ const KNOWS_SIGNALS: ABI = ABI::V6;
 
 /// Restricts this thread, and every thread that it starts, to reading what lies in `readable`.
 pub(super) fn restrict(readable: &[&str]) -> [PartReport; 3] {
-    let status = apply(readable);
+    let status = apply(with_targets_of_links(readable).into_iter().map(|path| {
+        let access = AccessFs::ReadFile | AccessFs::ReadDir;
+        (path, access)
+    }));
     let report = |part, since: ABI, name: &str| {
         let missing = match &status {
             Ok(LandlockStatus::Available { effective_abi, .. }) if *effective_abi >= since => None,
@@ -40,19 +43,30 @@ pub(super) fn restrict(readable: &[&str]) -> [PartReport; 3] {
     ]
 }
 
-fn apply(readable: &[&str]) -> Result<LandlockStatus, RulesetError> {
+/// Restricts this thread, and every program that it starts, to reading and running what lies in `runnable` or in `linked`, links there
+/// followed, and to do as it likes in `own`, but for running what it wrote there. A kernel without Landlock does not.
+pub(super) fn restrict_programs(runnable: &[PathBuf], linked: &Path, own: &[PathBuf]) {
+    let running = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::Execute;
+    let writing = AccessFs::from_all(NEWEST) & !AccessFs::Execute;
+    let sink = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
+    let runnable = runnable.iter().cloned().chain(with_targets_of_links(&[linked])).map(|path| (path, running));
+    let own = own.iter().map(|path| (path.clone(), writing));
+    let sinks = [(PathBuf::from("/dev/null"), sink)];
+    // As with a worker that draws: what a kernel lacks `quire doctor` says.
+    let _ = apply(runnable.chain(own).chain(sinks));
+}
+
+/// Allows what is listed, and nothing else.
+fn apply(allowed: impl Iterator<Item = (PathBuf, BitFlags<AccessFs>)>) -> Result<LandlockStatus, RulesetError> {
     let mut rules = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?;
-    for path in with_targets_of_links(readable) {
+    for (path, access) in allowed {
         // What is not there cannot be read either.
         let Ok(open) = PathFd::new(&path) else { continue };
-        let access: BitFlags<AccessFs> = match path.is_dir() {
-            true => AccessFs::ReadFile | AccessFs::ReadDir,
-            false => AccessFs::ReadFile.into(),
-        };
+        let access = if path.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };
         rules = rules.add_rule(PathBeneath::new(open, access))?;
     }
     Ok(rules.restrict_self()?.landlock)
@@ -60,9 +74,9 @@ fn apply(readable: &[&str]) -> Result<LandlockStatus, RulesetError> {
 
 /// The folders, and whatever links in them lead to: distributions keep fonts elsewhere and link to them, and Landlock looks
 /// at where a file really lies.
-fn with_targets_of_links(folders: &[&str]) -> HashSet<PathBuf> {
+fn with_targets_of_links<P: AsRef<Path>>(folders: &[P]) -> HashSet<PathBuf> {
     let mut known: HashSet<PathBuf> = HashSet::new();
-    let mut pending: Vec<PathBuf> = folders.iter().filter_map(|folder| Path::new(folder).canonicalize().ok()).collect();
+    let mut pending: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.as_ref().canonicalize().ok()).collect();
     while let Some(path) = pending.pop() {
         if !known.insert(path.clone()) {
             continue;

@@ -19,6 +19,23 @@ pub(super) fn no_files() -> io::Result<()> {
     Resource::NOFILE.set(open, open)
 }
 
+/// What a program that converts a document may take, with all that it starts: memory each, the size of each file, seconds of a
+/// processor each; and no core is left.
+pub(in crate::render) fn limit_programs(memory_bytes: u64, file_bytes: u64, cpu_seconds: u64) -> io::Result<()> {
+    let lowered = |resource: Resource, value: u64| {
+        let value = resource.get_hard()?.min(value);
+        resource.set(value, value)
+    };
+    Resource::CORE.set(0, 0)?;
+    lowered(Resource::FSIZE, file_bytes)?;
+    lowered(Resource::CPU, cpu_seconds)?;
+    match lowered(Resource::AS, memory_bytes) {
+        // macOS knows the limit and refuses to set it
+        Err(error) if cfg!(target_os = "linux") => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// No further process or thread. (The kernel does not hold the administrator to it.)
 pub(super) fn no_processes() -> io::Result<()> {
     Resource::NPROC.set(0, 0)

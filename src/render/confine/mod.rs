@@ -13,10 +13,13 @@ mod files;
 pub(super) mod limits;
 pub(super) mod pipes;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod system_calls;
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +87,7 @@ pub(super) fn lock_in(socket: BorrowedFd<'_>) -> io::Result<Vec<PartReport>> {
     // Before the second thread exists: Landlock holds for the thread that asks for it, and for those it starts.
     #[cfg(target_os = "linux")]
     reports.extend(files::restrict(&FONT_FOLDERS));
-    pipes::die_with_pool(socket)?;
+    pipes::die_with_pool(socket, pipes::Life::Process)?;
     limits::no_processes()?;
     #[cfg(target_os = "linux")]
     reports.push(PartReport { part: Part::SystemCalls, missing: system_calls::restrict().err() });
@@ -93,6 +96,31 @@ pub(super) fn lock_in(socket: BorrowedFd<'_>) -> io::Result<Vec<PartReport>> {
         reports.push(PartReport { part, missing: Some("only Linux has it".into()) });
     }
     Ok(reports)
+}
+
+/// Locks this process in as far as an office program can bear: it and what it starts may read and run what lies in `runnable` and in
+/// `installation` (links there are followed), write in
+/// `own`, and reach no network, no socket of others and no namespace. They end when the pool closes `socket`.
+///
+/// # Errors
+/// Where a part fails that every Unix has.
+pub(super) fn lock_in_programs(
+    socket: BorrowedFd<'_>,
+    runnable: &[PathBuf],
+    installation: &Path,
+    own: &[PathBuf],
+) -> io::Result<()> {
+    forget_environment();
+    not_dumpable()?;
+    #[cfg(target_os = "linux")]
+    files::restrict_programs(runnable, installation, own);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (runnable, installation, own);
+    pipes::die_with_pool(socket, pipes::Life::Group)?;
+    #[cfg(target_os = "linux")]
+    // As with a worker that draws: what a kernel lacks `quire doctor` says.
+    let _ = programs::restrict();
+    Ok(())
 }
 
 /// The pool starts workers without variables; what this program has set for itself since goes too.

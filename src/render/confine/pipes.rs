@@ -44,10 +44,19 @@ fn replace(with: &impl AsFd, descriptor: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// What ends with the pool.
+#[derive(Clone, Copy)]
+pub(super) enum Life {
+    /// This process.
+    Process,
+    /// This process and every program that it started.
+    Group,
+}
+
 /// Ends this process as soon as the pool's end of `socket` is gone, even in the middle of a page that hangs: no worker
 /// outlives a pool that was killed. (The kernel's own parent-death signal is no use here: it fires when the *thread*
 /// that started us ends, and runtimes end threads whenever they like.)
-pub(super) fn die_with_pool(socket: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn die_with_pool(socket: BorrowedFd<'_>, whose: Life) -> io::Result<()> {
     let socket = socket.try_clone_to_owned()?;
     let (started, watching) = mpsc::channel();
     std::thread::Builder::new().name("pool watch".into()).stack_size(64 << 10).spawn(move || {
@@ -58,8 +67,14 @@ pub(super) fn die_with_pool(socket: BorrowedFd<'_>) -> io::Result<()> {
             // SAFETY: one valid pollfd, which lives across the call.
             let ready = unsafe { libc::poll(&mut watched, 1, -1) };
             if ready > 0 && watched.revents & (libc::POLLHUP | libc::POLLERR) != 0 {
-                // SAFETY: no destructor matters any more, and none can run while another thread may hang.
-                unsafe { libc::_exit(0) };
+                // SAFETY: no destructor matters any more, and none can run while another thread may hang. The group is this
+                // process's own: the pool starts every worker as the leader of one.
+                unsafe {
+                    if matches!(whose, Life::Group) {
+                        libc::kill(0, libc::SIGKILL);
+                    }
+                    libc::_exit(0)
+                };
             }
         }
     })?;
