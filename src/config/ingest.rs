@@ -114,7 +114,8 @@ impl IngestWire {
             spool_bytes: self.spool_bytes,
             image_quality: self.image_quality,
             text_chars: self.text_chars,
-            history_kept: (self.history_days > 0).then(|| Duration::from_secs(u64::from(self.history_days) * 24 * 60 * 60)),
+            history_kept: (self.history_days > 0)
+                .then(|| Duration::from_secs(u64::from(self.history_days) * 24 * 60 * 60)),
         }
     }
 }

@@ -104,7 +104,9 @@ async fn forget(ledger: &dyn Ledger, age: Duration, end: &CancellationToken) {
     };
     match forgotten.await {
         Ok(0) => {}
-        Ok(events) => tracing::info!(events, "stories of work that ended long ago were forgotten (ingest.history_days)"),
+        Ok(events) => {
+            tracing::info!(events, "stories of work that ended long ago were forgotten (ingest.history_days)")
+        }
         Err(error) => tracing::warn!(%error, "old stories are kept for now"),
     }
 }

@@ -21,7 +21,9 @@ use super::service::Config;
 use super::tree::{self, Node};
 use super::values::{check_name, resolve, resolve_model, unreadable};
 use crate::error::{Error, Result};
-use crate::types::{DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec};
+use crate::types::{
+    DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec,
+};
 
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq)]
