@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::collector::Collector;
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::store::VectorStore;
 
@@ -89,26 +90,27 @@ impl Upkeep {
     }
 }
 
-/// One process at a time: others have nothing to add.
 async fn forget(ledger: &dyn Ledger, age: Duration, end: &CancellationToken) {
-    let forgotten = async {
-        let Some(_turn) = ledger.try_turn("forget stories").await? else { return Ok(0) };
-        let mut forgotten = 0;
-        while !end.is_cancelled() {
-            match ledger.forget(age, FORGOTTEN_AT_ONCE).await? {
-                0 => break,
-                events => forgotten += events,
-            }
-        }
-        crate::error::Result::Ok(forgotten)
-    };
-    match forgotten.await {
+    match forget_all(ledger, age, end).await {
         Ok(0) => {}
         Ok(events) => {
             tracing::info!(events, "stories of work that ended long ago were forgotten (ingest.history_days)")
         }
         Err(error) => tracing::warn!(%error, "old stories are kept for now"),
     }
+}
+
+/// How many events were forgotten: none while another process is at it, some where `end` came first.
+async fn forget_all(ledger: &dyn Ledger, age: Duration, end: &CancellationToken) -> Result<u64> {
+    let Some(_among_processes) = ledger.try_turn("forget stories").await? else { return Ok(0) };
+    let mut forgotten = 0;
+    while !end.is_cancelled() {
+        match ledger.forget(age, FORGOTTEN_AT_ONCE).await? {
+            0 => break,
+            events => forgotten += events,
+        }
+    }
+    Ok(forgotten)
 }
 
 async fn purge(store: &dyn VectorStore, ledger: &dyn Ledger) {
