@@ -1,11 +1,9 @@
 //! One collector; a failure of its work or of any upkeep stops nobody else's.
 
-use std::time::Duration;
-
 use quire::faults::Fault;
-use quire::ledger::{Ledger, State, Stories};
+use quire::ledger::Ledger;
 
-use crate::{Bench, Setup, away, tenant};
+use crate::{Bench, away, tenant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_replaced_goes_from_store_and_blobs() {
@@ -49,31 +47,4 @@ async fn collectors_that_meet_take_turns() {
     let (one, other) = tokio::join!(bench.collector.collect(), bench.collector.collect());
     assert_eq!(one.unwrap() + other.unwrap(), 3, "each generation is removed once");
     assert_eq!((bench.documents().await.len(), bench.images().await), (0, 0));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn stories_are_forgotten_after_their_time_and_documents_are_not() {
-    let bench = Bench::with(Setup { history_kept: Some(Duration::ZERO), ..Setup::default() }).await;
-    bench.add("a.pdf", 2);
-    std::fs::write(bench.docs().join("b.pdf"), "no PDF at all").unwrap();
-    // A ledger that is away for a moment keeps the upkeep from nothing else.
-    bench.faults.on("ledger.forget", 1, Fault::Fail(away));
-    bench.ingest().await;
-    let stories = async || {
-        let mut stories = Vec::new();
-        for name in ["a.pdf", "b.pdf"] {
-            let document = bench.document(name).await.document_id;
-            stories.push(bench.ledger.story(&tenant(), document).await.unwrap().len());
-        }
-        stories
-    };
-    assert!(stories().await.iter().all(|&events| events > 0), "it could not be reached");
-    // The next engine that has something to do forgets, as one does that runs for an hour.
-    bench.add("c.pdf", 1);
-    bench.ingest().await;
-    assert_eq!(stories().await, [0, 0]);
-    assert_eq!(bench.found().await.len(), 3);
-    let refused = bench.document("b.pdf").await;
-    assert_eq!(refused.state, State::Rejected);
-    assert!(refused.reason.is_some_and(|reason| !reason.is_empty()));
 }
