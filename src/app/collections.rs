@@ -14,7 +14,7 @@ use crate::error::{Error, Result, ResultExt};
 use crate::ingest::{CollectionPlan, CollectionPlans};
 use crate::ledger::{Build, CollectionRecord, Job, Ledger};
 use crate::store::VectorStore;
-use crate::types::RecipeId;
+use crate::types::{RecipeId, RenderLimits};
 
 /// Between a collection's name and what tells its builds apart. No collection's own name holds it.
 const BUILD_MARK: &str = "--";
@@ -93,6 +93,12 @@ impl Collections {
             }
         };
         Ok(DefinedBuild { physical: build.physical.clone(), definition })
+    }
+
+    /// What a document of the collection may cost that is submitted now, where `base` holds for all others.
+    pub async fn limits(&self, collection: &str, base: &RenderLimits) -> Result<RenderLimits> {
+        let Some(record) = self.ledger.collection(collection).await? else { return Ok(base.clone()) };
+        Ok(self.defined(record.target())?.definition.limits.over(base))
     }
 
     /// The build that documents of the collection are ingested into: what the pipeline asks for, or, without one, what the
@@ -327,8 +333,8 @@ impl CollectionPlans for Collections {
         let model = self.models.start(&definition.model).await.context(format!("collection '{collection}'"))?;
         definition.check_model(collection, model.info())?;
         self.open(collection, build).await?;
-        let Definition { render, derive, .. } = &*definition;
-        let (render, derive) = (render.clone(), derive.clone());
-        Ok(Some(Arc::new(CollectionPlan { physical, render, derive, model })))
+        let Definition { render, derive, limits, .. } = &*definition;
+        let (render, derive, limits) = (render.clone(), derive.clone(), limits.clone());
+        Ok(Some(Arc::new(CollectionPlan { physical, render, derive, model, limits })))
     }
 }

@@ -8,10 +8,9 @@ use crate::derive::Recipe;
 use crate::embed::ModelInfo;
 use crate::error::{Error, Result};
 use crate::ledger::Build;
-use crate::types::{DeriveSettings, Plan, RecipeId, RenderSettings, Schema, VectorName, VectorSpec};
+use crate::types::{DeriveSettings, OwnLimits, Plan, RecipeId, RenderSettings, Schema, VectorName, VectorSpec};
 
-/// The definition of a build, as JSON in the ledger. Limits (of pages, bytes, time) are no part of it: they may change from
-/// run to run without changing a vector.
+/// The definition of a build, as JSON in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
     /// Name or path by which the model is found.
@@ -24,6 +23,9 @@ pub struct Definition {
     pub schema: Schema,
     pub plans: Vec<Plan>,
     pub default_plan: String,
+    /// Limits that its pipeline sets itself: they may change from run to run without changing a vector.
+    #[serde(default, skip_serializing_if = "OwnLimits::is_empty")]
+    pub limits: OwnLimits,
     /// Vectors on their way in or out: the store has them, pages may lack them, no question is asked of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transit: Vec<VectorSpec>,
@@ -60,6 +62,7 @@ impl Definition {
             schema,
             plans,
             default_plan,
+            limits: pipeline.own_limits.clone(),
             transit: Vec::new(),
             moved_to: None,
         })

@@ -147,18 +147,15 @@ impl Scope<'_> {
         let (known, missing) = self.missing(&request.collection, &discovery).await?;
         let known = if request.prune { known } else { Vec::new() };
         let gone = self.gone(&request.collection, &discovery, known, missing.clone(), request.prune_anyway).await?;
-        let limits = request.pipeline.as_ref().map_or(&self.app.config.limits, |pipeline| &pipeline.limits);
-        let in_service = self.app.in_service.load(Ordering::Relaxed);
-        // What was submitted may be larger than what is drawn: people should know.
-        let own_limits = in_service && *limits != self.app.config.limits;
-        let worker = match in_service {
+        let worker = match self.app.in_service.load(Ordering::Relaxed) {
             true => Worker::Service(Box::new(Waiting::begin(self, &request.collection))),
-            false => Worker::Own(self.app.engine(limits)?),
+            false => Worker::Own(self.app.engine(&self.app.config.limits)?),
         };
         let default = self.app.default_pipeline();
         let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
+        let limits = defined.build.definition.limits.over(&self.app.config.limits);
         let submitter =
-            Submitter { force: request.force, ..self.submitter(&request.collection, request.tags.clone(), limits) };
+            Submitter { force: request.force, ..self.submitter(&request.collection, request.tags.clone(), &limits) };
         let mut comparison = submitter.submit_all(std::mem::take(&mut discovery.files), stop).await?;
         let queued = std::mem::take(&mut comparison.queued);
         let report = match worker {
@@ -170,13 +167,7 @@ impl Scope<'_> {
             Worker::Service(waiting) => waiting.wait(queued, stop).await?,
         };
 
-        let mut notes = notes(&defined, &report);
-        if own_limits {
-            notes.push(
-                "the service draws every document within its own limits, not within the pipeline's (render: max_pages and others)"
-                    .to_owned(),
-            );
-        }
+        let notes = notes(&defined, &report);
         let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone).await? };
         let gone = if request.prune { Vec::new() } else { missing.into_iter().collect() };
         let summary = summary(request.collection, discovery, found, comparison, report);

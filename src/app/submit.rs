@@ -27,8 +27,9 @@ impl Scope<'_> {
         stop: &CancellationToken,
     ) -> Result<Comparison> {
         let default = self.app.default_pipeline();
-        self.app.collections.define(&pipeline.collection, Some(pipeline), &default).await?;
-        let submitter = self.submitter(&pipeline.collection, pipeline.tags.clone(), &pipeline.limits);
+        let defined = self.app.collections.define(&pipeline.collection, Some(pipeline), &default).await?;
+        let limits = defined.build.definition.limits.over(&self.app.config.limits);
+        let submitter = self.submitter(&pipeline.collection, pipeline.tags.clone(), &limits);
         let comparison = submitter.submit_all(files, stop).await?;
         if let Some(engine) = self.app.resident.get().filter(|_| !comparison.queued.is_empty()) {
             engine.wake();
@@ -112,7 +113,8 @@ impl Scope<'_> {
         let there = documents.filter(|record| record.state != State::Deleting);
         let known: Vec<KnownDocument> =
             there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
-        let present: HashSet<String> = discovery.files.iter().map(|file| source::same_name(&file.source.uri)).collect();
+        let listed = discovery.files.iter().map(|file| &file.source.uri).chain(&discovery.left_out);
+        let present: HashSet<String> = listed.map(|uri| source::same_name(uri)).collect();
         let roots = discovery.roots.clone();
         let look = move || {
             let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
@@ -158,6 +160,7 @@ pub async fn find(paths: &[PathBuf], options: &Discover, buckets: &Buckets) -> R
         let known: HashSet<String> = found.files.iter().map(|file| file.source.uri.clone()).collect();
         found.files.extend(listed.files.into_iter().filter(|file| !known.contains(&file.source.uri)));
         found.roots.extend(listed.roots);
+        found.left_out.extend(listed.left_out);
         for (kind, count) in listed.passed_over {
             *found.passed_over.entry(kind).or_default() += count;
         }

@@ -61,9 +61,11 @@ impl Scope<'_> {
         if self.app.ledger.collection(collection).await?.is_none() {
             self.app.collections.define(collection, None, &self.app.default_pipeline()).await?;
         }
+        let limits = self.app.collections.limits(collection, &self.app.config.limits).await?;
+        let limits = self.app.limit_values(&limits);
         let mut taken = Vec::with_capacity(received.len());
         for file in received {
-            taken.push(self.take_one(collection, tags, file).await?);
+            taken.push(self.take_one(collection, tags, &limits, file).await?);
         }
         Ok(taken)
     }
@@ -72,6 +74,7 @@ impl Scope<'_> {
         &self,
         collection: &str,
         tags: &BTreeMap<String, String>,
+        limits: &BTreeMap<String, u64>,
         Received { name, copy }: Received,
     ) -> Result<DocumentRecord> {
         let app = self.app;
@@ -94,7 +97,7 @@ impl Scope<'_> {
                 tags: tags.clone(),
                 size_bytes: copy.size_bytes,
                 force: false,
-                limits: app.limit_values(&app.config.limits),
+                limits: limits.clone(),
             };
             app.ledger.submit(&submission).await?;
         }

@@ -30,6 +30,8 @@ pub struct Ingest {
     pub image_quality: u8,
     /// Characters of a page's text layer that are stored beside its vectors.
     pub text_chars: usize,
+    /// How long what was done of a document is told after it ended; None: for ever.
+    pub history_kept: Option<Duration>,
 }
 
 /// How much is done at once, and how often it is tried.
@@ -71,6 +73,10 @@ pub(super) struct IngestWire {
     /// Characters of a page's text that are stored beside its vectors.
     #[schemars(range(min = 0, max = 1_000_000))]
     text_chars: usize,
+    /// Days for which the story of work that has ended is kept (`quire docs why`); 0: for ever. Documents, and the reason why
+    /// one failed, stay in any case.
+    #[schemars(range(min = 0, max = 36_500))]
+    history_days: u32,
 }
 
 impl Default for IngestWire {
@@ -87,6 +93,7 @@ impl Default for IngestWire {
             spool_bytes: 4 << 30,
             image_quality: 85,
             text_chars: 20_000,
+            history_days: 90,
         }
     }
 }
@@ -107,6 +114,8 @@ impl IngestWire {
             spool_bytes: self.spool_bytes,
             image_quality: self.image_quality,
             text_chars: self.text_chars,
+            history_kept: (self.history_days > 0)
+                .then(|| Duration::from_secs(u64::from(self.history_days) * 24 * 60 * 60)),
         }
     }
 }
@@ -127,6 +136,12 @@ mod tests {
         let written = IngestWire { documents_in_flight: Some(1), pages_in_flight: Some(2), ..IngestWire::default() };
         let ingest = written.into_ingest(16, 16);
         assert_eq!((ingest.documents_in_flight, ingest.pages_in_flight), (1, 2));
+    }
+
+    #[test]
+    fn stories_are_kept_for_days_or_for_ever() {
+        let kept = |history_days| IngestWire { history_days, ..IngestWire::default() }.into_ingest(1, 1).history_kept;
+        assert_eq!((kept(2), kept(0)), (Some(Duration::from_secs(172_800)), None));
     }
 
     #[test]

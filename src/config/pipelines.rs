@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub struct Watch {
     /// A file is taken when it has not changed for so long.
     pub settle: Duration,
-    /// Folders are walked after so long, whatever the system told of them.
+    /// Folders are walked after so long, whatever the system told of them; buckets are listed.
     pub rescan: Duration,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct WatchWire {
     /// Seconds for which a file must not have changed before it is taken.
     #[schemars(range(min = 0, max = 3_600))]
     settle_s: u64,
-    /// Seconds after which folders are walked, whatever the system told of them: network shares tell nothing.
+    /// Seconds after which folders are walked, whatever the system told of them (network shares tell nothing), and buckets listed.
     #[schemars(range(min = 1, max = 86_400))]
     rescan_s: u64,
 }

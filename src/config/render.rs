@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::types::{RenderLimits, RenderSettings};
+use crate::types::{OwnLimits, RenderLimits, RenderSettings};
 
 /// How pages are drawn, and what drawing them may cost.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -46,13 +46,18 @@ impl RenderWire {
 
     /// What is written here about costs, and `base` for the rest.
     pub(super) fn limits_over(&self, base: &RenderLimits) -> RenderLimits {
-        RenderLimits {
-            max_pages: self.max_pages.unwrap_or(base.max_pages),
-            page_timeout_s: self.page_timeout_s.unwrap_or(base.page_timeout_s),
-            worker_memory_bytes: self.worker_memory_bytes.unwrap_or(base.worker_memory_bytes),
-            worker_pages: self.worker_pages.unwrap_or(base.worker_pages),
-            max_document_bytes: self.max_document_bytes.unwrap_or(base.max_document_bytes),
-            office_timeout_s: self.office_timeout_s.unwrap_or(base.office_timeout_s),
+        self.own_limits().over(base)
+    }
+
+    /// What is written here about costs.
+    pub(super) fn own_limits(&self) -> OwnLimits {
+        OwnLimits {
+            max_pages: self.max_pages,
+            page_timeout_s: self.page_timeout_s,
+            worker_memory_bytes: self.worker_memory_bytes,
+            worker_pages: self.worker_pages,
+            max_document_bytes: self.max_document_bytes,
+            office_timeout_s: self.office_timeout_s,
         }
     }
 }

@@ -24,6 +24,7 @@ mod picture;
 pub mod resize;
 pub mod runtime;
 mod session;
+mod shared;
 mod worker;
 
 pub use check::{Check, Report, check};

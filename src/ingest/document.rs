@@ -15,7 +15,7 @@ use crate::error::{Blame, Error, Result};
 use crate::ledger::{Indexed, Job, PageFailure, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Roots, Snapshot};
-use crate::types::{DocumentId, Note};
+use crate::types::{DocumentId, Note, RenderLimits};
 
 /// How reading a document ended well.
 pub enum Outcome {
@@ -35,7 +35,8 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
     let parts = &flow.parts;
     let place = Place::of(&job.source.uri).await;
     let path = source::source_path(&place.file);
-    let limit = parts.renderer.limits().max_document_bytes;
+    let renderer = parts.renderer.within(plan.limits.over(parts.renderer.limits()))?;
+    let limit = renderer.limits().max_document_bytes;
     let Some(room) = halt.run_until_cancelled(parts.spool_budget.reserve(job.size_bytes)).await else {
         return Ok(Outcome::Halted);
     };
@@ -53,11 +54,11 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         }
     };
     if snapshot.content_hash != job.content_hash {
-        resubmit(flow, job, &snapshot).await?;
+        resubmit(flow, job, &snapshot, renderer.limits()).await?;
         return Ok(Outcome::Changed);
     }
     let name = if place.inward.is_empty() { &job.source.name } else { &place.file };
-    let opening = parts.renderer.open(&snapshot.path, name, &plan.render);
+    let opening = renderer.open(&snapshot.path, name, &plan.render);
     let Some(document) = halt.run_until_cancelled(opening).await else { return Ok(Outcome::Halted) };
     let mut document = document?;
     let mut copies = Vec::new();
@@ -204,7 +205,7 @@ fn none_left(page_count: u32, failed_pages: Vec<PageFailure>) -> Error {
 }
 
 /// Puts the version that the source holds now in the place of the one that was submitted.
-async fn resubmit(flow: &Flow, job: &Job, snapshot: &Snapshot) -> Result<()> {
+async fn resubmit(flow: &Flow, job: &Job, snapshot: &Snapshot, limits: &RenderLimits) -> Result<()> {
     tracing::info!(source = %job.source.uri, "changed since it was submitted, taking the newer version");
     let submission = Submission {
         document: job.document,
@@ -215,7 +216,7 @@ async fn resubmit(flow: &Flow, job: &Job, snapshot: &Snapshot) -> Result<()> {
         tags: job.tags.clone(),
         size_bytes: snapshot.size_bytes,
         force: true,
-        limits: flow.parts.renderer.limit_values(),
+        limits: flow.parts.renderer.limit_values(limits),
     };
     flow.parts.ledger.submit(&submission).await.map(|_| ())
 }

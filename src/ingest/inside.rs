@@ -50,7 +50,8 @@ pub async fn open(flow: &Flow, around: &OpenDocument, name: &str) -> Result<(Sna
         attachment.ok_or_else(|| Error::permanent(format!("{} holds no file '{name}' (any more)", around.name)))?;
     let bytes = flow.parts.renderer.attachment(around, attachment.index).await?;
     let copy = source::spool(bytes, &flow.parts.spool).await?;
-    let document = flow.parts.renderer.open(&copy.path, name, &around.settings).await?;
+    let renderer = flow.parts.renderer.within(around.limits.as_ref().clone())?;
+    let document = renderer.open(&copy.path, name, &around.settings).await?;
     Ok((copy, document))
 }
 
@@ -83,7 +84,7 @@ pub async fn submit(flow: &Flow, job: &Job, document: &OpenDocument, depth: usiz
             tags: job.tags.clone(),
             size_bytes: job.size_bytes,
             force: false,
-            limits: flow.parts.renderer.limit_values(),
+            limits: flow.parts.renderer.limit_values(&document.limits),
         };
         flow.parts.ledger.submit(&submission).await?;
     }

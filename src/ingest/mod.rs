@@ -167,8 +167,13 @@ impl Engine {
         let halt = CancellationToken::new();
         let upkeep = Upkeep::default();
         let end_upkeep = CancellationToken::new();
-        let keeping =
-            upkeep.start(parts.store.clone(), parts.ledger.clone(), parts.collector.clone(), end_upkeep.clone());
+        let keeping = upkeep.start(
+            parts.store.clone(),
+            parts.ledger.clone(),
+            parts.collector.clone(),
+            parts.settings.history_kept,
+            end_upkeep.clone(),
+        );
         let documents = DocumentSlots::new(parts.settings.documents_in_flight);
         let (acknowledger, acknowledging) = Acknowledger::start(acknowledge::Parts {
             store: parts.store.clone(),

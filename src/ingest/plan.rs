@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::embed::Embedder;
 use crate::error::Result;
 use crate::ledger::Job;
-use crate::types::{DeriveSettings, RenderSettings};
+use crate::types::{DeriveSettings, OwnLimits, RenderSettings};
 
 /// How pages of one build of a collection are drawn, embedded, derived, and where they are stored.
 #[derive(Clone)]
@@ -18,6 +18,8 @@ pub struct CollectionPlan {
     pub render: RenderSettings,
     pub derive: DeriveSettings,
     pub model: Embedder,
+    /// What a document may cost, where it is something else than for all others.
+    pub limits: OwnLimits,
 }
 
 /// Knows the plans. The collection that a plan names exists in the store.

@@ -1,6 +1,6 @@
 //! What is done beside the flow, so that a long ingest stays as fast and as small as a short one: garbage is collected,
-//! collections that were written to are optimised, and once a day what was deleted leaves the disk. Failures are logged and
-//! tried again; they hold nobody up.
+//! collections that were written to are optimised, stories of work that ended long ago are forgotten, and twice a day what was
+//! deleted leaves the disk. Failures are logged and tried again; they hold nobody up.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::collector::Collector;
+use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::store::VectorStore;
 
@@ -19,6 +20,10 @@ use crate::store::VectorStore;
 const IDLE: Duration = Duration::from_secs(60);
 /// Deleted text leaves the disk of a running engine within a day.
 const PURGE: Duration = Duration::from_secs(12 * 60 * 60);
+/// Stories are kept for days: nobody misses an hour.
+const FORGET: Duration = Duration::from_secs(60 * 60);
+/// Events forgotten in one go: others write meanwhile.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// Tells the upkeep what happened. Clones share it.
 #[derive(Clone, Default)]
@@ -42,17 +47,19 @@ impl Upkeep {
         std::mem::take(&mut *self.0.written.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs until `end`.
+    /// Runs until `end`. `history_kept`: how long stories of work that has ended are kept; None: for ever.
     pub fn start(
         &self,
         store: Arc<dyn VectorStore>,
         ledger: Arc<dyn Ledger>,
         collector: Arc<Collector>,
+        history_kept: Option<Duration>,
         end: CancellationToken,
     ) -> JoinHandle<()> {
         let upkeep = self.clone();
         tokio::spawn(async move {
             let mut next_purge = Instant::now() + PURGE;
+            let mut next_forgetting = Instant::now();
             loop {
                 tokio::select! {
                     () = upkeep.0.told.notified() => {}
@@ -70,6 +77,10 @@ impl Upkeep {
                         tracing::warn!(collection = physical, %error, "a collection could not be optimised");
                     }
                 }
+                if let Some(age) = history_kept.filter(|_| Instant::now() >= next_forgetting) {
+                    forget(ledger.as_ref(), age, &end).await;
+                    next_forgetting = Instant::now() + FORGET;
+                }
                 if Instant::now() >= next_purge {
                     purge(store.as_ref(), ledger.as_ref()).await;
                     next_purge = Instant::now() + PURGE;
@@ -77,6 +88,29 @@ impl Upkeep {
             }
         })
     }
+}
+
+async fn forget(ledger: &dyn Ledger, age: Duration, end: &CancellationToken) {
+    match forget_all(ledger, age, end).await {
+        Ok(0) => {}
+        Ok(events) => {
+            tracing::info!(events, "stories of work that ended long ago were forgotten (ingest.history_days)")
+        }
+        Err(error) => tracing::warn!(%error, "old stories are kept for now"),
+    }
+}
+
+/// How many events were forgotten: none while another process is at it, some where `end` came first.
+async fn forget_all(ledger: &dyn Ledger, age: Duration, end: &CancellationToken) -> Result<u64> {
+    let Some(_among_processes) = ledger.try_turn("forget stories").await? else { return Ok(0) };
+    let mut forgotten = 0;
+    while !end.is_cancelled() {
+        match ledger.forget(age, FORGOTTEN_AT_ONCE).await? {
+            0 => break,
+            events => forgotten += events,
+        }
+    }
+    Ok(forgotten)
 }
 
 async fn purge(store: &dyn VectorStore, ledger: &dyn Ledger) {

@@ -265,6 +265,11 @@ impl Stories for FaultyLedger {
         self.faults.meet("ledger.cancel").await?;
         self.inner.cancel(tenant, document).await
     }
+
+    async fn forget(&self, age: Duration, most: usize) -> Result<u64> {
+        self.faults.meet("ledger.forget").await?;
+        self.inner.forget(age, most).await
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What happened to a document and how far it is, for people; and what they may do about it: try it again, call it off.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -117,4 +119,9 @@ pub trait Stories: Send + Sync {
     /// somebody retries it or another version comes. What people see stays. False: there is no work on it; None: there is no
     /// such document.
     async fn cancel(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<bool>>;
+
+    /// Forgets what was done of every tenant's documents and ended (indexed, rejected, dead, cancelled) at least `age` ago:
+    /// at most so many events, the oldest first. Returns how many there were to forget, this time; 0: none is left. What is
+    /// still owed keeps its whole story, and a document keeps all else, the reason of its rejection too.
+    async fn forget(&self, age: Duration, most: usize) -> Result<u64>;
 }

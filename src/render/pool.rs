@@ -30,6 +30,8 @@ pub struct OpenDocument {
     pub info: DocumentInfo,
     /// How its pages are drawn.
     pub settings: RenderSettings,
+    /// What it may cost.
+    pub limits: Arc<RenderLimits>,
     /// What every worker that draws a page of it is handed.
     file: Arc<File>,
     /// Tells this opening of the file from every other, even of the same path.
@@ -43,12 +45,13 @@ const NO_DOCUMENT: u64 = u64::MAX;
 #[derive(Clone)]
 pub struct Renderer {
     pool: Arc<Pool>,
+    /// Of the documents that are opened with it.
+    limits: Arc<RenderLimits>,
     /// None: office files are refused.
     office: Option<Arc<Office>>,
 }
 
 struct Pool {
-    limits: RenderLimits,
     command: WorkerCommand,
     workers: u32,
     queue: Arc<WorkQueue<Worker>>,
@@ -61,13 +64,10 @@ impl Renderer {
     /// A pool of at most `workers` processes, each started when it is first needed.
     pub fn new(limits: RenderLimits, workers: usize, command: WorkerCommand) -> Result<Self> {
         positive("the number of render workers", workers as f64)?;
-        positive("max_pages", f64::from(limits.max_pages))?;
-        positive("page_timeout_s", limits.page_timeout_s as f64)?;
-        positive("worker_pages", f64::from(limits.worker_pages))?;
+        check(&limits)?;
         let workers = u32::try_from(workers)
             .map_err(|_| Error::configuration(format!("{workers} render workers are more than any machine runs")))?;
         let pool = Pool {
-            limits,
             command,
             workers,
             queue: WorkQueue::new(workers),
@@ -75,13 +75,23 @@ impl Renderer {
             documents: AtomicU64::new(0),
             tasks: TaskTracker::new(),
         };
-        Ok(Self { pool: Arc::new(pool), office: None })
+        Ok(Self { pool: Arc::new(pool), limits: Arc::new(limits), office: None })
     }
 
     /// The same, for office files too.
     #[must_use]
     pub fn converting(self, office: Office) -> Self {
         Self { office: Some(Arc::new(office)), ..self }
+    }
+
+    /// The same workers, for documents under limits of their own. A worker process has its limits from its start: where
+    /// documents under several limits are drawn at once, one that meets others is replaced.
+    ///
+    /// # Errors
+    /// Configuration: no work can be done within a limit.
+    pub fn within(&self, limits: RenderLimits) -> Result<Self> {
+        check(&limits)?;
+        Ok(Self { limits: Arc::new(limits), ..self.clone() })
     }
 
     /// Opens the document at `path`, a copy that nobody changes as long as it is in use. Its bytes say what it is;
@@ -92,11 +102,11 @@ impl Renderer {
     /// [limit](Error::limit) where the document is larger than one allows. Transient and the document's fault: it took
     /// its worker down. Whatever else is wrong is a dependency's fault.
     pub async fn open(&self, path: &Path, name: &str, settings: &RenderSettings) -> Result<OpenDocument> {
-        let pool = &self.pool;
+        let (pool, limits) = (&self.pool, &self.limits);
         positive("dpi", f64::from(settings.dpi))?;
         positive("max_page_pixels", settings.max_page_pixels as f64)?;
         let (file, head, size) = open_file(path).await.map_err(|error| io_error("read", path, error))?;
-        let max_document_bytes = pool.limits.max_document_bytes;
+        let max_document_bytes = limits.max_document_bytes;
         if size > max_document_bytes {
             let message = format!(
                 "{name} is {size} bytes large, more than the {max_document_bytes} allowed (max_document_bytes)"
@@ -116,23 +126,24 @@ impl Renderer {
             (created, modified, stem)
         });
         let id = pool.documents.fetch_add(1, Ordering::Relaxed);
-        match pool.ask(id, &Request::Open { id, format }, Some(&file)).await? {
+        match pool.ask(limits, id, &Request::Open { id, format }, Some(&file)).await? {
             Ok(Answer::Opened(mut info)) => {
                 if let Some((created, modified, stem)) = of_office {
                     // The PDF is as old as its conversion, and called like our copy where the document has no title.
                     (info.created, info.modified) = (created, modified);
                     info.title = info.title.filter(|title| !title.contains(&stem));
                 }
-                Ok(OpenDocument { name: name.into(), format, info, settings: settings.clone(), file, id })
+                let (name, settings, limits) = (name.into(), settings.clone(), limits.clone());
+                Ok(OpenDocument { name, format, info, settings, limits, file, id })
             }
-            Ok(answer) => Err(pool.refusal(answer, name)),
-            Err(death) => Err(death.into_error(&format!("opening {name}"), &pool.limits)),
+            Ok(answer) => Err(refusal(answer, name, limits)),
+            Err(death) => Err(death.into_error(&format!("opening {name}"), limits)),
         }
     }
 
     async fn convert(&self, file: &Arc<File>, head: &[u8], name: &str) -> Result<Option<Converted>> {
         match &self.office {
-            Some(office) => office.convert(file, head, name, &self.pool.limits).await,
+            Some(office) => office.convert(file, head, name, &self.limits).await,
             None => Ok(None),
         }
     }
@@ -142,7 +153,7 @@ impl Renderer {
     /// # Errors
     /// As [`Self::open`]; a permanent error fails this page alone.
     pub async fn page(&self, document: &OpenDocument, number: u32) -> Result<RenderedPage> {
-        let pool = &self.pool;
+        let (pool, limits) = (&self.pool, &document.limits);
         if number == 0 || number > document.info.page_count {
             return Err(Error::permanent(format!(
                 "{} has no page {number}: its pages are 1 to {}",
@@ -151,7 +162,7 @@ impl Renderer {
         }
         let settings = document.settings.clone();
         let request = Request::Page { id: document.id, format: document.format, number, settings };
-        match pool.ask(document.id, &request, Some(&document.file)).await? {
+        match pool.ask(limits, document.id, &request, Some(&document.file)).await? {
             Ok(Answer::Page(header, rgb)) => Ok(RenderedPage {
                 number,
                 image: PageImage { width: header.width, height: header.height, rgb, dpi: header.dpi },
@@ -161,8 +172,8 @@ impl Renderer {
                 scaled_down: header.scaled_down,
                 notes: header.notes.0,
             }),
-            Ok(answer) => Err(pool.refusal(answer, &format!("page {number}"))),
-            Err(death) => Err(death.into_error(&format!("page {number}"), &pool.limits)),
+            Ok(answer) => Err(refusal(answer, &format!("page {number}"), limits)),
+            Err(death) => Err(death.into_error(&format!("page {number}"), limits)),
         }
     }
 
@@ -171,34 +182,35 @@ impl Renderer {
     /// # Errors
     /// As [`Self::open`].
     pub async fn attachment(&self, document: &OpenDocument, index: u32) -> Result<Bytes> {
-        let pool = &self.pool;
+        let (pool, limits) = (&self.pool, &document.limits);
         let what = format!("file {} inside {}", index + 1, document.name);
         let request = Request::Attachment { id: document.id, index };
-        match pool.ask(document.id, &request, Some(&document.file)).await? {
+        match pool.ask(limits, document.id, &request, Some(&document.file)).await? {
             Ok(Answer::Attachment(bytes)) => Ok(bytes),
-            Ok(answer) => Err(pool.refusal(answer, &what)),
-            Err(death) => Err(death.into_error(&what, &pool.limits)),
+            Ok(answer) => Err(refusal(answer, &what, limits)),
+            Err(death) => Err(death.into_error(&what, limits)),
         }
     }
 
     /// What a worker is kept from on this machine, part by part, asked of a worker that has locked itself in.
     pub async fn confinement(&self) -> Result<Vec<Confinement>> {
         let what = "asking a render worker for its confinement";
-        match self.pool.ask(NO_DOCUMENT, &Request::Confinement, None).await? {
+        let limits = &self.limits;
+        match self.pool.ask(limits, NO_DOCUMENT, &Request::Confinement, None).await? {
             Ok(Answer::Confinement(parts)) => Ok(parts),
-            Ok(answer) => Err(self.pool.refusal(answer, what)),
-            Err(death) => Err(death.into_error(what, &self.pool.limits).blaming(Blame::Dependency)),
+            Ok(answer) => Err(refusal(answer, what, limits)),
+            Err(death) => Err(death.into_error(what, limits).blaming(Blame::Dependency)),
         }
     }
 
-    /// What a document may cost here.
+    /// What a document may cost that is opened with it.
     pub fn limits(&self) -> &RenderLimits {
-        &self.pool.limits
+        &self.limits
     }
 
-    /// Values of the limits in force, by name: those of [`Self::limits`], and what is there of LibreOffice.
-    pub fn limit_values(&self) -> BTreeMap<String, u64> {
-        let mut values = self.pool.limits.values();
+    /// Values of the limits in force, by name: these, and what is there of LibreOffice.
+    pub fn limit_values(&self, limits: &RenderLimits) -> BTreeMap<String, u64> {
+        let mut values = limits.values();
         values.extend(self.office.as_ref().map(|office| office.limit()));
         values
     }
@@ -223,15 +235,26 @@ impl Renderer {
 impl Pool {
     /// Asks a worker, one that has the document open if there is one. Outer error: the request never reached a worker
     /// that could try it. Inner error: the request killed its worker.
-    async fn ask(&self, document: u64, request: &Request, file: Option<&File>) -> Result<Result<Answer, Death>> {
+    async fn ask(
+        &self,
+        limits: &RenderLimits,
+        document: u64,
+        request: &Request,
+        file: Option<&File>,
+    ) -> Result<Result<Answer, Death>> {
         let mut permit = self.queue.take(document).await?;
         if self.closed.load(Ordering::SeqCst) {
             return Err(Error::transient("the renderer is shut down"));
         }
-        let limit = Duration::from_secs(self.limits.page_timeout_s);
+        let limit = Duration::from_secs(limits.page_timeout_s);
         let mut worker = match permit.worker.take() {
-            Some(worker) => worker,
-            None => self.start().await?,
+            Some(worker) if worker.limits() == limits => worker,
+            other => {
+                if let Some(other) = other {
+                    self.tasks.spawn(other.stop());
+                }
+                self.start(limits).await?
+            }
         };
         loop {
             let fresh = worker.is_fresh();
@@ -250,41 +273,48 @@ impl Pool {
                 return Ok(Err(death));
             }
             // what it did before may be to blame: this request gets its own process, and dies only by its own fault
-            worker = self.start().await?;
+            worker = self.start(limits).await?;
         }
     }
 
-    async fn start(&self) -> Result<Worker> {
-        Worker::start(&self.command, &self.limits, &self.tasks).await
+    async fn start(&self, limits: &RenderLimits) -> Result<Worker> {
+        Worker::start(&self.command, limits, &self.tasks).await
     }
 
     /// The worker, unless it has drawn enough pages to be replaced.
     fn fit_for_more(&self, worker: Worker) -> Option<Worker> {
-        if worker.pages() < self.limits.worker_pages {
+        if worker.pages() < worker.limits().worker_pages {
             return Some(worker);
         }
         self.tasks.spawn(worker.stop());
         None
     }
+}
 
-    /// The error behind an answer that is not the one hoped for.
-    fn refusal(&self, answer: Answer, subject: &str) -> Error {
-        match answer {
-            Answer::Refused { reason, limit } => {
-                let error = Error::permanent(format!("{subject} {reason}"));
-                // the pool's value, whatever the worker says
-                match limit.and_then(|limit| self.limits.values().remove_entry(&limit.name)) {
-                    Some((name, value)) => error.at_limit(&name, value),
-                    None => error,
-                }
-            }
-            Answer::Unreadable(reason) => Error::transient(format!("{subject} cannot be read from our copy: {reason}")),
-            Answer::Unusable(reason) => Error::configuration(reason),
-            Answer::Confinement(_) | Answer::Opened(_) | Answer::Attachment(_) | Answer::Page(..) => {
-                Error::bug(format!("a render worker's answer was taken for one to another question: {subject}"))
+/// The error behind an answer that is not the one hoped for.
+fn refusal(answer: Answer, subject: &str, limits: &RenderLimits) -> Error {
+    match answer {
+        Answer::Refused { reason, limit } => {
+            let error = Error::permanent(format!("{subject} {reason}"));
+            // our value, whatever the worker says
+            match limit.and_then(|limit| limits.values().remove_entry(&limit.name)) {
+                Some((name, value)) => error.at_limit(&name, value),
+                None => error,
             }
         }
+        Answer::Unreadable(reason) => Error::transient(format!("{subject} cannot be read from our copy: {reason}")),
+        Answer::Unusable(reason) => Error::configuration(reason),
+        Answer::Confinement(_) | Answer::Opened(_) | Answer::Attachment(_) | Answer::Page(..) => {
+            Error::bug(format!("a render worker's answer was taken for one to another question: {subject}"))
+        }
     }
+}
+
+/// Refuses limits that no work can be done within.
+fn check(limits: &RenderLimits) -> Result<()> {
+    positive("max_pages", f64::from(limits.max_pages))?;
+    positive("page_timeout_s", limits.page_timeout_s as f64)?;
+    positive("worker_pages", f64::from(limits.worker_pages))
 }
 
 /// Refuses a setting that no work can be done with.

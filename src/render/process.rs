@@ -95,6 +95,11 @@ pub(super) struct Worker {
 }
 
 impl Worker {
+    /// What it was told at its start.
+    pub(super) fn limits(&self) -> &RenderLimits {
+        &self.limits
+    }
+
     /// Starts a process and tells it its limits. It is killed if this handle is dropped.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
-//! The watcher: keeps the folders of configured pipelines in step with their collections. What is new or changed is submitted when
-//! it has stopped growing, what is gone is taken out unless it looks like an accident; nothing in a folder is ever changed.
+//! The watcher: keeps the folders and buckets of configured pipelines in step with their collections. What is new or changed is
+//! submitted when it has stopped growing, what is gone is taken out unless it looks like an accident; nothing in a folder or bucket
+//! is ever changed.
 //!
 //! Walks say what there is; what the system tells of a folder only makes the next walk come sooner. So a missed event, a share
-//! that tells nothing and a folder that goes away and comes back are all the same: the next walk is right.
+//! that tells nothing and a folder that goes away and comes back are all the same: the next walk is right. A bucket tells nothing:
+//! it is listed again and again, and the versions that it names say what changed. Each bucket has a task of its own, so that one that
+//! is away keeps nothing else waiting, and events of folders list no bucket.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use crate::config::{Pipeline, Source};
 use crate::error::{Error, Result};
 use crate::ledger::State;
 use crate::source::watch::{Hints, Look, Tracker};
-use crate::source::{Discover, Discovery, SourceFile};
+use crate::source::{self, Discover, Discovery, SourceFile};
 use crate::types::DocumentId;
 
 /// Files submitted in one go: after each, the watcher hears the word to stop.
@@ -67,7 +70,9 @@ pub(super) async fn run(
             }
             let stop = halt.child_token();
             tracing::info!(pipeline = pipeline.name, "watching {}", names(&source.paths));
-            tasks.spawn(Watched::new(app.clone(), pipeline.clone(), source.clone()).run(stop.clone()));
+            for part in parts(source) {
+                tasks.spawn(Watched::new(app.clone(), pipeline.clone(), part).run(stop.clone()));
+            }
             watched.push((pipeline.clone(), stop));
         }
         tokio::select! {
@@ -86,11 +91,24 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// What is watched by itself: all folders of a source, and each of its buckets.
+fn parts(source: &Source) -> Vec<Source> {
+    let (buckets, folders): (Vec<PathBuf>, Vec<PathBuf>) =
+        source.paths.iter().cloned().partition(|path| is_bucket(path));
+    let of_folders = (!folders.is_empty()).then_some(folders);
+    let all = of_folders.into_iter().chain(buckets.into_iter().map(|bucket| vec![bucket]));
+    all.map(|paths| Source { paths, ..source.clone() }).collect()
+}
+
+fn is_bucket(path: &Path) -> bool {
+    path.to_str().is_some_and(source::is_in_bucket)
+}
+
 fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// One pipeline that is watched.
+/// The folders of a pipeline that is watched, or one of its buckets.
 struct Watched {
     app: Arc<App>,
     pipeline: Pipeline,
@@ -112,6 +130,8 @@ struct Watched {
     look_for_deletions: bool,
     /// Why deletions are not followed, as it was logged.
     refused: Option<String>,
+    /// Why the last step failed, as it was logged.
+    failed: Option<String>,
 }
 
 impl Watched {
@@ -130,6 +150,7 @@ impl Watched {
             gone_since: None,
             look_for_deletions: true,
             refused: None,
+            failed: None,
         }
     }
 
@@ -138,14 +159,14 @@ impl Watched {
         while !stop.is_cancelled() {
             let started = Instant::now();
             let outcome = self.step(&stop).await;
+            if outcome.is_ok() && self.failed.take().is_some() {
+                tracing::info!(pipeline = self.pipeline.name, "{} is kept in step again", names(&self.source.paths));
+            }
             let walked = self.walked;
             let next = match outcome {
                 Ok(Some(moment)) => moment,
                 Ok(None) => started + rescan,
-                Err(error) => {
-                    tracing::warn!(pipeline = self.pipeline.name, %error, "a watched folder could not be kept in step");
-                    started + AGAIN
-                }
+                Err(error) => started + self.again_after(&error),
             };
             let resting = async {
                 tokio::time::sleep((walked * (WALKING - 1)).clamp(AT_LEAST, AT_MOST)).await;
@@ -157,6 +178,19 @@ impl Watched {
             stop.run_until_cancelled(resting).await;
             self.look_for_deletions |= started.elapsed() >= rescan;
         }
+    }
+
+    /// A step failed. Said once, however often it fails in the same way.
+    fn again_after(&mut self, error: &Error) -> Duration {
+        let reason = error.to_string();
+        if self.failed.as_ref() != Some(&reason) {
+            let watched = names(&self.source.paths);
+            tracing::warn!(pipeline = self.pipeline.name, %error, "{watched} could not be kept in step: tried again");
+            self.failed = Some(reason);
+        }
+        // A bucket that refuses us goes on refusing.
+        let refuses = !error.is_transient() && self.source.paths.iter().any(|path| is_bucket(path));
+        if refuses { self.app.config().watch.rescan } else { AGAIN }
     }
 
     /// One walk, and what follows from it. Returns when to walk again at the latest, if before the next rescan.
@@ -277,6 +311,9 @@ impl Watched {
     /// Which paths are there and which are away; asks the system to tell of those that are there, anew where one of them is
     /// another folder than before: a share that was mounted.
     async fn listen(&mut self) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+        if self.source.paths.iter().any(|path| is_bucket(path)) {
+            return Ok((self.source.paths.clone(), Vec::new()));
+        }
         let (paths, follow) = (self.source.paths.clone(), self.source.follow_symlinks);
         let (before, heard) = (self.listening_to.clone(), self.hints.is_some());
         let look = move || {

@@ -62,6 +62,7 @@ impl Buckets {
             };
             if left_out || hidden || !wanted {
                 *discovery.passed_over.entry(super::discover::ending_of(&below)).or_default() += 1;
+                discovery.left_out.push(address_of(&bucket, &object.location));
             } else {
                 discovery.files.push(file(&bucket, &object));
             }

@@ -82,6 +82,8 @@ pub struct Discovery {
     pub problems: Vec<(PathBuf, Error)>,
     /// How many files, links and folders were passed over, by kind: an ending as `.epub`, or words.
     pub passed_over: BTreeMap<String, u64>,
+    /// URIs of what was listed in buckets and passed over: it is not meant, and not gone.
+    pub left_out: Vec<String>,
 }
 
 /// A kind of what a walk passes over: links are taken on request.
@@ -109,7 +111,8 @@ pub fn discover(paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
     walk.refuse_names_that_are_the_same();
     let mut files: Vec<SourceFile> = walk.found.into_values().collect();
     files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
-    Ok(Discovery { files, roots: walk.roots, problems: walk.problems, passed_over: walk.passed_over })
+    let Walk { roots, problems, passed_over, .. } = walk;
+    Ok(Discovery { files, roots, problems, passed_over, left_out: Vec::new() })
 }
 
 struct Walk<'a> {

@@ -1,4 +1,5 @@
-//! Which files of a watched folder are ready to be read: those that are new or changed and have stopped growing. Walks say what
+//! Which files of a watched folder, and which objects of a bucket, are ready to be read: those that are new or changed and have
+//! stopped growing. Walks say what
 //! is there, the caller's clock says when; nothing is read here but the file's size and times, and nothing is believed of what
 //! the system tells about a folder: that only says that a walk is due ([`Hints`]).
 
@@ -15,22 +16,30 @@ use tokio::time::Instant;
 use super::discover::{Discovery, SourceFile};
 use super::prune::is_below;
 use crate::error::{Error, Result};
+use crate::types::ContentHash;
 
 /// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp {
-    inode: u64,
-    bytes: u64,
-    /// Seconds and nanoseconds.
-    modified: (i64, i64),
-    changed: (i64, i64),
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stamp {
+    File {
+        inode: u64,
+        bytes: u64,
+        /// Seconds and nanoseconds.
+        modified: (i64, i64),
+        changed: (i64, i64),
+    },
+    /// The version that the bucket tells. An object is listed when it is whole: it never grows.
+    Object(ContentHash),
 }
 
 impl Stamp {
     /// The file's state now; None where it can't be looked at. Blocks.
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok()?;
-        Some(Self {
+    fn of(file: &SourceFile) -> Option<Self> {
+        if let Some(version) = &file.version {
+            return Some(Self::Object(version.clone()));
+        }
+        let metadata = file.real.metadata().ok()?;
+        Some(Self::File {
             inode: metadata.ino(),
             bytes: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -76,7 +85,7 @@ impl Tracker {
 
     /// Compares a walk with those before it. Only what lay below a folder that was walked now can be gone. Blocks.
     pub fn look(&mut self, discovery: &Discovery, now: Instant) -> Look {
-        let stamped = discovery.files.iter().filter_map(|file| Some((file, Stamp::of(&file.real)?)));
+        let stamped = discovery.files.iter().filter_map(|file| Some((file, Stamp::of(file)?)));
         let stamped: Vec<(&SourceFile, Stamp)> = stamped.collect();
         self.compare(&stamped, &discovery.roots.iter().map(|root| root.uri.as_str()).collect::<Vec<_>>(), now)
     }
@@ -84,7 +93,7 @@ impl Tracker {
     fn compare(&mut self, files: &[(&SourceFile, Stamp)], roots: &[&str], now: Instant) -> Look {
         let mut look = Look::default();
         for (file, stamp) in files {
-            let new = || Seen { uri: file.source.uri.clone(), stamp: *stamp, since: now, taken: false };
+            let new = || Seen { uri: file.source.uri.clone(), stamp: stamp.clone(), since: now, taken: false };
             let seen = self.files.entry(file.path.clone()).or_insert_with(new);
             if seen.stamp != *stamp {
                 *seen = new();
@@ -92,7 +101,10 @@ impl Tracker {
             if seen.taken {
                 continue;
             }
-            let settled = seen.since + self.settle;
+            let settled = match stamp {
+                Stamp::File { .. } => seen.since + self.settle,
+                Stamp::Object(_) => now,
+            };
             if settled <= now {
                 look.ready.push((*file).clone());
             } else {
@@ -170,6 +182,7 @@ impl Hints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::WalkedRoot;
     use crate::types::SourceRef;
 
     const SETTLE: Duration = Duration::from_secs(2);
@@ -181,7 +194,7 @@ mod tests {
     }
 
     fn stamp(bytes: u64) -> Stamp {
-        Stamp { inode: 1, bytes, modified: (0, 0), changed: (0, 0) }
+        Stamp::File { inode: 1, bytes, modified: (0, 0), changed: (0, 0) }
     }
 
     struct Folder {
@@ -199,7 +212,7 @@ mod tests {
             self.now += Duration::from_secs(seconds);
             let files: Vec<(SourceFile, Stamp)> =
                 files.iter().map(|(path, bytes)| (file(path), stamp(*bytes))).collect();
-            let found: Vec<(&SourceFile, Stamp)> = files.iter().map(|(file, stamp)| (file, *stamp)).collect();
+            let found: Vec<(&SourceFile, Stamp)> = files.iter().map(|(file, stamp)| (file, stamp.clone())).collect();
             let look = self.tracker.compare(&found, &["/docs"], self.now);
             self.tracker.taken(&look.ready);
             let ready = look.ready.into_iter().map(|file| file.source.name).collect();
@@ -226,6 +239,21 @@ mod tests {
         let (found, at) = (file("/docs/a.pdf"), folder.now + SETTLE);
         let again = |folder: &mut Folder| folder.tracker.compare(&[(&found, stamp(1))], &["/docs"], at).ready.len();
         assert_eq!((again(&mut folder), again(&mut folder)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn an_object_is_taken_at_once_and_again_as_another_version() {
+        let mut tracker = Tracker::new(SETTLE);
+        let mut looks = |content: &str| {
+            let mut object = file("s3://inbox/a.pdf");
+            object.version = Some(ContentHash::of(content.as_bytes()));
+            let root = WalkedRoot { uri: "s3://inbox".into(), device: 0, files: 1, problems: 0 };
+            let discovery = Discovery { files: vec![object], roots: vec![root], ..Discovery::default() };
+            let look = tracker.look(&discovery, Instant::now());
+            tracker.taken(&look.ready);
+            (look.ready.len(), look.look_again)
+        };
+        assert_eq!((looks("1"), looks("1"), looks("2")), ((1, None), (0, None), (1, None)));
     }
 
     #[tokio::test]

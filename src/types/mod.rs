@@ -31,7 +31,7 @@ pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint, StoredPage};
 pub use question::QuestionEmbedding;
-pub use render::{RenderLimits, RenderSettings};
+pub use render::{OwnLimits, RenderLimits, RenderSettings};
 pub use schema::{
     BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
     Quantization, Schema, TurboBits, VectorKind, VectorSpec,

@@ -22,8 +22,7 @@ impl Default for RenderSettings {
     }
 }
 
-/// What a document may cost. Shapes no pixel, so it is no part of a collection's definition: it belongs to the pool of
-/// workers.
+/// What a document may cost. Shapes no pixel, so it is no part of a recipe: it may change from run to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RenderLimits {
@@ -51,6 +50,43 @@ impl Default for RenderLimits {
             max_document_bytes: 1 << 30,
             office_timeout_s: 120,
         }
+    }
+}
+
+/// Limits that a pipeline sets itself. They go with the definition of its collection; for the rest, those of the service hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OwnLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_pages: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_timeout_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_memory_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker_pages: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_document_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub office_timeout_s: Option<u64>,
+}
+
+impl OwnLimits {
+    /// What holds where `base` holds for all else.
+    pub fn over(&self, base: &RenderLimits) -> RenderLimits {
+        RenderLimits {
+            max_pages: self.max_pages.unwrap_or(base.max_pages),
+            page_timeout_s: self.page_timeout_s.unwrap_or(base.page_timeout_s),
+            worker_memory_bytes: self.worker_memory_bytes.unwrap_or(base.worker_memory_bytes),
+            worker_pages: self.worker_pages.unwrap_or(base.worker_pages),
+            max_document_bytes: self.max_document_bytes.unwrap_or(base.max_document_bytes),
+            office_timeout_s: self.office_timeout_s.unwrap_or(base.office_timeout_s),
+        }
+    }
+
+    /// Whether none is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -86,6 +122,15 @@ mod tests {
             "worker_memory_bytes":2147483648,"worker_pages":500,"max_document_bytes":1073741824}"#;
         let settings: RenderSettings = serde_json::from_str(stored).unwrap();
         assert_eq!(settings, RenderSettings { dpi: 200.0, max_page_pixels: 5_000_000 });
+    }
+
+    #[test]
+    fn own_limits_stand_over_those_of_the_service() {
+        let own = OwnLimits { max_pages: Some(3), ..OwnLimits::default() };
+        let base = RenderLimits { max_pages: 9, worker_pages: 8, ..RenderLimits::default() };
+        assert_eq!(own.over(&base), RenderLimits { max_pages: 3, ..base });
+        assert_eq!(serde_json::to_string(&own).unwrap(), r#"{"max_pages":3}"#);
+        assert!(OwnLimits::default().is_empty() && !own.is_empty());
     }
 
     #[test]

@@ -163,3 +163,23 @@ fn a_worker_ends_with_its_pool_even_in_the_middle_of_a_page_that_hangs() {
     drop(ours);
     assert!(worker.wait().unwrap().success());
 }
+
+/// Documents under limits of their own share the workers, and each meets its own.
+#[tokio::test]
+async fn one_pool_draws_under_several_limits() {
+    let bench = Bench::with(RenderLimits::default(), 1, &[]);
+    let strict = bench.renderer.within(RenderLimits { max_pages: 2, ..RenderLimits::default() }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("three.pdf");
+    std::fs::write(&path, numbered(3)).unwrap();
+    for _ in 0..2 {
+        let open = bench.renderer.open(&path, "three.pdf", &bench.settings).await.unwrap();
+        let error = strict.open(&path, "three.pdf", &bench.settings).await.unwrap_err();
+        assert_eq!(error.limit().map(|limit| (limit.name.as_str(), limit.value)), Some(("max_pages", 2)), "{error}");
+        // What was opened under the wider limit is drawn under it, whoever draws.
+        bench.renderer.page(&open, 3).await.unwrap();
+        strict.page(&open, 1).await.unwrap();
+    }
+    assert!(bench.renderer.within(RenderLimits { max_pages: 0, ..RenderLimits::default() }).is_err());
+    bench.renderer.shutdown().await;
+}

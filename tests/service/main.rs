@@ -5,7 +5,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../src/buckets/testing.rs"]
+mod s3;
 
+mod buckets;
 mod commands;
 mod daemon;
 mod kills;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::common::{Quire, demo};
+use crate::common::{Quire, blank_pdf, demo};
 use crate::daemon::{Daemon, until, until_indexed};
 
 /// A service that watches the documents' folder.
@@ -112,6 +112,27 @@ fn a_hangup_reads_pipelines_anew_and_wrong_ones_change_nothing() {
     fs::write(&pipeline, good.replace("[docs]", "[docs, more]")).unwrap();
     daemon.signal(libc::SIGHUP);
     until_indexed(quire, &["invoice.pdf", "site-notice.png"]);
+    daemon.terminate();
+}
+
+#[test]
+fn limits_of_a_pipeline_hold_in_the_service() {
+    let watched = Watched::new("render: {max_pages: 1}\n");
+    let (quire, docs) = (&watched.quire, watched.quire.docs());
+    fs::write(docs.join("one.pdf"), blank_pdf(1, 200, 100)).unwrap();
+    fs::write(docs.join("two.pdf"), blank_pdf(2, 200, 100)).unwrap();
+    let daemon = watched.start();
+    let reason = until("the rejection", || {
+        let document = quire.documents().into_iter().find(|it| crate::common::source_name(it) == "two.pdf")?;
+        (document["state"] == "rejected").then(|| document["reason"].as_str().unwrap().to_owned())
+    });
+    assert!(reason.contains("more than the 1 allowed (max_pages)"), "{reason}");
+    // A wider limit is another try, also for a command that names no pipeline.
+    let pipeline = watched.config.with_file_name("watched.yaml");
+    let wider = fs::read_to_string(&pipeline).unwrap().replace("max_pages: 1", "max_pages: 2");
+    fs::write(&pipeline, wider).unwrap();
+    daemon.signal(libc::SIGHUP);
+    until_indexed(quire, &["one.pdf", "two.pdf"]);
     daemon.terminate();
 }
 

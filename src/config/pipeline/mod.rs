@@ -21,7 +21,9 @@ use super::service::Config;
 use super::tree::{self, Node};
 use super::values::{check_name, resolve, resolve_model, unreadable};
 use crate::error::{Error, Result};
-use crate::types::{DeriveSettings, MAX_DENSE_DIM, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec};
+use crate::types::{
+    DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec,
+};
 
 /// A validated pipeline.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +37,8 @@ pub struct Pipeline {
     pub render: RenderSettings,
     /// What a document may cost: the other keys of `render`.
     pub limits: RenderLimits,
+    /// Those among them that the pipeline sets itself.
+    pub own_limits: OwnLimits,
     /// Page model: its folder's name, or a path.
     pub model: String,
     pub derive: DeriveSettings,
@@ -57,7 +61,7 @@ pub struct Source {
     pub follow_symlinks: bool,
     /// Remove documents whose file is gone.
     pub prune: bool,
-    /// The service keeps the folders in step.
+    /// The service keeps folders and buckets in step.
     pub watch: bool,
 }
 
@@ -79,6 +83,7 @@ impl Pipeline {
             tags: BTreeMap::new(),
             render: config.render.clone(),
             limits: config.limits.clone(),
+            own_limits: OwnLimits::default(),
             model: config.model.clone(),
             plans: plans::shipped(&storage),
             derive,
@@ -153,6 +158,7 @@ impl Pipeline {
         }
         self.render = wire.render.settings_over(&self.render);
         self.limits = wire.render.limits_over(&self.limits);
+        self.own_limits = wire.render.own_limits();
         if let Some(model) = &wire.model {
             self.model = resolve_model(model, folder, environment);
         }

@@ -58,7 +58,7 @@ pub(super) struct SourceWire {
     /// Remove documents whose file is gone.
     #[serde(default)]
     pub prune: bool,
-    /// Let `quire serve` keep the folders in step: what is new, changed, moved or gone.
+    /// Let `quire serve` keep folders and buckets in step: what is new, changed, moved or gone.
     #[serde(default)]
     pub watch: bool,
 }

@@ -2,7 +2,6 @@
 //! of the known inputs it has, and the name and precision of its output, are asked of the graph itself.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -12,6 +11,7 @@ use ort::value::{DynValue, Outlet, TensorElementType, TensorRef};
 use super::manifest::{OutputRef, PageSpec};
 use crate::embed::options::EmbedOptions;
 use crate::embed::session::{self, Expected, Threads};
+use crate::embed::shared::Shared;
 use crate::error::{Error, Result};
 use crate::types::Device;
 
@@ -20,10 +20,10 @@ const ATTENTION_MASK: &str = "attention_mask";
 const TOKEN_TYPE_IDS: &str = "token_type_ids";
 const PIXEL_VALUES: &str = "pixel_values";
 
-/// An open graph; it may be shared between threads, which then take turns.
+/// An open graph; it may be shared between threads, which then take turns in the order in which they came.
 pub(super) struct Graph {
     path: PathBuf,
-    session: Mutex<Session>,
+    session: Shared<Session>,
     pub device: Device,
     pub token_inputs: TokenInputs,
     pub has_pixels: bool,
@@ -88,7 +88,7 @@ impl Graph {
         session::check(path, &session, &inputs, &[])?;
         let (output, half) = find_output(path, session.outputs(), output, dim)?;
         let path = path.to_path_buf();
-        let session = Mutex::new(session);
+        let session = Shared::new(session);
         Ok(Self { path, session, device, token_inputs, has_pixels, output, half, dim, image })
     }
 
@@ -122,7 +122,7 @@ impl Graph {
             let shape = [given.batch, channels, height, width];
             inputs.push((PIXEL_VALUES, TensorRef::from_array_view((shape, given.pixels)).map_err(failed)?.into()));
         }
-        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut session = self.session.take();
         let mut outputs = session.run(inputs).map_err(failed)?;
         let value = outputs.remove(&self.output).ok_or_else(|| {
             Error::configuration(format!("graph {} gave no output '{}'", self.path.display(), self.output))

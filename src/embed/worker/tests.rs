@@ -3,6 +3,7 @@
 use std::sync::mpsc as blocking;
 use std::sync::{Barrier, Mutex as BlockingMutex};
 
+use super::super::shared::Shared;
 use super::*;
 use crate::error::Kind;
 
@@ -205,4 +206,77 @@ async fn shutdown_finishes_what_was_accepted_and_refuses_the_rest() {
         assert!(worker.submit(1).await.unwrap_err().is_transient());
         worker.shutdown().await;
     }
+}
+
+/// One of two models that share a session, which it holds until it may go on.
+struct Sharing {
+    session: Arc<Shared<Vec<u32>>>,
+    /// Told when it stands in line for the session.
+    in_line: blocking::Sender<u32>,
+    /// None: it does not wait.
+    permits: Option<BlockingMutex<blocking::Receiver<()>>>,
+}
+
+impl Model for Sharing {
+    type Input = u32;
+    type Batch = Vec<u32>;
+    type Computed = ();
+    type Output = u32;
+
+    fn join(&self, batch: &mut Vec<u32>, input: u32) {
+        batch.push(input);
+    }
+
+    /// What computes is written down while the session is held.
+    fn compute(&self, batch: &Vec<u32>) -> Result<()> {
+        let mut turn = pin!(self.session.turn());
+        let at_once = block_on(async { futures::poll!(turn.as_mut()) });
+        self.in_line.send(batch[0]).unwrap();
+        let mut session = match at_once {
+            std::task::Poll::Ready(session) => session,
+            std::task::Poll::Pending => block_on(turn),
+        };
+        session.extend(batch);
+        if let Some(permits) = &self.permits {
+            let _ = permits.lock().unwrap().recv();
+        }
+        Ok(())
+    }
+
+    fn finish(&self, batch: &Vec<u32>, (): ()) -> Result<Vec<u32>> {
+        Ok(batch.clone())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_waits_for_one_batch_however_many_pages_wait() {
+    const QUESTION: u32 = 100;
+    let session = Arc::new(Shared::new(Vec::new()));
+    let (in_line, standing) = blocking::channel();
+    let (permit, permits) = blocking::channel();
+    let sharing = |permits| Sharing { session: session.clone(), in_line: in_line.clone(), permits };
+    let pages = Worker::start("pages", 2, vec![sharing(Some(BlockingMutex::new(permits)))]).unwrap();
+    let questions = Worker::start("questions", 1, vec![sharing(None)]).unwrap();
+    let (pages, questions) = (Arc::new(pages), Arc::new(questions));
+    let submit = |worker: &Arc<Worker<Sharing>>, input| {
+        let worker = worker.clone();
+        tokio::spawn(async move { worker.submit(input).await })
+    };
+    // The first page computes; seven more wait, as many as channel and batch hold, and longer than them.
+    let first = submit(&pages, 0);
+    assert_eq!(standing.recv().unwrap(), 0);
+    let others: Vec<_> = (1..8).map(|page| submit(&pages, page)).collect();
+    let question = submit(&questions, QUESTION);
+    assert_eq!(
+        standing.recv().unwrap(),
+        QUESTION,
+        "no page stands before it: those that wait, wait for their own turn"
+    );
+    drop(permit);
+    assert_eq!(question.await.unwrap().unwrap(), QUESTION);
+    for page in std::iter::once(first).chain(others) {
+        page.await.unwrap().unwrap();
+    }
+    let order = session.turn().await.clone();
+    assert_eq!((&order[..2], order.len()), (&[0, QUESTION][..], 9), "{order:?}");
 }

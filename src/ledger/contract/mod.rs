@@ -134,6 +134,7 @@ macro_rules! contract_tests {
             an_answer_is_kept_for_a_day,
 
             a_story_tells_everything_in_order, a_long_story_keeps_its_end, a_story_ends_with_its_document,
+            an_old_story_is_forgotten_and_nothing_else,
             progress_is_that_of_the_attempt, what_ended_is_retried, what_waits_is_due_at_once, what_is_cancelled_stays_so,
             documents_are_seen_by_their_groups, lists_are_narrowed_by_text_and_tags, an_owner_and_a_queue_are_told,
             bytes_of_an_upload_are_garbage_with_it

@@ -41,6 +41,42 @@ pub(crate) async fn a_story_tells_everything_in_order(backend: &dyn Backend) {
     assert_eq!(chapters(&*ledger, &v1).await.last(), Some(&Chapter::Rejected));
 }
 
+pub(crate) async fn an_old_story_is_forgotten_and_nothing_else(backend: &dyn Backend) {
+    let Some((ledger, clock)) = open(backend).await else { return };
+    let age = Duration::from_secs(3_600);
+    let (stands, dead, owed) = (submission("a", 1), submission("b", 1), submission("c", 1));
+    let generation = index(&*ledger, &stands).await;
+    let job = submit_and_claim(&*ledger, &dead).await;
+    ledger.fail(&job, "a broken sector", 1, RETRY).await.unwrap();
+    // Of this one work is owed, and part of its story is as old; an earlier job of it has ended.
+    index(&*ledger, &owed).await;
+    let newer = submission("c", 2);
+    let job = submit_and_claim(&*ledger, &newer).await;
+    ledger.fail(&job, "bad luck", 9, age).await.unwrap();
+    let tenant = &stands.tenant;
+    clock.advance(age - Duration::from_secs(1));
+    assert_eq!(ledger.forget(age, 100).await.unwrap(), 0, "it is too early");
+    clock.advance(Duration::from_secs(1));
+    let before = [record(&*ledger, &stands).await, record(&*ledger, &dead).await, record(&*ledger, &newer).await];
+    assert_eq!(ledger.forget(age, 2).await.unwrap(), 2, "no more at once");
+    assert_eq!(chapters(&*ledger, &stands).await, [Chapter::Indexed], "the oldest go first");
+    while ledger.forget(age, 2).await.unwrap() > 0 {}
+    for of in [&stands, &dead] {
+        assert!(chapters(&*ledger, of).await.is_empty());
+    }
+    assert_eq!(chapters(&*ledger, &newer).await, [Chapter::Submitted, Chapter::Claimed, Chapter::Failed]);
+    assert_eq!(
+        before,
+        [record(&*ledger, &stands).await, record(&*ledger, &dead).await, record(&*ledger, &newer).await]
+    );
+    assert_eq!((before[1].state, before[1].reason.as_deref()), (State::Dead, Some("a broken sector")));
+    assert_eq!(seen(&*ledger, &stands).await, Some(generation));
+    // What is done from now on has a story again.
+    assert_eq!(ledger.retry(tenant, dead.document).await.unwrap(), Some(Retried::Queued));
+    assert_eq!(chapters(&*ledger, &dead).await, [Chapter::Retried, Chapter::Submitted]);
+    assert_eq!(ledger.forget(age, 100).await.unwrap(), 0);
+}
+
 async fn reject_again(ledger: &dyn Ledger, of: &Submission) {
     let job = submit_and_claim(ledger, &Submission { force: true, ..of.clone() }).await;
     assert!(reject(ledger, &job, "encrypted").await);

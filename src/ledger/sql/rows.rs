@@ -223,6 +223,11 @@ pub fn jobs_of_queue(row: &impl Columns) -> Result<(u64, u64, Option<i64>)> {
     Ok((jobs, held, row.optional_integer("due_at_ms")?))
 }
 
+/// How many events may be forgotten, and the last of them.
+pub fn to_forget(row: &impl Columns) -> Result<(u64, i64)> {
+    Ok((u64::try_from(row.integer("events")?).unwrap_or_default(), row.integer("last")?))
+}
+
 pub fn event(row: &impl Columns) -> Result<StoryEvent> {
     let name = row.text("what")?;
     let what = Chapter::ALL.into_iter().find(|chapter| chapter.as_str() == name);

@@ -360,6 +360,26 @@ pub const TRIM_HISTORY: &str = "
 pub const STORY: &str = "
     SELECT h.at_ms, h.what, h.detail FROM history h JOIN documents d ON d.document_id = h.document_id
     WHERE d.tenant = $1 AND h.document_id = $2 ORDER BY h.id";
+/// Whether the event `h` belongs to something that ended at `$1` or before: the end, and all that led to it.
+macro_rules! ended {
+    () => {
+        "h.at_ms <= $1 AND EXISTS (
+            SELECT 1 FROM history e
+            WHERE e.document_id = h.document_id AND e.id >= h.id AND e.at_ms <= $1
+                AND e.what IN ('indexed', 'retagged', 'rejected', 'dead', 'cancelled', 'deleted'))"
+    };
+}
+/// How many events may be forgotten, of the `$2` oldest, and the last of them (0: there is none).
+pub const TO_FORGET: &str = concat!(
+    "
+    SELECT COUNT(*) AS events, COALESCE(MAX(o.id), 0) AS last
+    FROM (SELECT h.id FROM history h WHERE ",
+    ended!(),
+    " ORDER BY h.id LIMIT $2) o"
+);
+/// Forgets them, up to the event `$2`.
+pub const FORGET_EVENTS: &str =
+    concat!("DELETE FROM history WHERE id IN (SELECT h.id FROM history h WHERE h.id <= $2 AND ", ended!(), ")");
 pub const NOTE_ABANDONED: &str = "
     INSERT INTO history (document_id, at_ms, what, detail)
     SELECT j.document_id, $1, 'interrupted', j.worker FROM jobs j WHERE j.lease_until_ms IS NOT NULL";

@@ -1,4 +1,6 @@
-//! What happened to documents, how far they are; retry and cancel.
+//! What happened to documents, how far they are; retry and cancel; what is forgotten of it.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -35,6 +37,21 @@ impl<D: Database> Stories for SqlLedger<D> {
 
     async fn cancel(&self, tenant: &Tenant, document: DocumentId) -> Result<Option<bool>> {
         self.begin().await?.cancel(tenant, document).await
+    }
+
+    /// What goes is looked for outside the transaction, so that nobody who writes waits for it.
+    async fn forget(&self, age: Duration, most: usize) -> Result<u64> {
+        let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        let until_ms = self.database.now_ms().await?.saturating_sub(age_ms);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let oldest = Statement::new(sql::TO_FORGET).with(until_ms).with(most);
+        let Some((found, last)) = self.read_one(oldest, rows::to_forget).await? else { return Ok(0) };
+        if found > 0 {
+            let mut writing = self.begin().await?;
+            writing.run(Statement::new(sql::FORGET_EVENTS).with(until_ms).with(last)).await?;
+            writing.commit().await?;
+        }
+        Ok(found)
     }
 }
 
