@@ -262,6 +262,7 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
     let client = Client::of(&server);
     let kills: u32 = std::env::var(KILLS).map_or(5, |text| text.parse().unwrap());
     client.ingest();
+    let stderr = server.folder.path().join("ingest");
     // Moments spread over a whole run, never the same twice (golden ratio).
     let (mut fraction, mut killed, mut rounds) = (0.0_f64, 0, 0);
     while killed < kills {
@@ -272,7 +273,7 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
         let mut run = client
             .command(&arguments.each_ref().map(String::as_str))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).unwrap())
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_secs(6).mul_f64(fraction));
@@ -282,7 +283,8 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
             server.restart();
         }
         let status = run.wait().unwrap();
-        assert!(status.success(), "the ingest did not wait for the server: {status}");
+        let said = std::fs::read_to_string(&stderr).unwrap();
+        assert!(status.success(), "round {rounds}: the ingest did not wait for the server: {status}: {said}");
     }
     client.check();
 }
