@@ -21,6 +21,11 @@ const KILLS: &str = "QUIRE_TEST_QDRANT_KILLS";
 /// Longest wait for a server to listen.
 const START: Duration = Duration::from_secs(120);
 
+/// A disk on which there is room for a server with the documents, and not much more.
+const DISK_MB: u32 = 400;
+/// Longest wait for an ingest to notice that the disk is full.
+const NOTICE: Duration = Duration::from_secs(300);
+
 /// Documents and their pages.
 const DOCUMENTS: [(&str, u64); 5] = [
     ("annual-report-2025.pdf", 13),
@@ -34,6 +39,7 @@ const DOCUMENTS: [(&str, u64); 5] = [
 struct Server {
     program: PathBuf,
     folder: tempfile::TempDir,
+    storage: PathBuf,
     grpc: u16,
     http: u16,
     process: Option<Child>,
@@ -47,10 +53,24 @@ impl Server {
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
+        let storage = folder.path().join("storage");
+        Some(Self::start_with(program.into(), folder, storage))
+    }
+
+    fn start_with(program: PathBuf, folder: tempfile::TempDir, storage: PathBuf) -> Self {
         let (grpc, http) = (free_port(), free_port());
-        let mut server = Self { program: program.into(), folder, grpc, http, process: None };
+        let mut server = Self { program, folder, storage, grpc, http, process: None };
         server.restart();
-        Some(server)
+        server
+    }
+
+    /// One that keeps its collections on this disk; None, said aloud, if no program was named.
+    fn start_on(disk: &Disk) -> Option<Self> {
+        let Some(program) = std::env::var_os(PROGRAM) else {
+            eprintln!("skipped: {PROGRAM} names no Qdrant server program");
+            return None;
+        };
+        Some(Self::start_with(program.into(), tempfile::tempdir().unwrap(), disk.0.path().join("storage")))
     }
 
     fn restart(&mut self) {
@@ -60,7 +80,7 @@ impl Server {
             .env("QDRANT__SERVICE__GRPC_PORT", self.grpc.to_string())
             .env("QDRANT__SERVICE__HTTP_PORT", self.http.to_string())
             .env("QDRANT__SERVICE__HOST", "127.0.0.1")
-            .env("QDRANT__STORAGE__STORAGE_PATH", self.folder.path().join("storage"))
+            .env("QDRANT__STORAGE__STORAGE_PATH", &self.storage)
             .env("QDRANT__STORAGE__SNAPSHOTS_PATH", self.folder.path().join("snapshots"))
             .env("QDRANT__TELEMETRY_DISABLED", "true")
             .current_dir(self.folder.path())
@@ -94,6 +114,44 @@ impl Drop for Server {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+}
+
+/// A small disk of its own.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    /// None, said aloud, where this user may mount none.
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={DISK_MB}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        if mounted.is_ok_and(|output| output.status.success()) {
+            return Some(Self(folder));
+        }
+        eprintln!("skipped: this user may not mount a small disk");
+        None
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.0.path().join("ballast")
+    }
+
+    /// To the last byte.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.ballast()).unwrap();
+        let megabyte = vec![0; 1 << 20];
+        while std::io::Write::write_all(&mut file, &megabyte).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
     }
 }
 
@@ -204,6 +262,7 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
     let client = Client::of(&server);
     let kills: u32 = std::env::var(KILLS).map_or(5, |text| text.parse().unwrap());
     client.ingest();
+    let stderr = server.folder.path().join("ingest");
     // Moments spread over a whole run, never the same twice (golden ratio).
     let (mut fraction, mut killed, mut rounds) = (0.0_f64, 0, 0);
     while killed < kills {
@@ -214,7 +273,7 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
         let mut run = client
             .command(&arguments.each_ref().map(String::as_str))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(&stderr).unwrap())
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_secs(6).mul_f64(fraction));
@@ -224,7 +283,8 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
             server.restart();
         }
         let status = run.wait().unwrap();
-        assert!(status.success(), "the ingest did not wait for the server: {status}");
+        let said = std::fs::read_to_string(&stderr).unwrap();
+        assert!(status.success(), "round {rounds}: the ingest did not wait for the server: {status}: {said}");
     }
     client.check();
 }
@@ -247,5 +307,36 @@ fn a_server_that_is_away_is_waited_for() {
     server.restart();
     assert!(run.wait().unwrap().success());
     assert!(interrupted, "the run ended before the server was away");
+    client.check();
+}
+
+#[test]
+fn a_server_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
+    let Some(disk) = Disk::mount() else { return };
+    let Some(server) = Server::start_on(&disk) else { return };
+    let client = Client::of(&server);
+    client.ingest();
+    let stderr = server.folder.path().join("ingest");
+    let mut run = client
+        .command(&["ingest", client.0.docs().to_str().unwrap(), "--force"])
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    disk.fill();
+    let started = Instant::now();
+    // The reason is said, and the run goes on waiting.
+    while !std::fs::read_to_string(&stderr).unwrap().contains("its disk is full") {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended: {}", std::fs::read_to_string(&stderr).unwrap());
+        assert!(started.elapsed() < NOTICE, "nothing was said of the full disk");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What was there before is answered meanwhile.
+    let found = client.json(&["search", "invoice 2025-0417", "--limit", "3"]);
+    assert!(!found["hits"].as_array().unwrap().is_empty());
+    assert!(run.try_wait().unwrap().is_none(), "the run gave up");
+    disk.make_room();
+    let status = run.wait().unwrap();
+    assert!(status.success(), "{status}: {}", std::fs::read_to_string(&stderr).unwrap());
     client.check();
 }

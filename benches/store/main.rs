@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use quire::store::{EdgeStore, Filter, QueryNode, QueryVector, Scoring, StoreQuery, VectorStore};
 use quire::types::{
     BinaryEncoding, ContentHash, Datatype, DocumentId, Generation, Grid, HnswSpec, Multivector, NamedVector,
-    PagePayload, PagePoint, PointId, Quantization, RecipeId, Schema, SearchParams, SparseVector, Tenant, TokenLayout,
-    VectorKind, VectorName, VectorSpec,
+    PagePayload, PagePoint, PointId, Quantization, RecipeId, Schema, SearchParams, SparseVector, Tenant, Tiers,
+    TokenLayout, VectorKind, VectorName, VectorSpec,
 };
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -226,8 +226,15 @@ impl Memory {
 fn schema() -> Schema {
     let quantization =
         Some(Quantization::Binary { encoding: BinaryEncoding::OneBit, query_encoding: None, in_memory: true });
-    let spec =
-        |name, kind, datatype| VectorSpec { name, kind, datatype, on_disk: false, hnsw: None, quantization: None };
+    let spec = |name, kind, datatype| VectorSpec {
+        name,
+        kind,
+        datatype,
+        on_disk: false,
+        hnsw: None,
+        quantization: None,
+        memory: Tiers::default(),
+    };
     let multi = VectorKind::Multi { dim: DIM };
     Schema {
         vectors: vec![

@@ -48,6 +48,8 @@ pub struct Server {
     pub shards: Option<u32>,
     pub replication_factor: Option<u32>,
     pub write_consistency_factor: Option<u32>,
+    /// Each tenant's pages in shards of their own, in new collections of a server with cluster mode.
+    pub shard_by_tenant: bool,
 }
 
 impl Server {
@@ -61,6 +63,7 @@ impl Server {
             shards: None,
             replication_factor: None,
             write_consistency_factor: None,
+            shard_by_tenant: false,
         }
     }
 }
@@ -95,6 +98,9 @@ pub(super) struct StoreWire {
     /// Copies that must have a write before it counts, of new collections (the server's own).
     #[schemars(range(min = 1, max = 100))]
     write_consistency_factor: Option<u32>,
+    /// Keep each tenant's pages in shards of their own, `shards` of them, in new collections (no). Needs a server with cluster
+    /// mode.
+    shard_by_tenant: Option<bool>,
 }
 
 impl StoreWire {
@@ -131,7 +137,7 @@ impl StoreWire {
     }
 
     /// The keys that mean nothing without an address, and whether they are given.
-    fn of_server(&self) -> [(&'static str, bool); 6] {
+    fn of_server(&self) -> [(&'static str, bool); 7] {
         [
             ("api_key", self.api_key.is_some()),
             ("prefix", self.prefix.is_some()),
@@ -139,6 +145,7 @@ impl StoreWire {
             ("shards", self.shards.is_some()),
             ("replication_factor", self.replication_factor.is_some()),
             ("write_consistency_factor", self.write_consistency_factor.is_some()),
+            ("shard_by_tenant", self.shard_by_tenant.is_some()),
         ]
     }
 
@@ -151,6 +158,7 @@ impl StoreWire {
             shards: self.shards,
             replication_factor: self.replication_factor,
             write_consistency_factor: self.write_consistency_factor,
+            shard_by_tenant: self.shard_by_tenant.unwrap_or_default(),
             ..Server::at(url.trim_end_matches('/'))
         });
         Store { indexing_threshold_kb: self.indexing_threshold_kb, server }

@@ -12,7 +12,7 @@ use super::tree::{self, Stage};
 use super::{Condition, DateField, Filter, QueryVector, Scoring, StoreQuery};
 use crate::config;
 use crate::error::Result;
-use crate::types::{Datatype, Fusion, Quantization, Schema, SearchParams, VectorKind, VectorSpec};
+use crate::types::{Datatype, Fusion, MemoryTier, Quantization, Schema, SearchParams, VectorKind, VectorSpec};
 
 /// A request to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,7 +39,8 @@ pub fn collection_requests(name: &str, schema: &Schema, store: &config::Store) -
         let name = spec.name.as_str().to_owned();
         match spec.kind {
             VectorKind::SparseIdf => {
-                let index = json!({ "on_disk": true, "datatype": datatype(spec.datatype) });
+                let mut index = json!({ "datatype": datatype(spec.datatype) });
+                place(&mut index, "on_disk", true, spec.memory.index);
                 sparse.insert(name, json!({ "index": index, "modifier": "idf" }));
             }
             VectorKind::Dense { dim } | VectorKind::Multi { dim } => {
@@ -62,6 +63,9 @@ pub fn collection_requests(name: &str, schema: &Schema, store: &config::Store) -
                 body[key] = number.into();
             }
         }
+        if server.shard_by_tenant {
+            body["sharding_method"] = "custom".into();
+        }
     }
     let collection = ConsoleRequest { method: "PUT", path: path.clone(), body };
     let indexes = PAYLOAD_INDEXES.into_iter().map(|(field, index)| ConsoleRequest {
@@ -78,18 +82,37 @@ fn vector(spec: &VectorSpec, dim: usize) -> Value {
         "size": dim,
         "distance": "Dot",
         "datatype": datatype(spec.datatype),
-        "on_disk": spec.on_disk,
         "hnsw_config": {
-            "m": m, "ef_construct": ef_construct, "full_scan_threshold": FULL_SCAN_THRESHOLD_KB, "on_disk": true, "payload_m": m
+            "m": m, "ef_construct": ef_construct, "full_scan_threshold": FULL_SCAN_THRESHOLD_KB, "payload_m": m
         },
     });
+    place(&mut vector, "on_disk", spec.on_disk, spec.memory.vectors);
+    place(&mut vector["hnsw_config"], "on_disk", true, spec.memory.index);
     if matches!(spec.kind, VectorKind::Multi { .. }) {
         vector["multivector_config"] = json!({ "comparator": "max_sim" });
     }
     if let Some(quantization) = spec.quantization {
-        vector["quantization_config"] = self::quantization(quantization);
+        let mut config = self::quantization(quantization);
+        for kind in config.as_object_mut().into_iter().flat_map(|kinds| kinds.values_mut()) {
+            let in_memory = kind["always_ram"] == true;
+            place(kind, "always_ram", in_memory, spec.memory.quantized);
+        }
+        vector["quantization_config"] = config;
     }
     vector
+}
+
+/// Where a part lies: its tier of memory, or the older word that every server understands.
+fn place(part: &mut Value, word: &str, value: bool, tier: Option<MemoryTier>) {
+    match tier {
+        Some(tier) => {
+            part["memory"] = json!(tier);
+            if let Some(part) = part.as_object_mut() {
+                part.remove(word);
+            }
+        }
+        None => part[word] = value.into(),
+    }
 }
 
 fn datatype(datatype: Datatype) -> Value {
@@ -128,6 +151,7 @@ fn quantization(quantization: Quantization) -> Value {
                 Bits::Bits1_5 => "bits1_5",
                 Bits::Bits2 => "bits2",
                 Bits::Bits4 => "bits4",
+                Bits::Bits8 => "bits8",
             };
             json!({ "turbo": { "always_ram": in_memory, "bits": bits } })
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::store::{Condition, Filter, QueryNode, QueryVector, Scoring, StoreQuery};
 use crate::types::{
     ContentHash, Datatype, DocumentId, Generation, Grid, HnswSpec, Multivector, NamedVector, PagePayload, PagePoint,
-    PointId, RecipeId, Schema, SearchParams, SparseVector, Tenant, TokenLayout, VectorKind, VectorName, VectorSpec,
-    length_prefixed,
+    PointId, RecipeId, Schema, SearchParams, SparseVector, Tenant, Tiers, TokenLayout, VectorKind, VectorName,
+    VectorSpec, length_prefixed,
 };
 
 /// Dimension of `patches`. Below 32 the engine multiplies half-precision numbers in half precision.
@@ -54,8 +54,15 @@ impl Noise {
 
 /// `patches` (multivector, float16, on disk), `fde` (dense with a graph), `anchors` and `text` (sparse).
 pub fn schema() -> Schema {
-    let spec =
-        |name, kind, datatype| VectorSpec { name, kind, datatype, on_disk: false, hnsw: None, quantization: None };
+    let spec = |name, kind, datatype| VectorSpec {
+        name,
+        kind,
+        datatype,
+        on_disk: false,
+        hnsw: None,
+        quantization: None,
+        memory: Tiers::default(),
+    };
     let patches = spec(VectorName::Patches, VectorKind::Multi { dim: DIM }, Datatype::Float16);
     let fde = spec(VectorName::Fde, VectorKind::Dense { dim: FDE_DIM }, Datatype::Float32);
     Schema {

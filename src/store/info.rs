@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::types::{Datatype, DocumentId, Generation, NamedVector, Schema, Tenant, VectorName, VectorSpec};
+use crate::types::{DocumentId, Generation, NamedVector, Schema, Tenant, VectorName, VectorSpec};
 
 /// A store, for people.
 #[derive(Debug, Clone, Serialize)]
@@ -72,15 +72,12 @@ pub(super) fn mean_bytes(schema: &Schema, points: &[BTreeMap<VectorName, NamedVe
         return BTreeMap::new();
     }
     let bytes = |spec: &VectorSpec| {
-        let width = match spec.datatype {
-            Datatype::Float16 => 2,
-            Datatype::Float32 => 4,
-        };
+        let bits = spec.datatype.bits();
         let of = |vector: &NamedVector| match vector {
-            NamedVector::Dense(values) => values.len() * width,
-            NamedVector::Multi(rows) => rows.as_slice().len() * width,
+            NamedVector::Dense(values) => values.len() * bits / 8,
+            NamedVector::Multi(rows) => rows.as_slice().len() * bits / 8,
             // An index of four bytes beside each value.
-            NamedVector::Sparse(sparse) => sparse.values.len() * (width + 4),
+            NamedVector::Sparse(sparse) => sparse.values.len() * (bits / 8 + 4),
         };
         let sum: usize = points.iter().filter_map(|vectors| vectors.get(&spec.name)).map(of).sum();
         (spec.name, sum as f64 / points.len() as f64)

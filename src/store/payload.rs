@@ -55,11 +55,7 @@ pub(super) fn check(point: PagePoint, schema: &Schema) -> Result<CheckedPoint> {
             NamedVector::Sparse(sparse) => sparse.values.len(),
         };
         floats += count;
-        let width = match spec.datatype {
-            Datatype::Float16 => 2,
-            Datatype::Float32 => 4,
-        };
-        largest_bytes = largest_bytes.max(count * width);
+        largest_bytes = largest_bytes.max(count * spec.datatype.bits() / 8);
         checked.insert(name, as_stored(spec, vector).context(&page)?);
     }
     let missing = schema.vectors.iter().map(|spec| spec.name).filter(|name| !checked.contains_key(name)).collect();

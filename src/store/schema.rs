@@ -1,7 +1,7 @@
 //! What both backends keep alike of a collection: its payload indexes, and what sets one schema apart from another.
 
 use crate::error::{Error, Result, ResultExt};
-use crate::types::{Quantization, Schema, VectorKind, VectorSpec};
+use crate::types::{Quantization, Schema, Tiers, VectorKind, VectorSpec};
 
 /// Below this size (KB) of the vectors concerned a query scans instead of walking a graph: Qdrant's own default, written
 /// down so that both backends keep to it.
@@ -87,6 +87,15 @@ pub(super) fn check_same(collection: &str, stored: &Schema, wanted: &Schema) -> 
     }
 }
 
+/// The tiers that are stored, of the parts of which any is asked for: a server names tiers that nobody asked for.
+fn asked_for(stored: Tiers, wanted: Tiers) -> Tiers {
+    Tiers {
+        vectors: wanted.vectors.and(stored.vectors),
+        index: wanted.index.and(stored.index),
+        quantized: wanted.quantized.and(stored.quantized),
+    }
+}
+
 /// The first thing in which two schemas differ, in words; None if they are the same. The order of vectors is no
 /// difference.
 fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
@@ -98,6 +107,7 @@ fn difference(stored: &Schema, wanted: &Schema) -> Option<String> {
             ("kind", format!("{:?}", spec.kind), format!("{:?}", other.kind)),
             ("datatype", format!("{:?}", spec.datatype), format!("{:?}", other.datatype)),
             ("on_disk", spec.on_disk.to_string(), other.on_disk.to_string()),
+            ("memory", format!("{:?}", asked_for(spec.memory, other.memory)), format!("{:?}", other.memory)),
             ("hnsw", format!("{:?}", spec.hnsw), format!("{:?}", other.hnsw)),
             ("quantization", format!("{:?}", spec.quantization), format!("{:?}", other.quantization)),
         ];

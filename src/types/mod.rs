@@ -33,7 +33,7 @@ pub use point::{PagePayload, PagePoint, StoredPage};
 pub use question::QuestionEmbedding;
 pub use render::{OwnLimits, RenderLimits, RenderSettings};
 pub use schema::{
-    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, ProductRatio,
-    Quantization, Schema, TurboBits, VectorKind, VectorSpec,
+    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, MAX_DENSE_DIM, MAX_MULTIVECTOR_FLOATS, MemoryTier,
+    ProductRatio, Quantization, Schema, Tiers, TurboBits, VectorKind, VectorSpec,
 };
 pub use vectors::{Multivector, NamedVector, PageEmbedding, SparseVector, VectorName};

@@ -25,6 +25,9 @@ pub struct VectorSpec {
     pub hnsw: Option<HnswSpec>,
     #[serde(default)]
     pub quantization: Option<Quantization>,
+    /// Tiers of memory, where they are asked for by name.
+    #[serde(default, skip_serializing_if = "Tiers::say_nothing")]
+    pub memory: Tiers,
 }
 
 /// Shape and comparison.
@@ -46,6 +49,68 @@ pub enum Datatype {
     #[default]
     Float32,
     Float16,
+    /// About four bits a component, and no copy of full precision: servers from 1.19 on.
+    Turbo4,
+    /// Servers from 1.20 on.
+    Turbo8,
+    /// Servers from 1.20 on.
+    Turbo16,
+}
+
+impl Datatype {
+    /// Of one stored component.
+    pub fn bits(self) -> usize {
+        match self {
+            Self::Float32 => 32,
+            Self::Float16 | Self::Turbo16 => 16,
+            Self::Turbo8 => 8,
+            Self::Turbo4 => 4,
+        }
+    }
+
+    /// As configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Float16 => "float16",
+            Self::Turbo4 => "turbo4",
+            Self::Turbo8 => "turbo8",
+            Self::Turbo16 => "turbo16",
+        }
+    }
+}
+
+/// How much of what lies on disk is held in memory: servers from 1.19 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryTier {
+    /// Read when needed.
+    Cold,
+    /// Read when the server starts; it goes where memory is short.
+    Cached,
+    /// Never evicted.
+    Pinned,
+}
+
+/// Tiers of the parts of a vector; None: as `on_disk` and `in_memory` say, which every server understands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tiers {
+    /// The vectors as they were written. Never pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<MemoryTier>,
+    /// The graph, or the inverted index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<MemoryTier>,
+    /// The compressed copies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantized: Option<MemoryTier>,
+}
+
+impl Tiers {
+    pub fn say_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The parameters of an HNSW graph.
@@ -113,6 +178,8 @@ pub enum TurboBits {
     Bits1_5,
     Bits2,
     Bits4,
+    /// Servers from 1.20 on.
+    Bits8,
 }
 
 /// Qdrant's own limits, which the in-process engine does not check.
@@ -140,6 +207,19 @@ impl Schema {
                     spec.name
                 )));
             }
+            let needless = match spec.memory {
+                Tiers { quantized: Some(_), .. } if spec.quantization.is_none() => Some("quantized"),
+                Tiers { index: Some(_), .. } if spec.hnsw.is_none() && spec.kind != VectorKind::SparseIdf => {
+                    Some("index")
+                }
+                _ => None,
+            };
+            if let Some(part) = needless {
+                return Err(Error::configuration(format!(
+                    "vector '{}' has a tier of memory for '{part}' and no such part: leave out memory.{part}",
+                    spec.name
+                )));
+            }
         }
         Ok(())
     }
@@ -159,8 +239,35 @@ mod tests {
                 on_disk: false,
                 hnsw: None,
                 quantization: None,
+                memory: Tiers::default(),
             }],
         };
         assert!(schema.check().unwrap_err().to_string().contains("70000"));
+    }
+
+    #[test]
+    fn a_tier_of_a_part_that_is_not_there_is_refused() {
+        let spec = VectorSpec {
+            name: VectorName::Fde,
+            kind: VectorKind::Dense { dim: 8 },
+            datatype: Datatype::Float32,
+            on_disk: false,
+            hnsw: None,
+            quantization: None,
+            memory: Tiers { index: Some(MemoryTier::Pinned), ..Tiers::default() },
+        };
+        let with = |spec: VectorSpec| Schema { vectors: vec![spec] }.check();
+        assert!(with(spec.clone()).unwrap_err().to_string().contains("memory.index"));
+        with(VectorSpec { hnsw: Some(HnswSpec { m: 16, ef_construct: 100 }), ..spec.clone() }).unwrap();
+        let memory = Tiers { quantized: Some(MemoryTier::Cached), ..Tiers::default() };
+        assert!(with(VectorSpec { memory, ..spec }).unwrap_err().to_string().contains("memory.quantized"));
+    }
+
+    #[test]
+    fn a_spec_without_tiers_is_written_as_it_always_was() {
+        let old = r#"{"name":"fde","kind":{"type":"dense","dim":8},"datatype":"float32","on_disk":false,"hnsw":null,"quantization":null}"#;
+        let spec: VectorSpec = serde_json::from_str(old).unwrap();
+        assert!(spec.memory.say_nothing());
+        assert_eq!(serde_json::to_string(&spec).unwrap(), old);
     }
 }

@@ -246,8 +246,8 @@ pub fn default_spec(name: VectorName, derive: &DeriveSettings, dim: usize) -> Re
 /// The plans that Quire brings for a collection of these vectors.
 pub fn plans_for(schema: &Schema) -> Vec<Plan> {
     let storage = schema.vectors.iter().map(|spec| {
-        let VectorSpec { name, datatype, on_disk, hnsw, quantization, .. } = spec;
-        (*name, Storage { datatype: *datatype, on_disk: *on_disk, hnsw: *hnsw, quantization: *quantization })
+        let VectorSpec { name, datatype, on_disk, hnsw, quantization, memory, .. } = spec.clone();
+        (name, Storage { datatype, on_disk, hnsw, quantization, memory })
     });
     plans::shipped(&storage.collect())
 }

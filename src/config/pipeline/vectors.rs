@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::wire::{
-    BinaryQueryWire, BinaryWire, BitsWire, HnswWire, QuantizationWire, RatioWire, SparseWire, StorageWire, VectorsWire,
+    BinaryQueryWire, BinaryWire, BitsWire, HnswWire, IndexMemoryWire, MemoryWire, QuantizationWire, RatioWire,
+    SparseWire, StorageWire, VectorsWire,
 };
 use crate::error::{Error, Result};
 use crate::types::{
-    BinaryEncoding, BinaryQueryEncoding, Datatype, DeriveSettings, FdeSettings, HnswSpec, ProductRatio, Quantization,
-    Schema, TextSettings, TurboBits, VectorKind, VectorName, VectorSpec,
+    BinaryEncoding, BinaryQueryEncoding, Datatype, DeriveSettings, FdeSettings, HnswSpec, MemoryTier, ProductRatio,
+    Quantization, Schema, TextSettings, Tiers, TurboBits, VectorKind, VectorName, VectorSpec,
 };
 
 /// How one vector is kept; its dimensions come from the model.
@@ -18,12 +19,14 @@ pub struct Storage {
     pub on_disk: bool,
     pub hnsw: Option<HnswSpec>,
     pub quantization: Option<Quantization>,
+    pub memory: Tiers,
 }
 
 impl Storage {
     /// What holds for a vector about which nothing is written.
     pub fn default_of(name: VectorName) -> Self {
-        let plain = Self { datatype: Datatype::Float16, on_disk: false, hnsw: None, quantization: None };
+        let memory = Tiers::default();
+        let plain = Self { datatype: Datatype::Float16, on_disk: false, hnsw: None, quantization: None, memory };
         match name {
             VectorName::Patches => Self {
                 on_disk: true,
@@ -51,16 +54,20 @@ pub(super) fn default_storage(derive: &DeriveSettings) -> BTreeMap<VectorName, S
 /// The validated form of `vectors`.
 pub(super) fn from_wire(wire: &VectorsWire) -> (DeriveSettings, BTreeMap<VectorName, Storage>) {
     let multi = |name, wire: Option<&StorageWire>| wire.map(|wire| (name, stored(name, wire)));
-    let sparse =
-        |name, on_disk: Option<bool>| on_disk.map(|on_disk| (name, Storage { on_disk, ..Storage::default_of(name) }));
+    let sparse = |name, wire: Option<(bool, IndexMemoryWire)>| {
+        wire.map(|(on_disk, IndexMemoryWire { index })| {
+            let memory = Tiers { index, ..Tiers::default() };
+            (name, Storage { on_disk, memory, ..Storage::default_of(name) })
+        })
+    };
     let storage: BTreeMap<VectorName, Storage> = [
         multi(VectorName::Patches, wire.patches.as_ref().map(|patches| &patches.storage)),
         multi(VectorName::Rows, wire.rows.as_ref().map(|rows| &rows.storage)),
         multi(VectorName::Cols, wire.cols.as_ref().map(|cols| &cols.storage)),
         multi(VectorName::Pooled, wire.pooled.as_ref().map(|pooled| &pooled.storage)),
         multi(VectorName::Fde, wire.fde.as_ref().map(|fde| &fde.storage)),
-        sparse(VectorName::Anchors, wire.anchors.as_ref().map(|SparseWire { on_disk }| *on_disk)),
-        sparse(VectorName::Text, wire.text.as_ref().map(|text| text.on_disk)),
+        sparse(VectorName::Anchors, wire.anchors.as_ref().map(|SparseWire { on_disk, memory }| (*on_disk, *memory))),
+        sparse(VectorName::Text, wire.text.as_ref().map(|text| (text.on_disk, text.memory))),
     ]
     .into_iter()
     .flatten()
@@ -89,9 +96,12 @@ pub(super) fn from_wire(wire: &VectorsWire) -> (DeriveSettings, BTreeMap<VectorN
 
 fn stored(name: VectorName, wire: &StorageWire) -> Storage {
     let base = Storage::default_of(name);
+    let MemoryWire { vectors, index, quantized } = wire.memory;
+    let on_disk = vectors.map(|tier| tier == MemoryTier::Cold).or(wire.on_disk);
     Storage {
         datatype: wire.datatype.unwrap_or(base.datatype),
-        on_disk: wire.on_disk.unwrap_or(base.on_disk),
+        on_disk: on_disk.unwrap_or(base.on_disk),
+        memory: Tiers { vectors, index, quantized },
         hnsw: wire
             .hnsw
             .map_or(base.hnsw, |HnswWire { m, ef_construct }| (m > 0).then_some(HnswSpec { m, ef_construct })),
@@ -132,6 +142,7 @@ fn quantization(wire: QuantizationWire) -> Option<Quantization> {
                 BitsWire::Bits1_5 => TurboBits::Bits1_5,
                 BitsWire::Bits2 => TurboBits::Bits2,
                 BitsWire::Bits4 => TurboBits::Bits4,
+                BitsWire::Bits8 => TurboBits::Bits8,
             },
             in_memory,
         },
@@ -156,13 +167,14 @@ pub(super) fn schema(derive: &DeriveSettings, storage: &BTreeMap<VectorName, Sto
     };
     let vectors = storage
         .iter()
-        .map(|(&name, &Storage { datatype, on_disk, hnsw, quantization })| VectorSpec {
+        .map(|(&name, &Storage { datatype, on_disk, hnsw, quantization, memory })| VectorSpec {
             name,
             kind: kind(name),
             datatype,
             on_disk,
             hnsw,
             quantization,
+            memory,
         })
         .collect();
     let schema = Schema { vectors };

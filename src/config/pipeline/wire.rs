@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::render::RenderWire;
-use crate::types::{Datatype, VectorName};
+use crate::types::{Datatype, MemoryTier, VectorName};
 
 /// A Quire pipeline: which documents, how pages are drawn, which vectors are kept, how pages are found.
 ///
@@ -160,6 +160,8 @@ pub(super) struct FdeWire {
 pub(super) struct SparseWire {
     /// Keep the inverted index on disk.
     pub on_disk: bool,
+    /// A tier of memory, instead: servers from 1.19 on.
+    pub memory: IndexMemoryWire,
 }
 
 /// BM25 of the text layer.
@@ -178,13 +180,17 @@ pub(super) struct TextWire {
     /// Keep the inverted index on disk.
     #[serde(default)]
     pub on_disk: bool,
+    /// A tier of memory, instead: servers from 1.19 on.
+    #[serde(default)]
+    pub memory: IndexMemoryWire,
 }
 
 /// How a vector is kept.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(rename = "Storage")]
 pub(super) struct StorageWire {
-    /// Type of a stored component.
+    /// Type of a stored component. `turbo4` is of servers from 1.19 on, `turbo8` and `turbo16` from 1.20 on; no copy of full
+    /// precision is kept.
     #[schemars(schema_with = "datatype")]
     #[serde(default)]
     pub datatype: Option<Datatype>,
@@ -194,6 +200,36 @@ pub(super) struct StorageWire {
     pub hnsw: Option<HnswWire>,
     /// Compressed copies that a query scores first.
     pub quantization: Option<QuantizationWire>,
+    /// Tiers of memory, instead of `on_disk` and `in_memory`: servers from 1.19 on.
+    #[serde(default)]
+    pub memory: MemoryWire,
+}
+
+/// How much of a vector is held in memory: `cold` (read when needed), `cached` (read at the start, goes where memory is short) or
+/// `pinned` (never goes).
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(rename = "Memory")]
+pub(super) struct MemoryWire {
+    /// The vectors as they were written: a server pins none.
+    #[schemars(schema_with = "tier_of_vectors")]
+    pub vectors: Option<MemoryTier>,
+    /// The graph.
+    #[schemars(schema_with = "tier")]
+    pub index: Option<MemoryTier>,
+    /// The compressed copies.
+    #[schemars(schema_with = "tier")]
+    pub quantized: Option<MemoryTier>,
+}
+
+/// How much of a sparse vector is held in memory.
+#[derive(Debug, Default, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(rename = "IndexMemory")]
+pub(super) struct IndexMemoryWire {
+    /// The inverted index.
+    #[schemars(schema_with = "tier")]
+    pub index: Option<MemoryTier>,
 }
 
 /// Parameters of a graph; `m: 0` builds none.
@@ -245,7 +281,7 @@ pub(super) enum QuantizationWire {
         #[serde(default = "yes")]
         in_memory: bool,
     },
-    /// TurboQuant: one to four bits a component, rotated first.
+    /// TurboQuant: one to eight bits a component, rotated first. A server has it from 1.18 on, eight bits from 1.20 on.
     Turbo {
         #[serde(default)]
         bits: BitsWire,
@@ -298,6 +334,7 @@ pub(super) enum BitsWire {
     Bits2,
     #[default]
     Bits4,
+    Bits8,
 }
 
 /// How pages are found.
@@ -406,7 +443,15 @@ pub(super) struct ParamsWire {
 }
 
 fn datatype(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "enum": ["float32", "float16"] })
+    json_schema!({ "enum": ["float32", "float16", "turbo4", "turbo8", "turbo16"] })
+}
+
+fn tier(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["cold", "cached", "pinned"] })
+}
+
+fn tier_of_vectors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["cold", "cached"] })
 }
 
 fn vector_name(_: &mut SchemaGenerator) -> Schema {

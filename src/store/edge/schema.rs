@@ -24,6 +24,7 @@ use crate::types::{
 /// Configuration, naming the vector, where the engine has no such vector.
 pub(super) fn engine_config(schema: &Schema, tuning: &Tuning) -> Result<EdgeConfig> {
     schema.check()?;
+    check_known(schema)?;
     let mut vectors = HashMap::new();
     let mut sparse_vectors = HashMap::new();
     for spec in &schema.vectors {
@@ -88,8 +89,32 @@ fn sparse_params(spec: &VectorSpec) -> EdgeSparseVectorParams {
 
 fn datatype(datatype: Datatype) -> VectorStorageDatatype {
     match datatype {
-        Datatype::Float32 => VectorStorageDatatype::Float32,
         Datatype::Float16 => VectorStorageDatatype::Float16,
+        // The others were refused before: `check_known`.
+        _ => VectorStorageDatatype::Float32,
+    }
+}
+
+/// # Errors
+/// Configuration, naming the vector, where only a server can do what it asks for.
+fn check_known(schema: &Schema) -> Result<()> {
+    let unknown = |spec: &VectorSpec| match spec {
+        VectorSpec { datatype: Datatype::Turbo4 | Datatype::Turbo8 | Datatype::Turbo16, .. } => {
+            Some(format!("the datatype {}: use float16", spec.datatype.as_str()))
+        }
+        VectorSpec { quantization: Some(Quantization::Turbo { bits: TurboBits::Bits8, .. }), .. } => {
+            Some("TurboQuant of 8 bits: use scalar".to_owned())
+        }
+        VectorSpec { memory, .. } if !memory.say_nothing() => {
+            Some("tiers of memory: use on_disk, and in_memory of the quantization".to_owned())
+        }
+        _ => None,
+    };
+    match schema.vectors.iter().find_map(|spec| Some((spec.name, unknown(spec)?))) {
+        None => Ok(()),
+        Some((name, what)) => Err(Error::configuration(format!(
+            "vector '{name}': the engine in process does not know {what}, or keep the vectors on a Qdrant server (store.url)"
+        ))),
     }
 }
 
@@ -148,6 +173,7 @@ fn turbo(spec: &VectorSpec, bits: TurboBits, in_memory: bool) -> Result<Quantiza
         TurboBits::Bits1_5 => "bits1_5",
         TurboBits::Bits2 => "bits2",
         TurboBits::Bits4 => "bits4",
+        TurboBits::Bits8 => "bits8",
     };
     serde_json::from_value(serde_json::json!({ "turbo": { "always_ram": in_memory, "bits": bits } })).map_err(|error| {
         Error::configuration(format!("vector '{}': this engine takes no turbo quantization of {bits}", spec.name))
@@ -192,6 +218,7 @@ mod tests {
                 on_disk: true,
                 hnsw: None,
                 quantization,
+                memory: crate::types::Tiers::default(),
             }],
         }
     }
@@ -223,6 +250,28 @@ mod tests {
             );
             assert!(same_kind, "{quantization:?} became {stored:?}");
             assert!(stored.always_ram());
+        }
+    }
+
+    #[test]
+    fn what_only_a_server_can_is_refused_with_the_vectors_name() {
+        let known = crate::store::fixtures::schema();
+        check_known(&known).unwrap();
+        let with = |change: &dyn Fn(&mut VectorSpec)| {
+            let mut schema = known.clone();
+            change(&mut schema.vectors[0]);
+            check_known(&schema).unwrap_err().to_string()
+        };
+        let messages = [
+            with(&|spec| spec.datatype = Datatype::Turbo4),
+            with(&|spec| spec.quantization = Some(Quantization::Turbo { bits: TurboBits::Bits8, in_memory: true })),
+            with(&|spec| spec.memory.vectors = Some(crate::types::MemoryTier::Cold)),
+        ];
+        for (message, part) in messages.iter().zip(["turbo4", "8 bits", "tiers"]) {
+            assert!(
+                message.contains("patches") && message.contains("store.url") && message.contains(part),
+                "{message}"
+            );
         }
     }
 }

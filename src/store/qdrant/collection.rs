@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use qdrant_client::qdrant::{
     AliasDescription, CollectionConfig, CollectionInfo, CreateAlias, CreateCollection, CreateFieldIndexCollection,
-    DeleteCollection, OptimizersConfigDiff, UpdateCollection,
+    DeleteCollection, OptimizersConfigDiff, ShardingMethod, UpdateCollection,
 };
 use serde_json::Value as Json;
 
@@ -98,6 +98,8 @@ fn request(
     settings: &config::Server,
     indexing_threshold_kb: Option<usize>,
 ) -> CreateCollection {
+    // A tenant's shards are made with its first page, as many as the settings say.
+    let sharding_method = settings.shard_by_tenant.then(|| ShardingMethod::Custom.into());
     let optimizers = indexing_threshold_kb
         .map(|kb| OptimizersConfigDiff { indexing_threshold: Some(kb as u64), ..OptimizersConfigDiff::default() });
     CreateCollection {
@@ -107,6 +109,7 @@ fn request(
         on_disk_payload: Some(true),
         optimizers_config: optimizers,
         shard_number: settings.shards,
+        sharding_method,
         replication_factor: settings.replication_factor,
         write_consistency_factor: settings.write_consistency_factor,
         timeout: Some(settings.timeout.as_secs()),
@@ -211,6 +214,10 @@ mod tests {
         let plain = config::Server::at("http://localhost:6334");
         let request = self::request("documents--1", &fixtures::schema(), &plain, None);
         assert!(request.shard_number.is_none() && request.optimizers_config.is_none(), "the server's own");
+        assert!(request.sharding_method.is_none());
+        let by_tenant = config::Server { shard_by_tenant: true, ..plain };
+        let request = self::request("documents--1", &fixtures::schema(), &by_tenant, None);
+        assert_eq!(request.sharding_method, Some(ShardingMethod::Custom.into()));
     }
 
     #[test]

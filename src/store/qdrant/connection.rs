@@ -30,6 +30,15 @@ const VECTOR_NAMES: Version = Version { major: 1, minor: 18 };
 /// From here on the lists that a fusion joins may have weights.
 const WEIGHTED_FUSION: Version = Version { major: 1, minor: 17 };
 
+/// From here on there is TurboQuant, and it is not passed over as unknown.
+pub(super) const TURBO_QUANTIZATION: Version = Version { major: 1, minor: 18 };
+/// From here on the parts of a vector have tiers of memory.
+pub(super) const MEMORY_TIERS: Version = Version { major: 1, minor: 19 };
+/// From here on vectors can be stored as `turbo4`.
+pub(super) const TURBO_4: Version = Version { major: 1, minor: 19 };
+/// From here on there are `turbo8`, `turbo16`, and TurboQuant of eight bits.
+pub(super) const TURBO_8: Version = Version { major: 1, minor: 20 };
+
 /// What decides which features a server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version {
@@ -74,7 +83,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(release: String) -> Result<Self> {
+    pub fn new(release: String) -> Result<Self> {
         let version = Version::parse(&release).ok_or_else(|| {
             Error::configuration(format!("store.url leads to something of version '{release}', which is no Qdrant"))
         })?;

@@ -10,6 +10,8 @@ use crate::error::{Blame, Error};
 
 /// Beside `RESOURCE_EXHAUSTED`: the server's disk or memory quota is used up, which no waiting of ours mends.
 const NO_STORAGE: &str = "qdrant-insufficient-storage";
+/// What a server says that has no quota and no room for its log any more.
+const NO_SPACE: &str = "No space left on device";
 /// In what strict mode refuses, behind what was asked and what is allowed.
 const STRICT_MODE: &str = ". Help: ";
 
@@ -36,6 +38,9 @@ fn of_status(server: &str, could_not: &str, status: &Status) -> Error {
         Code::ResourceExhausted if status.metadata().contains_key(NO_STORAGE) => Error::transient(format!(
             "{could_not}: its storage is full ({said}); free some, or raise its quota: work goes on by itself then"
         )),
+        _ if said.contains(NO_SPACE) => {
+            Error::transient(format!("{could_not}: its disk is full ({said}); make room: work goes on by itself then"))
+        }
         Code::Unauthenticated | Code::PermissionDenied => Error::configuration(format!(
             "the Qdrant server at {server} refuses the key ({said}): set store.api_key, in a file as ${{QDRANT_API_KEY}}, or \
              the variable QUIRE__STORE__API_KEY"
@@ -108,6 +113,14 @@ mod tests {
     fn a_full_node_is_told_from_a_rate_limit() {
         let error = of(Code::ResourceExhausted, "disk usage 96%", &[(NO_STORAGE, "true")]);
         assert!(error.is_transient() && error.to_string().contains("storage is full (disk usage 96%)"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_told_without_a_quota_too() {
+        let said = "Service internal error: No space left on device: WAL buffer size exceeds available disk space";
+        let error = of(Code::Internal, said, &[]);
+        assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
+        assert!(error.to_string().contains("its disk is full") && error.to_string().contains("WAL buffer"), "{error}");
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl ForeignCollection {
         let sparse = info.config.as_ref().and_then(|config| config.params.as_ref());
         let sparse = sparse.and_then(|params| params.sparse_vectors_config.as_ref());
         let vectors = dense.keys().chain(sparse.iter().flat_map(|sparse| sparse.map.keys())).cloned().collect();
-        let points = read::count(&self.connection, &self.name, None).await?;
+        let points = read::count(&self.connection, &self.name, None, None).await?;
         let dim = usize::try_from(params.size).map_err(|error| Error::bug("a size out of range").with_source(error))?;
         Ok(ForeignSource { field: name.clone(), dim, is_cosine, points, vectors })
     }
@@ -303,7 +303,8 @@ impl ForeignCollection {
         if points.is_empty() {
             return Ok(());
         }
-        write::update_vectors(&self.connection, &self.name, points).await
+        let whole = write::Target { connection: &self.connection, name: &self.name, shards: None };
+        write::update_vectors(&whole, points).await
     }
 
     /// The ids of what is found, the best first. Without a prefetch exactly.

@@ -17,7 +17,7 @@ use qdrant_client::qdrant::{
 };
 
 use super::connection::Connection;
-use super::schema;
+use super::{newer, schema};
 use crate::error::{Error, Result};
 use crate::types::{Schema, VectorSpec};
 
@@ -40,6 +40,7 @@ fn has(vector: &str) -> Condition {
 /// Gives a collection of Quire's the vector; nothing but its settings where it has it.
 pub(super) async fn add(connection: &Connection, name: &str, spec: &VectorSpec) -> Result<()> {
     let alone = Schema { vectors: vec![spec.clone()] };
+    newer::check(&alone, connection.server().await?)?;
     let vector = spec.name.as_str();
     if let Some(Vectors::ParamsMap(VectorParamsMap { mut map })) = schema::vectors(&alone).config
         && let Some(params) = map.remove(vector)
@@ -66,6 +67,7 @@ pub(super) async fn add_dense(connection: &Connection, name: &str, vector: &str,
         hnsw_config: params.hnsw_config,
         quantization_config: params.quantization_config.and_then(|config| config.quantization).map(as_change),
         on_disk: params.on_disk,
+        memory: params.memory,
         ..VectorParamsDiff::default()
     };
     let map = HashMap::from([(vector.to_owned(), kept)]);

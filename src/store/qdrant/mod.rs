@@ -24,10 +24,13 @@ mod filter;
 mod foreign;
 mod in_place;
 mod json;
+mod newer;
 mod points;
+mod quantization;
 mod query;
 mod read;
 mod schema;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -39,6 +42,8 @@ use async_trait::async_trait;
 
 use self::connection::Connection;
 pub use self::foreign::{ForeignCollection, ForeignId, ForeignNote, ForeignQuestion, ForeignSlice, ForeignSource};
+use self::shards::TenantShards;
+use self::write::Target;
 use super::info::{CollectionInfo, StoreInfo, Walk};
 use super::names::check_name;
 use super::schema::{check_same, check_schema};
@@ -57,6 +62,7 @@ pub struct QdrantStore {
     indexing_threshold_kb: Option<usize>,
     /// What collections are known to keep, by their names on the server.
     schemas: RwLock<HashMap<String, Arc<Schema>>>,
+    shards: TenantShards,
 }
 
 impl QdrantStore {
@@ -70,6 +76,7 @@ impl QdrantStore {
             settings: settings.clone(),
             indexing_threshold_kb,
             schemas: RwLock::default(),
+            shards: TenantShards::default(),
         })
     }
 
@@ -90,6 +97,7 @@ impl QdrantStore {
         }
         let info = collection::find(&self.connection, &name).await?.ok_or_else(|| self.missing(collection))?;
         let schema = Arc::new(collection::schema_of(&name, &info)?);
+        self.shards.learn(&name, &info);
         self.schemas.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::clone(&schema));
         Ok((name, schema))
     }
@@ -117,6 +125,27 @@ impl QdrantStore {
         self.schemas.write().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
+    /// What a change goes to that concerns this tenant's pages alone.
+    fn target<'a>(&'a self, name: &'a str, tenant: &Tenant) -> Target<'a> {
+        Target { connection: &self.connection, name, shards: self.shards.of(name, tenant) }
+    }
+
+    /// As [`Self::target`], for pages whose tenant the caller does not know; None where there are no such pages.
+    async fn target_of<'a>(
+        &'a self,
+        name: &'a str,
+        document: DocumentId,
+        generation: &Generation,
+    ) -> Result<Option<Target<'a>>> {
+        if !self.shards.are_in(name) {
+            return Ok(Some(Target { connection: &self.connection, name, shards: None }));
+        }
+        let pages = Some(filter::of_generation(document, generation));
+        let found = read::walk(&self.connection, name, pages, None, 1).await?.points;
+        let tenant = found.into_iter().find_map(|point| point.page).map(|page| page.tenant);
+        Ok(tenant.map(|tenant| self.target(name, &tenant)))
+    }
+
     fn missing(&self, collection: &str) -> Error {
         Error::configuration(format!(
             "there is no collection '{collection}' on the Qdrant server at {}: ingest into it first",
@@ -134,10 +163,14 @@ impl VectorStore for QdrantStore {
     async fn ensure_collection(&self, collection: &str, schema: &Schema) -> Result<()> {
         let name = self.full(collection)?;
         check_schema(collection, schema)?;
+        newer::check(schema, self.connection.server().await?)?;
         self.connection.warn_of_writing().await?;
         let found = match collection::find(&self.connection, &name).await? {
             Some(info) => info,
             None => {
+                if self.settings.shard_by_tenant {
+                    shards::check_cluster(&self.connection, &self.settings, &name).await?;
+                }
                 let threshold_kb = self.indexing_threshold_kb;
                 collection::create(&self.connection, &name, schema, &self.settings, threshold_kb).await?;
                 let made = collection::find(&self.connection, &name).await?;
@@ -166,6 +199,7 @@ impl VectorStore for QdrantStore {
     async fn drop_collection(&self, collection: &str) -> Result<()> {
         let name = self.full(collection)?;
         self.forget(&name);
+        self.shards.forget(&name);
         collection::remove(&self.connection, &name, &self.settings).await
     }
 
@@ -203,7 +237,20 @@ impl VectorStore for QdrantStore {
         }
         let named = points.iter().flat_map(|point| point.vectors.keys().copied());
         let (name, schema) = self.collection_with(collection, named).await?;
-        write::upsert(&self.connection, &name, &schema, points).await
+        // Almost always one: a batch is of one document.
+        let mut tenants: BTreeMap<Tenant, Vec<PagePoint>> = BTreeMap::new();
+        for point in points {
+            tenants.entry(point.payload.tenant.clone()).or_default().push(point);
+        }
+        let checked: Vec<_> = tenants
+            .into_iter()
+            .map(|(tenant, points)| Ok((tenant, write::checked(points, &schema)?)))
+            .collect::<Result<_>>()?;
+        for (tenant, points) in checked {
+            self.shards.make(&self.connection, &self.settings, &name, &tenant).await?;
+            write::upsert(&self.target(&name, &tenant), &schema, points).await?;
+        }
+        Ok(())
     }
 
     async fn changes_vectors_in_place(&self) -> Result<bool> {
@@ -238,7 +285,7 @@ impl VectorStore for QdrantStore {
     async fn put_vectors(&self, collection: &str, recipe: &RecipeId, points: Vec<MoreVectors>) -> Result<()> {
         let named = points.iter().flat_map(|more| more.vectors.keys().copied());
         let (name, schema) = self.collection_with(collection, named).await?;
-        write::put_vectors(&self.connection, &name, &schema, recipe, points).await
+        write::put_vectors(&self.connection, &self.shards, &name, &schema, recipe, points).await
     }
 
     fn is_shared(&self) -> bool {
@@ -259,8 +306,11 @@ impl VectorStore for QdrantStore {
         }
         let (name, schema) = self.collection_with(collection, query.root.vectors().into_iter()).await?;
         let version = self.connection.server().await?.version;
-        let request = query::to_server(name, query, &schema, version, self.timeout_s())?;
-        let hits = self.connection.call("answer a query", |client| client.query(request)).await?.result;
+        let shards = self.shards.of(&name, query.filter.tenant());
+        let mut request = query::to_server(name, query, &schema, version, self.timeout_s())?;
+        request.shard_key_selector = shards;
+        let answered = self.connection.try_call(|client| client.query(request)).await?;
+        let hits = shards::or_nothing(&self.connection, "answer a query", answered)?.result;
         hits.into_iter().map(query::from_server).collect()
     }
 
@@ -275,12 +325,15 @@ impl VectorStore for QdrantStore {
         for &vector in vectors {
             tree::known(vector, &schema)?;
         }
-        read::retrieve(&self.connection, &name, tenant, ids, vectors).await
+        read::retrieve(&self.connection, &name, self.shards.of(&name, tenant), tenant, ids, vectors).await
     }
 
     async fn delete_generation(&self, collection: &str, document: DocumentId, generation: &Generation) -> Result<()> {
         let (name, _) = self.collection(collection).await?;
-        write::delete(&self.connection, &name, filter::of_generation(document, generation)).await
+        match self.target_of(&name, document, generation).await? {
+            Some(target) => write::delete(&target, filter::of_generation(document, generation)).await,
+            None => Ok(()),
+        }
     }
 
     async fn set_tags(
@@ -291,12 +344,16 @@ impl VectorStore for QdrantStore {
         tags: &BTreeMap<String, String>,
     ) -> Result<()> {
         let (name, _) = self.collection(collection).await?;
-        write::set_tags(&self.connection, &name, filter::of_generation(document, generation), tags).await
+        match self.target_of(&name, document, generation).await? {
+            Some(target) => write::set_tags(&target, filter::of_generation(document, generation), tags).await,
+            None => Ok(()),
+        }
     }
 
     async fn count(&self, collection: &str, filter: &Filter) -> Result<usize> {
         let (name, _) = self.collection(collection).await?;
-        read::count(&self.connection, &name, Some(filter::server_filter(filter)?)).await
+        let shards = self.shards.of(&name, filter.tenant());
+        read::count(&self.connection, &name, shards, Some(filter::server_filter(filter)?)).await
     }
 
     async fn optimize(&self, collection: &str) -> Result<bool> {

@@ -6,11 +6,12 @@ use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::with_payload_selector::SelectorOptions;
 use qdrant_client::qdrant::{
     CollectionInfo as ServerInfo, CollectionStatus, CountPoints, Filter as ServerFilter, GetPoints,
-    PayloadIncludeSelector, PointId as ServerId, RetrievedPoint, ScrollPoints, WithPayloadSelector,
+    PayloadIncludeSelector, PointId as ServerId, RetrievedPoint, ScrollPoints, ShardKeySelector, WithPayloadSelector,
 };
 
 use super::connection::Connection;
 use super::query::{with_payload, with_vectors};
+use super::shards::or_nothing;
 use super::{json, points};
 use crate::error::Result;
 use crate::store::info::{CollectionInfo, Optimizer, Owned, PageOf, Walk, mean_bytes};
@@ -25,6 +26,7 @@ const SAMPLE: u32 = 32;
 pub(super) async fn retrieve(
     connection: &Connection,
     name: &str,
+    shards: Option<ShardKeySelector>,
     tenant: &Tenant,
     ids: &[PointId],
     vectors: &[VectorName],
@@ -34,17 +36,31 @@ pub(super) async fn retrieve(
         ids: ids.iter().copied().map(points::server_id).collect(),
         with_payload: Some(with_payload(true)),
         with_vectors: Some(with_vectors(vectors)),
+        shard_key_selector: shards,
         ..GetPoints::default()
     };
-    let found = connection.call("read points", |client| client.get_points(request)).await?.result;
+    let read = connection.try_call(|client| client.get_points(request)).await?;
+    let found = or_nothing(connection, "read points", read)?.result;
     let points = found.into_iter().map(points::from_server);
     points.filter(|point| point.as_ref().map_or(true, |point| point.payload.tenant == *tenant)).collect()
 }
 
 /// Exact number of points that match.
-pub(super) async fn count(connection: &Connection, name: &str, filter: Option<ServerFilter>) -> Result<usize> {
-    let request = CountPoints { collection_name: name.to_owned(), filter, exact: Some(true), ..CountPoints::default() };
-    let counted = connection.call("count points", |client| client.count(request)).await?.result;
+pub(super) async fn count(
+    connection: &Connection,
+    name: &str,
+    shards: Option<ShardKeySelector>,
+    filter: Option<ServerFilter>,
+) -> Result<usize> {
+    let request = CountPoints {
+        collection_name: name.to_owned(),
+        filter,
+        exact: Some(true),
+        shard_key_selector: shards,
+        ..CountPoints::default()
+    };
+    let counted = connection.try_call(|client| client.count(request)).await?;
+    let counted = or_nothing(connection, "count points", counted)?.result;
     Ok(counted.unwrap_or_default().count as usize)
 }
 
@@ -111,7 +127,7 @@ pub(super) async fn info(
     info: &ServerInfo,
 ) -> Result<CollectionInfo> {
     Ok(CollectionInfo {
-        points: count(connection, name, None).await?,
+        points: count(connection, name, None, None).await?,
         indexed_vectors: info.indexed_vectors_count.unwrap_or_default() as usize,
         segments: info.segments_count as usize,
         optimizer: optimizer(info),

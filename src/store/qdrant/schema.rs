@@ -6,25 +6,19 @@
 
 use std::collections::HashMap;
 
-use qdrant_client::qdrant::binary_quantization_query_encoding::{Setting, Variant};
 use qdrant_client::qdrant::payload_index_params::IndexParams;
-use qdrant_client::qdrant::quantization_config::Quantization as ServerKind;
 use qdrant_client::qdrant::vectors_config::Config as Vectors;
 use qdrant_client::qdrant::{
-    BinaryQuantization, BinaryQuantizationEncoding, BinaryQuantizationQueryEncoding, CollectionParams,
-    CompressionRatio, Datatype as ServerDatatype, DatetimeIndexParams, Distance, FieldType, HnswConfigDiff,
+    CollectionParams, Datatype as ServerDatatype, DatetimeIndexParams, Distance, FieldType, HnswConfigDiff,
     IntegerIndexParams, KeywordIndexParams, Memory, Modifier, MultiVectorComparator, MultiVectorConfig,
-    PayloadIndexParams, ProductQuantization, QuantizationConfig, QuantizationType, ScalarQuantization,
-    SparseIndexConfig, SparseVectorConfig, SparseVectorParams, TurboQuantBitSize, TurboQuantization, UuidIndexParams,
-    VectorParams, VectorParamsMap, VectorsConfig,
+    PayloadIndexParams, SparseIndexConfig, SparseVectorConfig, SparseVectorParams, UuidIndexParams, VectorParams,
+    VectorParamsMap, VectorsConfig,
 };
 
+use super::quantization::{self, from_tier, to_tier};
 use crate::error::{Error, Result};
 use crate::store::schema::{FULL_SCAN_THRESHOLD_KB, FieldIndex, PAYLOAD_INDEXES};
-use crate::types::{
-    BinaryEncoding, BinaryQueryEncoding, Datatype, HnswSpec, ProductRatio, Quantization, Schema, TurboBits, VectorKind,
-    VectorName, VectorSpec,
-};
+use crate::types::{Datatype, HnswSpec, MemoryTier, Schema, Tiers, VectorKind, VectorName, VectorSpec};
 
 /// What a graph without edges is built with; it has no effect.
 const NO_GRAPH: HnswSpec = HnswSpec { m: 0, ef_construct: 100 };
@@ -42,9 +36,10 @@ pub(super) fn vectors(schema: &Schema) -> VectorsConfig {
         let params = VectorParams {
             size: dim as u64,
             distance: Distance::Dot.into(),
-            hnsw_config: Some(graph(spec.hnsw)),
-            quantization_config: spec.quantization.map(quantization),
-            on_disk: Some(spec.on_disk),
+            hnsw_config: Some(graph(spec.hnsw, spec.memory.index)),
+            quantization_config: spec.quantization.map(|copies| quantization::to_server(copies, spec.memory.quantized)),
+            on_disk: spec.memory.vectors.is_none().then_some(spec.on_disk),
+            memory: spec.memory.vectors.map(to_tier),
             datatype: Some(datatype(spec.datatype).into()),
             multivector_config: max_sim,
             ..VectorParams::default()
@@ -60,7 +55,8 @@ pub(super) fn sparse_vectors(schema: &Schema) -> SparseVectorConfig {
     let params = |spec: &VectorSpec| {
         let index = SparseIndexConfig {
             // In memory as long as the segment is small, as in the in-process engine.
-            on_disk: Some(true),
+            on_disk: spec.memory.index.is_none().then_some(true),
+            memory: spec.memory.index.map(to_tier),
             datatype: Some(datatype(spec.datatype).into()),
             ..SparseIndexConfig::default()
         };
@@ -72,13 +68,14 @@ pub(super) fn sparse_vectors(schema: &Schema) -> SparseVectorConfig {
 }
 
 /// No graph is a graph without edges; `payload_m` is named so that it does not inherit anything else.
-fn graph(spec: Option<HnswSpec>) -> HnswConfigDiff {
+fn graph(spec: Option<HnswSpec>, tier: Option<MemoryTier>) -> HnswConfigDiff {
     let HnswSpec { m, ef_construct } = spec.unwrap_or(NO_GRAPH);
     HnswConfigDiff {
         m: Some(m as u64),
         ef_construct: Some(ef_construct as u64),
         full_scan_threshold: Some(FULL_SCAN_THRESHOLD_KB as u64),
-        on_disk: Some(true),
+        on_disk: tier.is_none().then_some(true),
+        memory: tier.map(to_tier),
         payload_m: Some(m as u64),
         ..HnswConfigDiff::default()
     }
@@ -88,71 +85,10 @@ fn datatype(datatype: Datatype) -> ServerDatatype {
     match datatype {
         Datatype::Float32 => ServerDatatype::Float32,
         Datatype::Float16 => ServerDatatype::Float16,
+        Datatype::Turbo4 => ServerDatatype::Turbo4,
+        Datatype::Turbo8 => ServerDatatype::Turbo8,
+        Datatype::Turbo16 => ServerDatatype::Turbo16,
     }
-}
-
-fn quantization(quantization: Quantization) -> QuantizationConfig {
-    let kind = match quantization {
-        Quantization::Scalar { quantile, in_memory } => ServerKind::Scalar(ScalarQuantization {
-            r#type: QuantizationType::Int8.into(),
-            quantile,
-            always_ram: Some(in_memory),
-            ..ScalarQuantization::default()
-        }),
-        Quantization::Product { ratio, in_memory } => ServerKind::Product(ProductQuantization {
-            compression: pair(&RATIOS, &ratio).into(),
-            always_ram: Some(in_memory),
-            ..ProductQuantization::default()
-        }),
-        Quantization::Binary { encoding, query_encoding, in_memory } => ServerKind::Binary(BinaryQuantization {
-            always_ram: Some(in_memory),
-            encoding: Some(pair(&ENCODINGS, &encoding).into()),
-            query_encoding: query_encoding.map(|encoding| BinaryQuantizationQueryEncoding {
-                variant: Some(Variant::Setting(pair(&QUERY_ENCODINGS, &encoding).into())),
-            }),
-            ..BinaryQuantization::default()
-        }),
-        Quantization::Turbo { bits, in_memory } => ServerKind::Turboquant(TurboQuantization {
-            always_ram: Some(in_memory),
-            bits: Some(pair(&BITS, &bits).into()),
-            ..TurboQuantization::default()
-        }),
-    };
-    QuantizationConfig { quantization: Some(kind) }
-}
-
-const RATIOS: [(ProductRatio, CompressionRatio); 5] = [
-    (ProductRatio::X4, CompressionRatio::X4),
-    (ProductRatio::X8, CompressionRatio::X8),
-    (ProductRatio::X16, CompressionRatio::X16),
-    (ProductRatio::X32, CompressionRatio::X32),
-    (ProductRatio::X64, CompressionRatio::X64),
-];
-const ENCODINGS: [(BinaryEncoding, BinaryQuantizationEncoding); 3] = [
-    (BinaryEncoding::OneBit, BinaryQuantizationEncoding::OneBit),
-    (BinaryEncoding::OneAndHalfBits, BinaryQuantizationEncoding::OneAndHalfBits),
-    (BinaryEncoding::TwoBits, BinaryQuantizationEncoding::TwoBits),
-];
-const QUERY_ENCODINGS: [(BinaryQueryEncoding, Setting); 3] = [
-    (BinaryQueryEncoding::Binary, Setting::Binary),
-    (BinaryQueryEncoding::Scalar4Bits, Setting::Scalar4Bits),
-    (BinaryQueryEncoding::Scalar8Bits, Setting::Scalar8Bits),
-];
-const BITS: [(TurboBits, TurboQuantBitSize); 4] = [
-    (TurboBits::Bits1, TurboQuantBitSize::Bits1),
-    (TurboBits::Bits1_5, TurboQuantBitSize::Bits15),
-    (TurboBits::Bits2, TurboQuantBitSize::Bits2),
-    (TurboBits::Bits4, TurboQuantBitSize::Bits4),
-];
-
-/// The other side's word for ours. Every word of ours stands in its table: a test says so.
-fn pair<A: PartialEq, B: Copy>(table: &[(A, B)], ours: &A) -> B {
-    table.iter().find(|(known, _)| known == ours).map_or(table[0].1, |(_, theirs)| *theirs)
-}
-
-/// Our word for the other side's number.
-fn ours<A: Copy, B: Copy + Into<i32>>(table: &[(A, B)], theirs: i32) -> Option<A> {
-    table.iter().find(|(_, known)| (*known).into() == theirs).map(|(ours, _)| *ours)
 }
 
 /// The indexes of [`PAYLOAD_INDEXES`] in the server's terms.
@@ -223,6 +159,7 @@ fn dense(name: VectorName, params: &VectorParams) -> Option<VectorSpec> {
     let dim = usize::try_from(params.size).ok()?;
     let kind = if params.multivector_config.is_some() { VectorKind::Multi { dim } } else { VectorKind::Dense { dim } };
     let hnsw = params.hnsw_config.unwrap_or_default();
+    let hnsw_memory = hnsw.memory;
     let hnsw = match (hnsw.m, hnsw.ef_construct) {
         (Some(0), _) | (None, _) => None,
         (Some(m), ef) => Some(HnswSpec { m: usize::try_from(m).ok()?, ef_construct: usize::try_from(ef?).ok()? }),
@@ -234,8 +171,13 @@ fn dense(name: VectorName, params: &VectorParams) -> Option<VectorSpec> {
         on_disk: lies_on_disk(params.on_disk, params.memory),
         hnsw,
         quantization: match params.quantization_config {
-            Some(config) => Some(from_quantization(config)?),
+            Some(config) => Some(quantization::from_server(config)?),
             None => None,
+        },
+        memory: Tiers {
+            vectors: from_tier(params.memory),
+            index: from_tier(hnsw_memory),
+            quantized: params.quantization_config.as_ref().and_then(quantization::tier_of),
         },
     })
 }
@@ -246,7 +188,16 @@ fn sparse(name: VectorName, params: &SparseVectorParams) -> Option<VectorSpec> {
         return None;
     }
     let datatype = from_datatype(params.index.and_then(|index| index.datatype))?;
-    Some(VectorSpec { name, kind: VectorKind::SparseIdf, datatype, on_disk: false, hnsw: None, quantization: None })
+    let index = from_tier(params.index.and_then(|index| index.memory));
+    Some(VectorSpec {
+        name,
+        kind: VectorKind::SparseIdf,
+        datatype,
+        on_disk: false,
+        hnsw: None,
+        quantization: None,
+        memory: Tiers { index, ..Tiers::default() },
+    })
 }
 
 /// Read from disk when it is needed.
@@ -254,44 +205,15 @@ fn lies_on_disk(on_disk: Option<bool>, memory: Option<i32>) -> bool {
     on_disk.unwrap_or(memory == Some(Memory::Cold.into()))
 }
 
-/// Never evicted.
-fn lies_in_memory(always_ram: Option<bool>, memory: Option<i32>) -> bool {
-    always_ram.unwrap_or(memory == Some(Memory::Pinned.into()))
-}
-
 fn from_datatype(number: Option<i32>) -> Option<Datatype> {
     match number.map_or(Ok(ServerDatatype::Default), ServerDatatype::try_from).ok()? {
         ServerDatatype::Default | ServerDatatype::Float32 => Some(Datatype::Float32),
         ServerDatatype::Float16 => Some(Datatype::Float16),
-        _ => None,
+        ServerDatatype::Turbo4 => Some(Datatype::Turbo4),
+        ServerDatatype::Turbo8 => Some(Datatype::Turbo8),
+        ServerDatatype::Turbo16 => Some(Datatype::Turbo16),
+        ServerDatatype::Uint8 => None,
     }
-}
-
-fn from_quantization(config: QuantizationConfig) -> Option<Quantization> {
-    Some(match config.quantization? {
-        ServerKind::Scalar(ScalarQuantization { quantile, always_ram, memory, .. }) => {
-            Quantization::Scalar { quantile, in_memory: lies_in_memory(always_ram, memory) }
-        }
-        ServerKind::Product(ProductQuantization { compression, always_ram, memory }) => {
-            Quantization::Product { ratio: ours(&RATIOS, compression)?, in_memory: lies_in_memory(always_ram, memory) }
-        }
-        ServerKind::Binary(BinaryQuantization { always_ram, encoding, query_encoding, memory }) => {
-            Quantization::Binary {
-                encoding: encoding.map_or(Some(BinaryEncoding::default()), |number| ours(&ENCODINGS, number))?,
-                query_encoding: match query_encoding.and_then(|encoding| encoding.variant) {
-                    Some(Variant::Setting(number)) if number != i32::from(Setting::Default) => {
-                        Some(ours(&QUERY_ENCODINGS, number)?)
-                    }
-                    _ => None,
-                },
-                in_memory: lies_in_memory(always_ram, memory),
-            }
-        }
-        ServerKind::Turboquant(TurboQuantization { always_ram, bits, memory }) => Quantization::Turbo {
-            bits: bits.map_or(Some(TurboBits::Bits4), |number| ours(&BITS, number))?,
-            in_memory: lies_in_memory(always_ram, memory),
-        },
-    })
 }
 
 /// `schema` as a server would tell it, so that two are compared by what a server keeps of them.
@@ -309,32 +231,17 @@ pub(super) fn as_kept(collection: &str, schema: &Schema) -> Result<Schema> {
 
 #[cfg(test)]
 mod tests {
+    use qdrant_client::qdrant::quantization_config::Quantization as ServerKind;
+    use qdrant_client::qdrant::{QuantizationConfig, TurboQuantization};
+
     use super::*;
     use crate::store::fixtures;
-
-    fn every_quantization() -> Vec<Quantization> {
-        let mut all = vec![
-            Quantization::Scalar { quantile: Some(0.99), in_memory: true },
-            Quantization::Scalar { quantile: None, in_memory: false },
-        ];
-        let in_memory = true;
-        all.extend(RATIOS.map(|(ratio, _)| Quantization::Product { ratio, in_memory }));
-        for (encoding, _) in ENCODINGS {
-            all.push(Quantization::Binary { encoding, query_encoding: None, in_memory });
-            all.extend(QUERY_ENCODINGS.map(|(query, _)| Quantization::Binary {
-                encoding,
-                query_encoding: Some(query),
-                in_memory,
-            }));
-        }
-        all.extend(BITS.map(|(bits, _)| Quantization::Turbo { bits, in_memory }));
-        all
-    }
+    use crate::types::{Quantization, TurboBits};
 
     #[test]
     fn a_schema_comes_back_as_it_was_asked_for() {
         let mut schema = fixtures::schema();
-        for quantization in every_quantization() {
+        for quantization in quantization::every() {
             schema.vectors[0].quantization = Some(quantization);
             let kept = as_kept("documents", &schema).unwrap();
             assert_eq!(kept.vectors.len(), 4);
@@ -363,6 +270,36 @@ mod tests {
         let expected = Quantization::Turbo { bits: TurboBits::Bits4, in_memory: true };
         assert_eq!(spec.quantization, Some(expected));
         assert!(!dense(VectorName::Patches, &VectorParams { memory: None, ..cold }).unwrap().on_disk);
+    }
+
+    #[test]
+    fn tiers_and_datatypes_of_newer_servers_are_asked_for_and_come_back() {
+        let mut schema = fixtures::schema();
+        let at = |name: &str| schema.vectors.iter().position(|spec| spec.name.as_str() == name).unwrap();
+        let (patches, fde, text) = (at("patches"), at("fde"), at("text"));
+        schema.vectors[patches].datatype = Datatype::Turbo4;
+        schema.vectors[patches].quantization = Some(Quantization::Turbo { bits: TurboBits::Bits1, in_memory: true });
+        schema.vectors[patches].memory =
+            Tiers { vectors: Some(MemoryTier::Cold), quantized: Some(MemoryTier::Pinned), index: None };
+        schema.vectors[fde].memory.index = Some(MemoryTier::Cached);
+        schema.vectors[text].memory.index = Some(MemoryTier::Pinned);
+        let Some(Vectors::ParamsMap(VectorParamsMap { map })) = vectors(&schema).config else { panic!("named") };
+        let asked = &map["patches"];
+        assert_eq!((asked.datatype, asked.memory), (Some(ServerDatatype::Turbo4.into()), Some(Memory::Cold.into())));
+        assert_eq!(asked.on_disk, None, "the older word would contradict");
+        let Some(ServerKind::Turboquant(copies)) = asked.quantization_config.unwrap().quantization else {
+            panic!("turbo")
+        };
+        assert_eq!((copies.always_ram, copies.memory), (None, Some(Memory::Pinned.into())));
+        let graph = map["fde"].hnsw_config.unwrap();
+        assert_eq!((graph.on_disk, graph.memory), (None, Some(Memory::Cached.into())));
+        let index = sparse_vectors(&schema).map["text"].index.unwrap();
+        assert_eq!((index.on_disk, index.memory), (None, Some(Memory::Pinned.into())));
+        let kept = as_kept("documents", &schema).unwrap();
+        for spec in [patches, fde, text].map(|at| &schema.vectors[at]) {
+            assert_eq!(kept.get(spec.name).unwrap().memory, spec.memory);
+            assert_eq!(kept.get(spec.name).unwrap().datatype, spec.datatype);
+        }
     }
 
     #[test]

@@ -16,9 +16,12 @@ use crate::error::Kind;
 use crate::store::contract::{Place, contract_tests};
 use crate::store::fixtures::{self, Page, all, points};
 use crate::store::ranking::compare;
-use crate::store::{Optimizer, VectorStore};
+use crate::store::{Filter, Optimizer, StoreQuery, VectorStore};
+use crate::types::Tenant;
 
 const ADDRESS: &str = "QUIRE_TEST_QDRANT_URL";
+/// A server with cluster mode, be it one node: shards by keys are made there alone.
+const CLUSTER: &str = "QUIRE_TEST_QDRANT_CLUSTER_URL";
 const DOCS: &str = "documents";
 
 /// A part of a server that nobody else uses.
@@ -30,8 +33,19 @@ pub(crate) struct Server {
 impl Server {
     /// None, said aloud, if no server was named.
     pub fn new(indexing_threshold_kb: Option<usize>) -> Option<Self> {
-        let Ok(url) = std::env::var(ADDRESS) else {
-            eprintln!("skipped: {ADDRESS} names no Qdrant server, such as http://localhost:6334");
+        Self::at(ADDRESS, indexing_threshold_kb)
+    }
+
+    /// One that keeps each tenant's pages in shards of their own; None, said aloud, if no server with cluster mode was named.
+    pub fn by_tenant(indexing_threshold_kb: Option<usize>) -> Option<Self> {
+        let mut server = Self::at(CLUSTER, indexing_threshold_kb)?;
+        server.settings.shard_by_tenant = true;
+        Some(server)
+    }
+
+    fn at(variable: &str, indexing_threshold_kb: Option<usize>) -> Option<Self> {
+        let Ok(url) = std::env::var(variable) else {
+            eprintln!("skipped: {variable} names no such Qdrant server, as in http://localhost:6334");
             return None;
         };
         let prefix = format!("test-{}-", Uuid::new_v4().simple());
@@ -65,6 +79,60 @@ mod as_shipped {
 /// The server indexes and merges from a few kilobytes on.
 mod with_constant_upkeep {
     super::contract_tests!(super::Server::new(Some(2)));
+}
+
+/// Each tenant's pages in shards of their own.
+mod with_shards_a_tenant {
+    super::contract_tests!(super::Server::by_tenant(None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_tenant_has_shards_of_its_own_and_others_are_not_asked() {
+    let Some(server) = Server::by_tenant(None) else { return };
+    let store = server.store();
+    store.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
+    let tenants = ["acme", "beta"].map(|name| Tenant(name.into()));
+    let pages = |tenant| [(1, 1), (1, 2), (2, 1)].map(|(document, page)| Page::new(document, page).tenant(tenant));
+    let written = [pages("acme"), pages("beta")].concat();
+    // In one call: each page goes to its tenant's shards.
+    store.upsert(DOCS, points(&written)).await.unwrap();
+    let name = store.full(DOCS).unwrap();
+    let listed =
+        store.connection.call("list", |client| client.list_shard_keys(name.as_str())).await.unwrap().shard_keys;
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    for tenant in &tenants {
+        assert_eq!(store.count(DOCS, &Filter::of(tenant)).await.unwrap(), 3);
+    }
+    // A tenant that never wrote has nothing, and no shards are made for the question.
+    let nobody = Tenant("nobody".into());
+    assert_eq!(store.count(DOCS, &Filter::of(&nobody)).await.unwrap(), 0);
+    let ids = pages("acme").map(|page| page.id());
+    assert!(store.retrieve(DOCS, &nobody, &ids, &[]).await.unwrap().is_empty());
+    let asked = StoreQuery { filter: Filter::of(&nobody), root: fixtures::by_patches(&fixtures::question(1, 4), 5) };
+    assert!(store.query(DOCS, asked).await.unwrap().is_empty());
+    assert_eq!(store.retrieve(DOCS, &tenants[0], &ids, &[]).await.unwrap().len(), 3);
+    // A process that has the setting off uses the collection as it is.
+    let plain = QdrantStore::new(&config::Server { shard_by_tenant: false, ..server.settings.clone() }, None).unwrap();
+    plain.ensure_collection(DOCS, &fixtures::schema()).await.unwrap();
+    let gone = &written[0];
+    plain.delete_generation(DOCS, gone.document_id(), &gone.generation()).await.unwrap();
+    assert_eq!(plain.walk(DOCS, None, 100).await.unwrap().points.len(), 4, "both pages of one document");
+    server.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_by_tenants_need_cluster_mode_and_nothing_is_left_behind_without() {
+    let Some(server) = Server::new(None) else { return };
+    let store = QdrantStore::new(&config::Server { shard_by_tenant: true, ..server.settings.clone() }, None).unwrap();
+    match store.ensure_collection(DOCS, &fixtures::schema()).await {
+        Ok(()) => eprintln!("skipped: the server of {ADDRESS} has cluster mode"),
+        Err(error) => {
+            assert_eq!(error.kind(), Kind::Configuration, "{error}");
+            assert!(error.to_string().contains("QDRANT__CLUSTER__ENABLED"), "{error}");
+            assert!(store.collections().await.unwrap().is_empty());
+        }
+    }
+    server.clear().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! Changes of points. Every change waits until the server has written it to its log and applied it, on as many replicas as the
 //! collection's write consistency asks for: so what was confirmed survives the loss of power of the server, and is found.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use futures::stream::{self, StreamExt};
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
@@ -9,16 +9,17 @@ use qdrant_client::qdrant::vectors::VectorsOptions;
 use qdrant_client::qdrant::{
     DeletePointVectors, DeletePoints, Filter as ServerFilter, GetPoints, NamedVectors, PointId as ServerId,
     PointStruct, PointVectors, PointsIdsList, PointsOperationResponse, PointsSelector, SetPayloadPoints,
-    UpdatePointVectors, UpdateStatus, UpsertPoints, Vectors, VectorsSelector,
+    ShardKeySelector, UpdatePointVectors, UpdateStatus, UpsertPoints, Vectors, VectorsSelector,
 };
 
 use super::connection::Connection;
 use super::query::{with_payload, with_vectors};
+use super::shards::TenantShards;
 use super::{json, points};
 use crate::error::{Error, Result, ResultExt};
 use crate::store::payload::{self, CheckedPoint};
 use crate::store::{MoreVectors, rows, tree};
-use crate::types::{PagePoint, PointId, RecipeId, Schema, VectorName};
+use crate::types::{PagePoint, PointId, RecipeId, Schema, Tenant, VectorName};
 
 /// Numbers (f32) of one request: 8 MiB, about twenty pages of a small model. Enough to spread the cost of a request, few
 /// enough for the body limits of proxies and for the server's memory.
@@ -26,32 +27,46 @@ const REQUEST_FLOATS: usize = 2 << 20;
 /// Requests of one call that are under way at once: the server writes one while the next travels.
 const IN_FLIGHT: usize = 2;
 
-/// Writes points; all are checked before the first is written.
-pub(super) async fn upsert(connection: &Connection, name: &str, schema: &Schema, points: Vec<PagePoint>) -> Result<()> {
-    let points = points.into_iter().map(|point| payload::check(point, schema)).collect::<Result<Vec<_>>>()?;
-    let older = existing(connection, name, &points).await?;
+/// Where a change goes.
+pub(super) struct Target<'a> {
+    pub connection: &'a Connection,
+    pub name: &'a str,
+    /// The shards of whose pages it concerns, where each tenant has its own.
+    pub shards: Option<ShardKeySelector>,
+}
+
+/// Points as they are written.
+///
+/// # Errors
+/// Permanent, naming page and vector, if one does not fit the schema.
+pub(super) fn checked(points: Vec<PagePoint>, schema: &Schema) -> Result<Vec<CheckedPoint>> {
+    points.into_iter().map(|point| payload::check(point, schema)).collect()
+}
+
+/// Writes points; rows of all are compared before the first is written.
+pub(super) async fn upsert(target: &Target<'_>, schema: &Schema, points: Vec<CheckedPoint>) -> Result<()> {
+    let older = existing(target, &points).await?;
     let multivectors = rows::multivectors(schema);
-    let kept = kept_rows(connection, name, &multivectors, &older).await?;
+    let kept = kept_rows(target, &multivectors, &older).await?;
     rows::check(&multivectors, &points, kept)?;
     let batches = batches(points, &older);
     // All are waited for, whatever becomes of one: what is under way when this returns would be written behind the caller's
     // back.
-    let written = batches.into_iter().map(|batch| batch.write(connection, name));
+    let written = batches.into_iter().map(|batch| batch.write(target));
     let written: Vec<Result<()>> = stream::iter(written).buffer_unordered(IN_FLIGHT).collect().await;
     written.into_iter().collect()
 }
 
 /// Which of the points are stored already. Hardly any ever is, a generation being new with every submission; and of those
 /// that are not, nothing comes back but that they are missing.
-async fn existing(connection: &Connection, name: &str, points: &[CheckedPoint]) -> Result<Vec<PointId>> {
+async fn existing(target: &Target<'_>, points: &[CheckedPoint]) -> Result<Vec<PointId>> {
     let ids = points.iter().map(|point| points::server_id(point.id)).collect();
-    let found = get(connection, name, ids, &[]).await?;
+    let found = get(target, ids, false, &[]).await?;
     found.into_iter().map(|point| points::from_server_id(point.id)).collect()
 }
 
 async fn kept_rows(
-    connection: &Connection,
-    name: &str,
+    target: &Target<'_>,
     multivectors: &[VectorName],
     older: &[PointId],
 ) -> Result<HashMap<PointId, Vec<usize>>> {
@@ -59,7 +74,7 @@ async fn kept_rows(
         return Ok(HashMap::new());
     }
     let ids = older.iter().copied().map(points::server_id).collect();
-    let found = get(connection, name, ids, multivectors).await?;
+    let found = get(target, ids, false, multivectors).await?;
     let rows = |point: qdrant_client::qdrant::RetrievedPoint| {
         let id = points::from_server_id(point.id)?;
         Ok((id, rows::of(multivectors, &points::from_vectors(id, point.vectors)?)))
@@ -68,19 +83,20 @@ async fn kept_rows(
 }
 
 async fn get(
-    connection: &Connection,
-    name: &str,
+    target: &Target<'_>,
     ids: Vec<ServerId>,
+    payload: bool,
     vectors: &[VectorName],
 ) -> Result<Vec<qdrant_client::qdrant::RetrievedPoint>> {
     let request = GetPoints {
-        collection_name: name.to_owned(),
+        collection_name: target.name.to_owned(),
         ids,
-        with_payload: Some(with_payload(false)),
+        with_payload: Some(with_payload(payload)),
         with_vectors: Some(with_vectors(vectors)),
+        shard_key_selector: target.shards.clone(),
         ..GetPoints::default()
     };
-    Ok(connection.call("look up points", |client| client.get_points(request)).await?.result)
+    Ok(target.connection.call("look up points", |client| client.get_points(request)).await?.result)
 }
 
 fn batches(points: Vec<CheckedPoint>, older: &[PointId]) -> Vec<Batch> {
@@ -115,25 +131,29 @@ impl Batch {
         self.points.push(points::to_server(point));
     }
 
-    async fn write(self, connection: &Connection, name: &str) -> Result<()> {
+    async fn write(self, target: &Target<'_>) -> Result<()> {
         let request = UpsertPoints {
-            collection_name: name.to_owned(),
+            collection_name: target.name.to_owned(),
             wait: Some(true),
             points: self.points,
+            shard_key_selector: target.shards.clone(),
             ..UpsertPoints::default()
         };
-        applied(connection.call("write points", |client| client.upsert_points(request)).await?)?;
+        applied(target.connection.call("write points", |client| client.upsert_points(request)).await?)?;
         // The engine keeps vectors of an older point of the same id that the new one lacks, if that lies in an optimised
         // segment.
         for (names, ids) in self.stale {
             let request = DeletePointVectors {
-                collection_name: name.to_owned(),
+                collection_name: target.name.to_owned(),
                 wait: Some(true),
                 points_selector: Some(these(PointsSelectorOneOf::Points(PointsIdsList { ids }))),
+                shard_key_selector: target.shards.clone(),
                 vectors: Some(VectorsSelector { names: names.iter().map(|name| name.as_str().to_owned()).collect() }),
                 ..DeletePointVectors::default()
             };
-            applied(connection.call("remove vectors of points", |client| client.delete_vectors(request)).await?)?;
+            applied(
+                target.connection.call("remove vectors of points", |client| client.delete_vectors(request)).await?,
+            )?;
         }
         Ok(())
     }
@@ -143,6 +163,7 @@ impl Batch {
 /// again.
 pub(super) async fn put_vectors(
     connection: &Connection,
+    shards: &TenantShards,
     name: &str,
     schema: &Schema,
     recipe: &RecipeId,
@@ -152,35 +173,52 @@ pub(super) async fn put_vectors(
         return Ok(());
     }
     let points = more.into_iter().map(|more| vectors_of(more, schema)).collect::<Result<Vec<_>>>()?;
-    // The server refuses vectors of points that it does not have.
+    // The server refuses vectors of points that it does not have; whose shards they are in, their payloads say.
     let ids: Vec<ServerId> = points.iter().filter_map(|point| point.id.clone()).collect();
-    let there = get(connection, name, ids, &[]).await?;
-    let there: HashSet<ServerId> = there.into_iter().filter_map(|point| point.id).collect();
-    let points: Vec<PointVectors> =
-        points.into_iter().filter(|point| point.id.as_ref().is_some_and(|id| there.contains(id))).collect();
-    if points.is_empty() {
-        return Ok(());
+    let by_tenant = shards.are_in(name);
+    let there = get(&Target { connection, name, shards: None }, ids, by_tenant, &[]).await?;
+    let tenant = |payload| payload::page_of(&json::object(payload)).map(|page| page.tenant);
+    let there: HashMap<ServerId, Option<Tenant>> = there
+        .into_iter()
+        .filter_map(|point| Some((point.id?, by_tenant.then(|| tenant(point.payload)).flatten())))
+        .collect();
+    let mut parts: BTreeMap<Option<Tenant>, Vec<PointVectors>> = BTreeMap::new();
+    for point in points {
+        if let Some(tenant) = point.id.as_ref().and_then(|id| there.get(id)) {
+            parts.entry(tenant.clone()).or_default().push(point);
+        }
     }
+    for (tenant, points) in parts {
+        let shards = tenant.and_then(|tenant| shards.of(name, &tenant));
+        put(&Target { connection, name, shards }, recipe, points).await?;
+    }
+    Ok(())
+}
+
+async fn put(target: &Target<'_>, recipe: &RecipeId, points: Vec<PointVectors>) -> Result<()> {
+    let ids = points.iter().filter_map(|point| point.id.clone()).collect();
     let of_recipe = SetPayloadPoints {
-        collection_name: name.to_owned(),
+        collection_name: target.name.to_owned(),
         wait: Some(true),
         payload: HashMap::from([("recipe".to_owned(), json::to_value(recipe.0.as_str().into()))]),
-        points_selector: Some(these(PointsSelectorOneOf::Points(PointsIdsList { ids: there.into_iter().collect() }))),
+        points_selector: Some(these(PointsSelectorOneOf::Points(PointsIdsList { ids }))),
+        shard_key_selector: target.shards.clone(),
         ..SetPayloadPoints::default()
     };
-    applied(connection.call("set the recipe of points", |client| client.set_payload(of_recipe)).await?)?;
-    update_vectors(connection, name, points).await
+    applied(target.connection.call("set the recipe of points", |client| client.set_payload(of_recipe)).await?)?;
+    update_vectors(target, points).await
 }
 
 /// Writes vectors of points that are there, and nothing else of them.
-pub(super) async fn update_vectors(connection: &Connection, name: &str, points: Vec<PointVectors>) -> Result<()> {
+pub(super) async fn update_vectors(target: &Target<'_>, points: Vec<PointVectors>) -> Result<()> {
     let request = UpdatePointVectors {
-        collection_name: name.to_owned(),
+        collection_name: target.name.to_owned(),
         wait: Some(true),
         points,
+        shard_key_selector: target.shards.clone(),
         ..UpdatePointVectors::default()
     };
-    applied(connection.call("write vectors of points", |client| client.update_vectors(request)).await?)
+    applied(target.connection.call("write vectors of points", |client| client.update_vectors(request)).await?)
 }
 
 fn vectors_of(more: MoreVectors, schema: &Schema) -> Result<PointVectors> {
@@ -198,33 +236,30 @@ fn vectors_of(more: MoreVectors, schema: &Schema) -> Result<PointVectors> {
 }
 
 /// Removes the points that match.
-pub(super) async fn delete(connection: &Connection, name: &str, filter: ServerFilter) -> Result<()> {
+pub(super) async fn delete(target: &Target<'_>, filter: ServerFilter) -> Result<()> {
     let request = DeletePoints {
-        collection_name: name.to_owned(),
+        collection_name: target.name.to_owned(),
         wait: Some(true),
         points: Some(these(PointsSelectorOneOf::Filter(filter))),
+        shard_key_selector: target.shards.clone(),
         ..DeletePoints::default()
     };
-    applied(connection.call("delete points", |client| client.delete_points(request)).await?)
+    applied(target.connection.call("delete points", |client| client.delete_points(request)).await?)
 }
 
 /// Replaces the tags of the points that match: their vectors stay as they are.
-pub(super) async fn set_tags(
-    connection: &Connection,
-    name: &str,
-    filter: ServerFilter,
-    tags: &BTreeMap<String, String>,
-) -> Result<()> {
+pub(super) async fn set_tags(target: &Target<'_>, filter: ServerFilter, tags: &BTreeMap<String, String>) -> Result<()> {
     // Null takes a field away.
     let fields = payload::tag_fields(tags).map(|(field, value)| (field.to_owned(), json::to_value(value)));
     let request = SetPayloadPoints {
-        collection_name: name.to_owned(),
+        collection_name: target.name.to_owned(),
         wait: Some(true),
         payload: HashMap::from(fields),
         points_selector: Some(these(PointsSelectorOneOf::Filter(filter))),
+        shard_key_selector: target.shards.clone(),
         ..SetPayloadPoints::default()
     };
-    applied(connection.call("set the tags of points", |client| client.set_payload(request)).await?)
+    applied(target.connection.call("set the tags of points", |client| client.set_payload(request)).await?)
 }
 
 fn these(points: PointsSelectorOneOf) -> PointsSelector {
