@@ -189,9 +189,13 @@ async fn without_libreoffice_the_reason_is_told_and_the_limit_too() {
         "{error}"
     );
     let met = error.limit().unwrap();
-    assert_eq!(desk.bench.renderer.limit_values()[&met.name], met.value);
+    assert_eq!(desk.bench.renderer.limit_values(desk.bench.renderer.limits())[&met.name], met.value);
     let installed = Desk::new(limits(), "exit 1");
-    assert_ne!(installed.bench.renderer.limit_values()[&met.name], met.value, "worth another try");
+    assert_ne!(
+        installed.bench.renderer.limit_values(installed.bench.renderer.limits())[&met.name],
+        met.value,
+        "worth another try"
+    );
     // a text is none, whatever it is called
     let reason = desk.bench.rejection("letter.docx", b"plain words").await;
     assert!(reason.contains("named as an office file (DOCX)"), "{reason}");
