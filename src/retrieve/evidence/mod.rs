@@ -113,15 +113,15 @@ pub fn similarity_map(point: &StoredPoint, question: &QuestionEmbedding, found_f
     let label = |row: usize| question.labels.get(row).cloned().unwrap_or_default();
     let (mut tokens, mut left_out, mut sum) = (Vec::new(), Vec::new(), 0.0);
     let mut nearest = vec![f32::NEG_INFINITY; question.tokens.len()];
-    for row in 0..question.tokens.len() {
+    for (row, best) in nearest.iter_mut().enumerate() {
         if !own(&row) {
             left_out.push(label(row));
             continue;
         }
         let token = question.tokens.row(row);
         let cosines: Vec<f32> = patches.rows().map(|patch| token.iter().zip(patch).map(|(a, b)| a * b).sum()).collect();
-        nearest[row] = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        sum += nearest[row].max(0.0);
+        *best = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        sum += best.max(0.0);
         let on_image: Vec<f32> = shown.iter().map(|&place| cosines[place]).collect();
         let strengths = strengths(&on_image, found_from.unwrap_or(FOUND_FROM));
         tokens.push(TokenMap { index: row, label: label(row), strengths });

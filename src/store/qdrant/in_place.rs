@@ -68,7 +68,6 @@ pub(super) async fn add_dense(connection: &Connection, name: &str, vector: &str,
         quantization_config: params.quantization_config.and_then(|config| config.quantization).map(as_change),
         on_disk: params.on_disk,
         memory: params.memory,
-        ..VectorParamsDiff::default()
     };
     let map = HashMap::from([(vector.to_owned(), kept)]);
     let vectors = VectorsConfigDiff { config: Some(VectorsDiff::ParamsMap(VectorParamsDiffMap { map })) };

@@ -42,7 +42,6 @@ pub(super) fn vectors(schema: &Schema) -> VectorsConfig {
             memory: spec.memory.vectors.map(to_tier),
             datatype: Some(datatype(spec.datatype).into()),
             multivector_config: max_sim,
-            ..VectorParams::default()
         };
         Some((spec.name.as_str().to_owned(), params))
     };
