@@ -12,7 +12,6 @@ and late. A kill never waits for anything. In the end the API, `quire store chec
 against what was acknowledged.
 """
 
-import argparse
 import functools
 import itertools
 import json
@@ -211,7 +210,7 @@ def pages_of(service, papers, number):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = soak.arguments(__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--pages", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)

@@ -3,6 +3,7 @@
 Needs nothing beside the standard library. QUIRE_ONNXRUNTIME, QUIRE_PDFIUM and QUIRE_MODELS count as they do for the program.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -282,11 +284,15 @@ def check_files(service, documents):
     check(not faults, "left over in the data folder", "; ".join(faults))
 
 
+def arguments(text):
+    """A parser that takes the program first; `text`: the script's own."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", type=Path, help="the program, built for release")
+    return parser
+
+
 def main(run, parser):
     """Runs `run(args, folder)` in a folder of its own and ends with 1 where something does not hold."""
-    import tempfile
-
-    parser.add_argument("program", type=Path, help="the program, built for release")
     parser.add_argument("--folder", type=Path, help="an empty folder to work in, which stays; else one that goes")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="quire-soak-") as temporary:
