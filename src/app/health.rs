@@ -12,6 +12,8 @@ use crate::types::{DocumentId, Tenant};
 
 /// What is asked longer is not there.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// A folder of blobs in which nothing lies: listing it costs a bucket next to nothing.
+const NO_FOLDER: &str = "probe";
 
 /// A part of the service.
 #[derive(Debug, Clone, Serialize)]
@@ -39,17 +41,19 @@ impl HealthCheck {
 }
 
 impl App {
-    /// Ledger, store and disk.
+    /// Ledger, store, page images and disk. Each is asked something that it can't answer from memory.
     pub async fn health(&self) -> Vec<HealthCheck> {
         let ledger = async { self.ledger.queue().await.map(drop) };
-        let store = async { self.store.info().await.map(drop) };
+        let store = async { self.store.collections().await.map(drop) };
+        let blobs = async { self.blobs.list(NO_FOLDER).await.map(drop) };
         let disk = async { self.check_disk() };
-        let (ledger, store, disk) = tokio::join!(
+        let (ledger, store, blobs, disk) = tokio::join!(
             HealthCheck::of("ledger", ledger),
             HealthCheck::of("store", store),
+            HealthCheck::of("blobs", blobs),
             HealthCheck::of("disk", disk)
         );
-        vec![ledger, store, disk]
+        vec![ledger, store, blobs, disk]
     }
 
     /// Whether there is room for more.
@@ -80,5 +84,35 @@ impl App {
         tokio::task::spawn_blocking(look)
             .await
             .map_err(|error| Error::bug("looking at the disk panicked").with_source(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::testing;
+    use crate::blobs::FaultyBlobs;
+    use crate::faults::{Fault, Faults};
+    use crate::store::faulty::FaultyStore;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_part_that_is_away_is_named_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut app = testing::opened(&folder, None).await;
+        let faults = Faults::none();
+        app.store = Arc::new(FaultyStore { inner: app.store.clone(), faults: faults.clone() });
+        app.blobs = Arc::new(FaultyBlobs { inner: app.blobs.clone(), faults: faults.clone() });
+        let failing = |checks: Vec<HealthCheck>| -> Vec<&str> {
+            checks.into_iter().filter(|check| !check.ok).map(|check| check.name).collect()
+        };
+        assert!(failing(app.health().await).is_empty());
+        for (call, part) in [("store.collections", "store"), ("blobs.list", "blobs")] {
+            faults.always(call, Fault::Fail(|| Error::transient("connection refused")));
+            assert_eq!(failing(app.health().await), [part]);
+            faults.clear(call);
+        }
+        testing::close(app).await;
     }
 }

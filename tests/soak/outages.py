@@ -19,6 +19,8 @@ from papers import Papers, paper
 from service import Service, check, say
 
 PATIENCE_S = 900
+# Whoever asks whether a process lives waits no longer.
+PROBE_S = 10
 
 
 class Load:
@@ -73,7 +75,7 @@ class Load:
 
 
 def failing(service):
-    code, body = service.ask("GET", "/readyz")
+    code, body = service.ask("GET", "/readyz", timeout_s=PROBE_S)
     parts = [one["name"] for one in body["checks"] if not one["ok"]] if isinstance(body, dict) else []
     return code, parts, body
 
@@ -88,8 +90,9 @@ def wait_until_not_ready(service, part, patience_s=60):
     detail = next(one["detail"] for one in body["checks"] if one["name"] == part)
     say(f"not ready after {time.monotonic() - began:.1f} s: {part}: {detail}")
     check(len(detail) > 5, "a reason", body)
-    code, _ = service.ask("GET", "/livez")
-    check(code == 200, "/livez meanwhile", code)
+    for path in ("/livez", "/metrics"):
+        code, body = service.ask("GET", path, timeout_s=PROBE_S)
+        check(code == 200, f"{path} meanwhile, within {PROBE_S} s", (code, body))
 
 
 def wait_until_drained(service, load):
