@@ -16,7 +16,6 @@ import functools
 import itertools
 import json
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -129,29 +128,34 @@ def kill_at_random(service, kills, chance, hands, tally, failures):
         if failures:
             return
         early, moment = chance.random() < EARLY, chance.random()
-        start(service, tally)
-        if not early:
-            service.wait_for_socket()
-        time.sleep(moment * (EARLY_S if early else LATE_S))
-        if service.takes_commands():
+        if early:
+            service.start()
+        else:
+            start(service, tally)
             tally["kills while it served"] += 1
-        check(service.lives(), "the service ended by itself", service.tail())
+        time.sleep(moment * (EARLY_S if early else LATE_S))
+        if not service.lives():
+            refused(service, tally)
         service.kill()
         if number % 10 == 0:
             say(f"{number} kills, {hands.given} of {hands.total} documents given, {len(hands.accepted)} acknowledged")
 
 
 def start(service, tally):
-    """Where a command happens to hold the folder, the service is refused, and started again, as a supervisor does it."""
+    """Until it serves. Where a command happens to hold the folder, it is refused, and started again, as a supervisor does it."""
     while True:
         service.start()
-        try:
-            code = service.process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            return
-        check("another quire" in service.tail(3), f"the service ended with {code}", service.tail())
-        tally["starts refused"] += 1
-        time.sleep(0.2)
+        while service.lives():
+            if service.takes_commands():
+                return
+            time.sleep(0.02)
+        refused(service, tally)
+
+
+def refused(service, tally):
+    check("another quire" in service.tail(3), f"the service ended with {service.process.returncode}", service.tail())
+    tally["starts refused"] += 1
+    time.sleep(0.2)
 
 
 def run(args, folder):
@@ -174,7 +178,6 @@ def run(args, folder):
         kill_at_random(service, args.kills, chance, hands, tally, end.failures)
         hands.allowed = 1.0
         start(service, tally)
-        service.wait_for()
         end()
 
         def drained():
