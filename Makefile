@@ -11,7 +11,7 @@ OWNER := $(CARGO_TARGET_DIR)/.quire-clone
 CLAIM := mkdir -p "$(CARGO_TARGET_DIR)" && { [ "$$(cat "$(OWNER)" 2>/dev/null)" = "$(CURDIR)" ] || \
 	{ touch src/lib.rs src/main.rs tests/*.rs tests/*/main.rs benches/*/main.rs && echo "$(CURDIR)" > "$(OWNER)"; }; }
 
-.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clients-test schemathesis \
+.PHONY: help setup postgres build demo test quick lint deny bench bench-engine mutants eval-builtin clients-test schemathesis soak \
 	wheel deploy-check page-tools page-test page-look page-pictures clean
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make eval-builtin    measure the built-in model on pages it never saw (downloads packages, needs apt-get)"
 	@echo "make clients-test    ask the service through the official clients of OpenAI and MCP (downloads packages)"
 	@echo "make schemathesis    hold the service against its own OpenAPI document (downloads packages)"
+	@echo "make soak    kills, outages, full disks, growth, latency, hours of load: make soak S=kills A='--kills 60 --pages 600' (tests/soak)"
 	@echo "make bench-engine    measure how busy an ingest keeps the model, and the store's memory and pauses"
 	@echo "make mutants take away what keeps a promise, one line at a time: a test must notice each (an hour or more)"
 	@echo "make wheel   build the Python wheel, and try it in a fresh environment (downloads packages)"
@@ -115,6 +116,16 @@ schemathesis: build
 	@[ -x .venv-schemathesis/bin/python ] || $(PYTHON) -m venv .venv-schemathesis
 	@.venv-schemathesis/bin/pip install --quiet --disable-pip-version-check -r tests/schemathesis/requirements.txt
 	@.venv-schemathesis/bin/python tests/schemathesis/run.py target/release/quire
+
+# What the service promises, shown at length: tests/soak/README.md says what there is. S: which, A: its arguments.
+S ?=
+A ?=
+soak: build
+	@[ -n "$(S)" ] && [ -f "tests/soak/$(S).py" ] || { \
+		echo "make soak S=kills | outages | disks | poison | growth | latency | mixed   A='arguments'; see tests/soak/README.md"; exit 1; }
+	@QUIRE_ONNXRUNTIME="$${QUIRE_ONNXRUNTIME:-$(wildcard $(CURDIR)/native/libonnxruntime.*)}" \
+		QUIRE_PDFIUM="$${QUIRE_PDFIUM:-$(wildcard $(CURDIR)/native/libpdfium.*)}" \
+		$(PYTHON) tests/soak/$(S).py target/release/quire $(A)
 
 mutants: setup
 	@tests/mutants/run.py $(MUTANTS)

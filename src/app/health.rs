@@ -12,7 +12,6 @@ use crate::types::{DocumentId, Tenant};
 
 /// What is asked longer is not there.
 const PATIENCE: Duration = Duration::from_secs(3);
-
 /// A folder of blobs that has nothing in it: to be told so costs one request.
 const NO_FOLDER: &str = "health";
 

@@ -37,12 +37,19 @@ impl Scope<'_> {
         Ok(comparison)
     }
 
-    /// Takes out the documents of the walked folders whose files are gone, unless it looks like an accident. Returns how many.
+    /// Takes out the documents of the walked folders whose files are gone, unless it looks like an accident; but for those of the
+    /// sources `not_yet`. Returns how many.
     ///
     /// # Errors
     /// Configuration: it looks like an accident, and nothing was deleted.
-    pub async fn follow_deletions(&self, collection: &str, discovery: &Discovery) -> Result<u64> {
-        let (known, missing) = self.missing(collection, discovery).await?;
+    pub async fn follow_deletions(
+        &self,
+        collection: &str,
+        discovery: &Discovery,
+        not_yet: &BTreeSet<String>,
+    ) -> Result<u64> {
+        let (known, mut missing) = self.missing(collection, discovery).await?;
+        missing.retain(|uri| !not_yet.contains(outermost(uri)));
         let gone = self.gone(collection, discovery, known, missing, false).await?;
         self.delete_all(gone).await
     }

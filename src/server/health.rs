@@ -15,11 +15,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Server;
-use super::problem::Problem;
 use super::wire::Failures;
 use crate::app::HealthCheck;
 use crate::telemetry;
 
+/// Whoever collects metrics waits for those of the queue so long; all others matter most while the ledger is away.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(3);
 /// Pages a second are counted over so long.
 const RATE_OVER: Duration = Duration::from_secs(30);
 
@@ -97,7 +98,7 @@ pub async fn live() -> Json<Readiness> {
     Json(Readiness { checks: Vec::new() })
 }
 
-/// Whether requests should be sent here: not while it ends, while ledger or store are away, or the disk is nearly full.
+/// Whether requests should be sent here: not while it ends, while ledger, store or page images are away, or the disk is nearly full.
 #[utoipa::path(get, path = "/readyz", tag = "service",
     responses((status = 200, description = "They should", body = Readiness),
         (status = 503, description = "They should not", body = Readiness), Failures))]
@@ -110,17 +111,18 @@ pub async fn ready(State(server): State<Server>) -> Response {
     (status, Json(Readiness { checks })).into_response()
 }
 
-/// Metrics, as Prometheus reads them.
+/// Metrics, as Prometheus reads them. While the ledger is away, those of the queue stay as they were.
 #[utoipa::path(get, path = "/metrics", tag = "service",
     responses((status = 200, description = "Metrics", content_type = "text/plain", body = String), Failures))]
-pub async fn metrics(State(server): State<Server>) -> Result<Response, Problem> {
-    let queue = server.app.queue().await?;
-    telemetry::queue(queue.waiting, queue.in_work, queue.oldest_ms.map(Duration::from_millis));
+pub async fn metrics(State(server): State<Server>) -> Response {
+    if let Ok(Ok(queue)) = tokio::time::timeout(QUEUE_PATIENCE, server.app.queue()).await {
+        telemetry::queue(queue.waiting, queue.in_work, queue.oldest_ms.map(Duration::from_millis));
+    }
     if let Some(bytes) = resident_bytes() {
         telemetry::resident_bytes(bytes);
     }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((content_type, telemetry::rendered_metrics()).into_response())
+    (content_type, telemetry::rendered_metrics()).into_response()
 }
 
 /// Memory of this process that is in RAM; None where the system does not tell.

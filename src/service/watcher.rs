@@ -7,6 +7,7 @@
 //! it is listed again and again, and the versions that it names say what changed. Each bucket has a task of its own, so that one that
 //! is away keeps nothing else waiting, and events of folders list no bucket.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -118,20 +119,29 @@ struct Watched {
     hints: Option<Hints>,
     /// What the paths were when the hints were asked for: device and inode of those that are there.
     listening_to: Vec<(PathBuf, u64, u64)>,
-    /// Documents that were submitted while others were gone: they may be those, moved, and go first.
-    coming: Vec<DocumentId>,
+    /// Files that are gone, and whose documents are to follow.
+    leaving: Option<Leaving>,
     /// Paths that were not there.
     away: Vec<PathBuf>,
     /// How long the last walk took, without what followed from it.
     walked: Duration,
-    /// Since when files are known to be gone whose documents are still there.
-    gone_since: Option<Instant>,
     /// Deletions are to be looked for even if no file that was seen is gone: some went while nobody watched.
     look_for_deletions: bool,
     /// Why deletions are not followed, as it was logged.
     refused: Option<String>,
     /// Why the last step failed, as it was logged.
     failed: Option<String>,
+}
+
+/// Files that were found to be gone in one walk. A file that was moved is gone here and new there, and the new one goes first: so
+/// their documents wait for what was on its way then, and for nothing that came later, or a busy folder would lose none ever.
+struct Leaving {
+    since: Instant,
+    gone: BTreeSet<PathBuf>,
+    /// Files that were not yet submitted.
+    arriving: BTreeSet<PathBuf>,
+    /// Documents that were submitted since.
+    coming: Vec<DocumentId>,
 }
 
 impl Watched {
@@ -144,10 +154,9 @@ impl Watched {
             source,
             hints: None,
             listening_to: Vec::new(),
-            coming: Vec::new(),
+            leaving: None,
             away: Vec::new(),
             walked: Duration::ZERO,
-            gone_since: None,
             look_for_deletions: true,
             refused: None,
             failed: None,
@@ -208,35 +217,44 @@ impl Watched {
         };
         let (look, discovery) = self.look(discovery).await?;
         self.walked = began.elapsed();
-        let Look { ready, gone, mut look_again } = look;
+        let Look { ready, growing, gone, look_again } = look;
+        if gone.is_empty() {
+            self.refused = None;
+        }
+        let untaken: BTreeSet<PathBuf> = ready.iter().map(|file| file.path.clone()).chain(growing).collect();
+        match &mut self.leaving {
+            Some(leaving) => leaving.arriving.retain(|path| untaken.contains(path)),
+            None if (!gone.is_empty() && self.refused.is_none()) || self.look_for_deletions => {
+                let gone = gone.iter().cloned().collect();
+                let (since, coming) = (Instant::now(), Vec::new());
+                self.leaving = Some(Leaving { since, gone, arriving: untaken, coming });
+            }
+            None => {}
+        }
         for files in ready.chunks(AT_ONCE) {
             if stop.is_cancelled() {
                 return Ok(None);
             }
-            let others_are_gone = !gone.is_empty() || self.look_for_deletions;
-            self.submit(files, others_are_gone, stop).await?;
+            self.submit(files, stop).await?;
         }
-        if gone.is_empty() {
-            self.refused = None;
+        let follows = self.follow(&discovery, gone).await?;
+        let away = (!self.away.is_empty()).then(|| Instant::now() + AGAIN);
+        Ok([look_again, follows, away].into_iter().flatten().min())
+    }
+
+    /// Lets the documents of files that are gone follow them, as soon as nothing is on its way any more that these files may have
+    /// become. Returns when to look again, where something is left to follow.
+    async fn follow(&mut self, discovery: &Discovery, gone: Vec<PathBuf>) -> Result<Option<Instant>> {
+        let Some(mut leaving) = self.leaving.take() else { return Ok(None) };
+        let soon = Instant::now() + ARRIVING;
+        let waits = !leaving.arriving.is_empty() || self.is_coming(&mut leaving.coming).await?;
+        if waits && Instant::now() < leaving.since + LONGEST_MOVE {
+            self.leaving = Some(leaving);
+            return Ok(Some(soon));
         }
-        if (!gone.is_empty() && self.refused.is_none()) || self.look_for_deletions {
-            // A file that was moved is gone here and new there: there first.
-            let arriving = look_again.is_some() || self.is_coming().await?;
-            let now = Instant::now();
-            let since = *self.gone_since.get_or_insert(now);
-            if arriving && now < since + LONGEST_MOVE {
-                let soon = now + ARRIVING;
-                look_again = Some(look_again.map_or(soon, |moment| moment.min(soon)));
-            } else {
-                self.follow_deletions(&discovery, &gone).await?;
-                self.gone_since = None;
-            }
-        }
-        if !self.away.is_empty() {
-            let soon = Instant::now() + AGAIN;
-            look_again = Some(look_again.map_or(soon, |moment| moment.min(soon)));
-        }
-        Ok(look_again)
+        let (now, later): (Vec<_>, Vec<_>) = gone.into_iter().partition(|path| leaving.gone.contains(path));
+        self.follow_deletions(discovery, &now, &later).await?;
+        Ok((!later.is_empty()).then_some(soon))
     }
 
     async fn look(&mut self, discovery: Discovery) -> Result<(Look, Discovery)> {
@@ -251,7 +269,7 @@ impl Watched {
         Ok((look, discovery))
     }
 
-    async fn submit(&mut self, files: &[SourceFile], others_are_gone: bool, stop: &CancellationToken) -> Result<()> {
+    async fn submit(&mut self, files: &[SourceFile], stop: &CancellationToken) -> Result<()> {
         let comparison = self.app.scope(tenant()).submit_files(&self.pipeline, files.to_vec(), stop).await?;
         if stop.is_cancelled() {
             return Ok(());
@@ -259,29 +277,36 @@ impl Watched {
         for (file, reason) in &comparison.failed {
             tracing::warn!(source = file.source.uri, reason, "a file of a watched folder is not indexed");
         }
-        if others_are_gone {
-            self.coming.extend(comparison.queued);
+        if let Some(leaving) = &mut self.leaving {
+            let before = leaving.arriving.len();
+            leaving.arriving.retain(|path| files.iter().all(|file| file.path != *path));
+            if leaving.arriving.len() < before {
+                leaving.coming.extend(comparison.queued);
+            }
         }
         self.tracker.taken(files);
         Ok(())
     }
 
     /// Whether documents that may have been moved are still on their way in: until then the old ones stay.
-    async fn is_coming(&mut self) -> Result<bool> {
+    async fn is_coming(&self, coming: &mut Vec<DocumentId>) -> Result<bool> {
         let scope = self.app.scope(tenant());
-        while let Some(document) = self.coming.last() {
+        while let Some(document) = coming.last() {
             let record = scope.document(*document).await?;
             if record.is_some_and(|record| matches!(record.state, State::Queued | State::Processing)) {
                 return Ok(true);
             }
-            self.coming.pop();
+            coming.pop();
         }
         Ok(false)
     }
 
     /// Takes documents out whose files are gone. Where that looks like an accident they stay, and the log says so, once.
-    async fn follow_deletions(&mut self, discovery: &Discovery, gone: &[PathBuf]) -> Result<()> {
-        match self.app.scope(tenant()).follow_deletions(&self.pipeline.collection, discovery).await {
+    /// Those of files that went `later` stay for now.
+    async fn follow_deletions(&mut self, discovery: &Discovery, gone: &[PathBuf], later: &[PathBuf]) -> Result<()> {
+        let not_yet = self.tracker.sources(later);
+        let scope = self.app.scope(tenant());
+        match scope.follow_deletions(&self.pipeline.collection, discovery, &not_yet).await {
             Ok(deleted) => {
                 if deleted > 0 {
                     tracing::info!(

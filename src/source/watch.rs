@@ -71,6 +71,8 @@ pub struct Tracker {
 pub struct Look {
     /// Files to be submitted, in order of path.
     pub ready: Vec<SourceFile>,
+    /// Files that may still be growing.
+    pub growing: Vec<PathBuf>,
     /// Files that were submitted and are there no more.
     pub gone: Vec<PathBuf>,
     /// When a file that may still be growing has settled, if it stays as it is.
@@ -108,6 +110,7 @@ impl Tracker {
             if settled <= now {
                 look.ready.push((*file).clone());
             } else {
+                look.growing.push(file.path.clone());
                 look.look_again = Some(look.look_again.map_or(settled, |earlier| earlier.min(settled)));
             }
         }
@@ -119,6 +122,11 @@ impl Tracker {
         look.gone = gone.map(|(path, _)| path.clone()).collect();
         look.gone.sort();
         look
+    }
+
+    /// The sources of these files, as far as they are known.
+    pub fn sources(&self, files: &[PathBuf]) -> BTreeSet<String> {
+        files.iter().filter_map(|file| Some(self.files.get(file)?.uri.clone())).collect()
     }
 
     /// These files were submitted in the state in which they were seen last.

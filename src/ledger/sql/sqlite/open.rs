@@ -87,6 +87,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // A full disk or a failed read makes SQLite roll back by itself. sqlx then counts a transaction that is over, and begins no
+        // other on that connection, for ever: another one takes its place.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// Looks at a file before any setting is written to it.

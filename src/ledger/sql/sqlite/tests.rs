@@ -60,6 +60,27 @@ async fn commits_are_durable() {
 }
 
 #[tokio::test]
+async fn a_disk_that_was_full_is_written_to_again() {
+    let folder = TempDir::new().unwrap();
+    let ledger = defined(&folder.path().join("ledger")).await;
+    // As a full disk: SQLite rolls the transaction back by itself.
+    pragma(&ledger, "PRAGMA max_page_count = 1").await;
+    let mut refused = None;
+    for number in 0..10_000 {
+        if let Err(error) = ledger.submit(&submission(&number.to_string(), 1)).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    let refused = refused.expect("it took everything");
+    assert!(refused.is_transient(), "{refused}");
+    pragma(&ledger, "PRAGMA max_page_count = 1000000").await;
+    let after = submission("after", 1);
+    assert_eq!(ledger.submit(&after).await.unwrap(), Submitted::Queued);
+    assert!(ledger.document(&after.tenant, after.document).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn everything_is_there_after_reopening() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("ledger");
