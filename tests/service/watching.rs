@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::common::{Quire, blank_pdf, demo};
+use crate::common::{Quire, blank_pdf, blank_pdf_of, demo};
 use crate::daemon::{Daemon, until, until_indexed};
 
 /// A service that watches the documents' folder.
@@ -70,6 +70,24 @@ fn files_that_come_change_move_and_go_are_followed() {
     let daemon = watched.start();
     until_indexed(quire, &["again.pdf"]);
     assert!(docs.join("again.pdf").exists() && docs.join("picture.other").exists(), "originals stay where they are");
+    daemon.terminate();
+}
+
+#[test]
+fn what_goes_from_a_busy_folder_goes_from_the_index() {
+    let watched = Watched::new("");
+    fs::write(&watched.config, "version: 1\npipelines: [watched.yaml]\nwatch: {settle_s: 1, rescan_s: 300}\n").unwrap();
+    let (quire, docs) = (&watched.quire, watched.quire.docs());
+    quire.add("invoice-2025-0417.pdf");
+    let daemon = watched.start();
+    until_indexed(quire, &["invoice-2025-0417.pdf"]);
+    fs::remove_file(docs.join("invoice-2025-0417.pdf")).unwrap();
+    let mut others = 0;
+    until("the document is gone while others go on coming", || {
+        others += 1;
+        fs::write(docs.join(format!("{others}.pdf")), blank_pdf_of([(100 + others, 60)])).unwrap();
+        sources(quire).iter().all(|source| !source.ends_with("invoice-2025-0417.pdf")).then_some(())
+    });
     daemon.terminate();
 }
 
