@@ -47,6 +47,14 @@ impl<T: Transaction> Writing<T> {
 
     pub async fn switch(mut self, collection: &str, force: bool) -> Result<Switch> {
         self.lock(Lock::Collection(collection)).await?;
+        let outcome = self.switch_locked(collection, force).await?;
+        // Where nothing was changed too: a transaction that is only dropped keeps its locks until the server hears of it, and
+        // whoever looks for work meanwhile passes over the collection.
+        self.commit().await?;
+        Ok(outcome)
+    }
+
+    async fn switch_locked(&mut self, collection: &str, force: bool) -> Result<Switch> {
         let existing = self.defined(collection).await?;
         let (active, Some(next)) = (existing.active, existing.next) else { return Ok(Switch::Nothing) };
         if !force {
@@ -63,7 +71,6 @@ impl<T: Transaction> Writing<T> {
         self.clear_build(&active.physical).await?;
         self.set_role(&active.physical, Role::Retired).await?;
         self.set_role(&next.physical, Role::Active).await?;
-        self.commit().await?;
         Ok(Switch::Switched)
     }
 
