@@ -6,6 +6,7 @@ mod server;
 mod together;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::Connection;
 use tokio::sync::Mutex;
