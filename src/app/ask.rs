@@ -84,6 +84,8 @@ pub struct AskResponse {
 pub struct AskTimings {
     pub embed: f64,
     pub query: f64,
+    /// Where on the pages the question is answered.
+    pub evidence: f64,
     pub answer: f64,
     pub total: f64,
 }
@@ -158,6 +160,7 @@ impl Scope<'_> {
         let timings_ms = AskTimings {
             embed: timings_ms.embed,
             query: timings_ms.query,
+            evidence: timings_ms.evidence,
             answer: elapsed_ms(answering),
             total: elapsed_ms(start),
         };

@@ -131,11 +131,12 @@ impl Scope<'_> {
         }
         mark_gone(&mut hits).await?;
         let query = elapsed_ms(querying);
+        let looking = Instant::now();
         let embedded = Arc::new(embedded);
         if question.regions && definition.schema.get(VectorName::Patches).is_some() {
             self.find_regions(physical, &mut hits, &embedded, model.info().seen_from).await?;
         }
-        let timings_ms = SearchTimings { embed, query, total: elapsed_ms(start) };
+        let timings_ms = SearchTimings { embed, query, evidence: elapsed_ms(looking), total: elapsed_ms(start) };
         // Measured last: it repeats the work.
         let explain = if question.explain { Some(self.app.retriever.explain(&search, &hits).await?) } else { None };
         let name = name_on_server(&self.app.config, &question.collection);

@@ -4,8 +4,8 @@ use crate::types::{ContentHash, DocumentId, Generation, Tenant};
 
 /// The room of page images.
 const PAGES: &str = "pages";
-/// The room of what was uploaded.
-const UPLOADS: &str = "uploads";
+/// The room of what was uploaded: a folder with everybody's.
+pub const UPLOADS: &str = "uploads";
 /// Whose the keys without a tenant are: they were written when there was one.
 const OLDER_KEYS_TENANT: &str = "default";
 /// Digits of a content hash in a key.
@@ -43,6 +43,14 @@ pub fn upload_prefix(tenant: &Tenant, document: DocumentId) -> String {
 pub fn upload_key(tenant: &Tenant, document: DocumentId, content_hash: &ContentHash) -> String {
     let digits = content_hash.0.get(..HASH_DIGITS).unwrap_or(&content_hash.0);
     format!("{}/{digits}", upload_prefix(tenant, document))
+}
+
+/// The document that an upload's bytes belong to; None: the key is no upload's.
+pub fn document_of_upload(key: &str) -> Option<DocumentId> {
+    match key.split('/').collect::<Vec<_>>().as_slice() {
+        [UPLOADS, _, document, _] => document.parse().ok(),
+        _ => None,
+    }
 }
 
 /// Whether a key is one of this tenant's. A key that is nobody's belongs to no tenant.
@@ -95,6 +103,7 @@ mod tests {
             let upload = upload_key(&tenant(owner), document, &ContentHash::of(b"a"));
             let owners: Vec<_> = names.into_iter().filter(|name| belongs_to(&upload, &tenant(name))).collect();
             assert_eq!(owners, [owner], "{upload}");
+            assert_eq!((document_of_upload(&upload), document_of_upload(&key)), (Some(document), None));
         }
     }
 

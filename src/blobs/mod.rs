@@ -25,7 +25,9 @@ use crate::types::Tenant;
 pub use bucket::BucketBlobs;
 #[doc(hidden)]
 pub use faulty::FaultyBlobs;
-pub use key::{generation_prefix, generation_prefixes, page_key, upload_key, upload_prefix};
+pub use key::{
+    UPLOADS, document_of_upload, generation_prefix, generation_prefixes, page_key, upload_key, upload_prefix,
+};
 pub use local::LocalBlobs;
 
 /// The bytes of a blob, piece by piece.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::blobs::{BlobStore, generation_prefixes, upload_prefix};
+use crate::blobs::{BlobStore, UPLOADS, document_of_upload, generation_prefixes, upload_prefix};
 use crate::error::{Error, Result};
 use crate::ledger::{Garbage, Ledger, State, Turn};
 use crate::store::VectorStore;
@@ -134,6 +134,29 @@ impl Collector {
             self.blobs.delete(&key).await?;
         }
         Ok(())
+    }
+
+    /// Removes bytes that were uploaded and never became a document: whoever took them was killed before the job was on disk, and
+    /// whoever sent them did not send them again. Returns how many; 0 while another process is at it.
+    ///
+    /// # Errors
+    /// What ledger and blobs say.
+    pub async fn sweep_uploads(&self) -> Result<usize> {
+        let Some(_among_processes) = self.ledger.try_turn("sweep uploads").await? else { return Ok(0) };
+        let mut removed = 0;
+        for key in self.blobs.list(UPLOADS).await? {
+            let Some(document) = document_of_upload(&key) else { continue };
+            if self.ledger.owner(document).await?.is_some() {
+                continue;
+            }
+            // It may be submitted just now.
+            let _kept = self.keep_uploads(document).await?;
+            if self.ledger.owner(document).await?.is_none() {
+                self.blobs.delete(&key).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// While this is held, no process removes the bytes of this document: what is there when it is submitted stays.

@@ -1,6 +1,6 @@
 //! What is done beside the flow, so that a long ingest stays as fast and as small as a short one: garbage is collected,
 //! collections that were written to are optimised, stories of work that ended long ago are forgotten, and twice a day what was
-//! deleted leaves the disk. Failures are logged and tried again; they hold nobody up.
+//! deleted, or was uploaded and never became a document, leaves the disk. Failures are logged and tried again; they hold nobody up.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,6 +83,9 @@ impl Upkeep {
                 }
                 if Instant::now() >= next_purge {
                     purge(store.as_ref(), ledger.as_ref()).await;
+                    if let Err(error) = collector.sweep_uploads().await {
+                        tracing::warn!(%error, "bytes that never became a document stay for now");
+                    }
                     next_purge = Instant::now() + PURGE;
                 }
             }

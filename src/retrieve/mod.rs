@@ -120,6 +120,8 @@ impl Search<'_> {
 pub struct SearchTimings {
     pub embed: f64,
     pub query: f64,
+    /// Where on the pages the question is answered.
+    pub evidence: f64,
     pub total: f64,
 }
 

@@ -1,9 +1,11 @@
 //! One collector; a failure of its work or of any upkeep stops nobody else's.
 
+use quire::blobs::upload_key;
 use quire::faults::Fault;
 use quire::ledger::Ledger;
+use quire::types::{ContentHash, DocumentId};
 
-use crate::{Bench, away, tenant};
+use crate::{Bench, COLLECTION, away, tenant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_replaced_goes_from_store_and_blobs() {
@@ -47,4 +49,20 @@ async fn collectors_that_meet_take_turns() {
     let (one, other) = tokio::join!(bench.collector.collect(), bench.collector.collect());
     assert_eq!(one.unwrap() + other.unwrap(), 3, "each generation is removed once");
     assert_eq!((bench.documents().await.len(), bench.images().await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_never_became_a_document_are_swept() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    let known = bench.document("a.pdf").await.document_id;
+    let unknown = DocumentId::new(&tenant(), COLLECTION, "upload:1/a.pdf");
+    let [kept, left] = [known, unknown].map(|document| upload_key(&tenant(), document, &ContentHash::of(b"a")));
+    for key in [&kept, &left] {
+        bench.blobs.put(key, "a".into()).await.unwrap();
+    }
+    assert_eq!(bench.collector.sweep_uploads().await.unwrap(), 1);
+    assert_eq!(bench.blobs.list("uploads").await.unwrap(), [kept]);
+    assert_eq!(bench.images().await, 2, "page images are none of its business");
 }

@@ -52,7 +52,7 @@ def measure(service, pages, questions, going_on=lambda: True):
         timings = answer["timings_ms"]
         for name, value in timings.items():
             parts[name].append(value)
-        shares["evidence"].append((timings["total"] - timings["embed"] - timings["query"]) / wall)
+        shares["evidence"].append(timings["evidence"] / wall)
         shares["outside"].append((wall - timings["total"]) / wall)
         found += any(f"{about:06}" in hit["source"] for hit in answer["hits"])
     walls.sort()

@@ -96,13 +96,15 @@ impl HitBody {
 pub struct TimingsBody {
     pub embed: f64,
     pub query: f64,
+    /// Where on the pages the question is answered.
+    pub evidence: f64,
     pub total: f64,
 }
 
 impl From<SearchTimings> for TimingsBody {
     fn from(timings: SearchTimings) -> Self {
-        let SearchTimings { embed, query, total } = timings;
-        Self { embed, query, total }
+        let SearchTimings { embed, query, evidence, total } = timings;
+        Self { embed, query, evidence, total }
     }
 }
 
