@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::App;
-use super::made;
 use super::scope::Scope;
 use crate::error::Result;
 use crate::ledger::{DocumentFilter, State};
@@ -52,6 +51,6 @@ impl Scope<'_> {
         if any {
             return Ok(Some(OwnCollection { name, created_at, documents }));
         }
-        Ok(self.has_made(&name).await?.then(|| made::empty(name, created_at)))
+        Ok(self.has_made(&name).await?.then(|| OwnCollection { name, created_at, documents: BTreeMap::new() }))
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::catalog::OwnCollection;
 use super::scope::Scope;
 use crate::error::{Error, Result};
-use crate::ledger::{DocumentFilter, State};
+use crate::ledger::DocumentFilter;
 use crate::types::{Groups, Tenant, length_prefixed};
 
 /// The secret's name in the ledger.
@@ -96,11 +96,6 @@ fn stem(wished: &str) -> String {
     }
     let stem = stem.trim_end_matches('-');
     if stem.is_empty() { "store".to_owned() } else { stem.to_owned() }
-}
-
-/// A collection of the tenant's in which nothing is yet.
-pub(super) fn empty(name: String, created_at: String) -> OwnCollection {
-    OwnCollection { name, created_at, documents: std::collections::BTreeMap::<State, u64>::new() }
 }
 
 #[cfg(test)]

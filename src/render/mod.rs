@@ -16,6 +16,7 @@ mod death;
 mod descriptors;
 mod document_file;
 mod fit;
+mod group;
 pub mod office;
 mod pdf;
 mod picture;
@@ -28,9 +29,9 @@ mod sniff;
 pub mod worker;
 
 pub use confine::Confinement;
+pub use group::WorkerCommand;
 pub use office::{Office, OfficePlaces};
 pub use pool::{OpenDocument, Renderer};
-pub use process::WorkerCommand;
 #[doc(hidden)]
 pub use protocol::{Fault, FaultKind, ProbeTargets};
 pub use sniff::{Format, HEAD_BYTES, sniff};

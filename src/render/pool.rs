@@ -13,8 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use super::confine::Confinement;
 use super::death::Death;
+use super::group::WorkerCommand;
 use super::office::{Converted, Office};
-use super::process::{Answer, Worker, WorkerCommand};
+use super::process::{Answer, Worker};
 use super::protocol::Request;
 use super::queue::WorkQueue;
 use super::sniff::{Format, HEAD_BYTES, rejection, sniff};

@@ -2,19 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{ChildStderr, ChildStdout};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -22,8 +19,9 @@ use tokio_util::task::TaskTracker;
 use super::answers;
 use super::confine::Confinement;
 use super::death::Death;
+use super::group::{ProcessGroup, WorkerCommand, spawn};
 use super::protocol::{
-    Fault, MAX_ATTACHMENT_BYTES, Order, PageHeader, Reply, Request, Setup, receive_body, receive_header, send,
+    MAX_ATTACHMENT_BYTES, Order, PageHeader, Reply, Request, Setup, receive_body, receive_header, send,
 };
 use super::queue::KeepsDocumentsOpen;
 use super::shared_pages::{PageSlot, SLOT_BYTES, SharedPages};
@@ -37,32 +35,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const LAST_WORDS_BYTES: usize = 4 << 10;
 /// What is logged of it: a library that complains about every object must not fill the disk.
 const LOGGED_BYTES: usize = 64 << 10;
-
-/// How to start a worker.
-#[derive(Debug, Clone)]
-pub struct WorkerCommand {
-    pub program: PathBuf,
-    pub args: Vec<OsString>,
-    /// Full path of PDFium's shared library.
-    pub pdfium: PathBuf,
-    /// Failures that a test asks for.
-    #[doc(hidden)]
-    pub faults: Vec<Fault>,
-}
-
-impl WorkerCommand {
-    /// This same program with its hidden command `render-worker`.
-    pub fn this_program(pdfium: PathBuf) -> Result<Self> {
-        // the link, not the path behind it: it stays right when the file is replaced by an upgrade while we run
-        let program = if cfg!(target_os = "linux") {
-            PathBuf::from("/proc/self/exe")
-        } else {
-            std::env::current_exe()
-                .map_err(|error| Error::configuration("cannot find the path of this program").with_source(error))?
-        };
-        Ok(Self { program, args: vec!["render-worker".into()], pdfium, faults: Vec::new() })
-    }
-}
 
 /// What a worker answered, checked.
 pub(super) enum Answer {
@@ -80,7 +52,7 @@ pub(super) enum Answer {
 }
 
 pub(super) struct Worker {
-    child: Child,
+    group: ProcessGroup,
     /// `None` only while it is being stopped.
     input: Option<UnixStream>,
     output: ChildStdout,
@@ -114,18 +86,18 @@ impl Worker {
             .blaming(Blame::Dependency)
             .with_source(error)
         };
-        let (input, mut child) = spawn(command).map_err(failed)?;
-        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        let (input, mut group) = spawn(command).map_err(failed)?;
+        let (Some(output), Some(errors)) = (group.child.stdout.take(), group.child.stderr.take()) else {
             return Err(Error::bug("a render worker was started without its pipes"));
         };
         let last_words = Arc::new(Mutex::new(Vec::new()));
-        let pump = tasks.spawn(pump(errors, last_words.clone(), child.id()));
+        let pump = tasks.spawn(pump(errors, last_words.clone(), group.child.id()));
         let shared = SharedPages::new(SLOT_BYTES);
         let setup = Setup { limits: limits.clone(), pdfium: command.pdfium.clone(), faults: command.faults.clone() };
         // a worker that died at once is found out by its first request
         let _ = send(&input, &setup, shared.as_ref().map(|shared| shared.descriptor())).await;
         Ok(Self {
-            child,
+            group,
             input: Some(input),
             output,
             shared,
@@ -160,13 +132,13 @@ impl Worker {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
             Err(_) => {
-                self.kill().await;
+                self.group.kill().await;
                 return Err(Death::TimedOut);
             }
         };
         Err(match error.kind() {
             io::ErrorKind::InvalidData => {
-                self.kill().await;
+                self.group.kill().await;
                 Death::BadAnswer(error.to_string())
             }
             _ => self.autopsy(&error).await,
@@ -233,30 +205,14 @@ impl Worker {
         })
     }
 
-    async fn kill(&mut self) -> Option<ExitStatus> {
-        self.kill_group();
-        // fails only if it has ended already
-        let _ = self.child.start_kill();
-        self.child.wait().await.ok()
-    }
-
-    /// Kills the worker's process group, which is its own, as long as the worker is not reaped: its number cannot be
-    /// another's.
-    fn kill_group(&self) {
-        if let Some(group) = self.child.id().and_then(|id| libc::pid_t::try_from(id).ok()) {
-            // SAFETY: an integer. Fails only if the whole group has ended.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
-        }
-    }
-
     /// Why the pipe broke. `error` is what the pipe said; how the process ended says more.
     async fn autopsy(&mut self, error: &io::Error) -> Death {
         // closing its input makes it end in any case, crash or not
         self.input = None;
-        let status = match timeout(GRACE, self.child.wait()).await {
+        let status = match timeout(GRACE, self.group.child.wait()).await {
             Ok(status) => status.ok(),
             Err(_) => {
-                self.kill().await;
+                self.group.kill().await;
                 return Death::Crashed(format!("no answer, and it did not end by itself: {error}"));
             }
         };
@@ -269,15 +225,9 @@ impl Worker {
     /// Lets the process end by itself, and kills it if it does not.
     pub(super) async fn stop(mut self) {
         self.input = None;
-        if timeout(GRACE, self.child.wait()).await.is_err() {
-            self.kill().await;
+        if timeout(GRACE, self.group.child.wait()).await.is_err() {
+            self.group.kill().await;
         }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.kill_group();
     }
 }
 
@@ -285,45 +235,6 @@ impl KeepsDocumentsOpen for Worker {
     fn has_open(&self, document: u64) -> bool {
         self.open.contains(&document)
     }
-}
-
-/// Starts the process with nothing of ours: an empty environment, its socket and two pipes, a process group of its own.
-pub(super) fn spawn(command: &WorkerCommand) -> io::Result<(UnixStream, Child)> {
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let mut process = Command::new(&command.program);
-    process
-        .args(&command.args)
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    // SAFETY: between fork and exec, only system calls are made.
-    unsafe { process.pre_exec(inherit_nothing) };
-    Ok((UnixStream::from_std(ours)?, process.spawn()?))
-}
-
-/// Has every descriptor but the first three closed when the program starts. (Not at once: one of them tells the parent
-/// whether it did.) What Rust opens closes itself; what libraries open may not.
-fn inherit_nothing() -> io::Result<()> {
-    const FIRST: libc::c_uint = 3;
-    #[cfg(target_os = "linux")]
-    // SAFETY: integers only.
-    if unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) } == 0 {
-        return Ok(());
-    }
-    // SAFETY: integers only; a number that is no descriptor is an error that does not matter.
-    unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        // More than a million descriptors nobody has, and infinity cannot be counted to.
-        for descriptor in FIRST as libc::c_int..limit.rlim_cur.min(1 << 20) as libc::c_int {
-            libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC);
-        }
-    }
-    Ok(())
 }
 
 /// Drains a worker's standard error until the process ends: a bounded part to the log, the last part for the autopsy.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::office;
+use super::office::kind::promised as promised_office_file;
 
 /// How many bytes of a file [`sniff`] wants to see. Readers accept a PDF header anywhere in the first 1,024 bytes.
 pub const HEAD_BYTES: usize = 1024;
@@ -94,7 +94,7 @@ pub(super) fn rejection(head: &[u8], name: &str) -> String {
     };
     match Format::from_name(name) {
         Some(promised) => format!("{name} is named as a {promised} file but {found}"),
-        None => match office::promised(name) {
+        None => match promised_office_file(name) {
             Some(promised) => format!("{name} is named as {promised} but {found}"),
             None => format!("{name} {found}; documents can be PDF, PNG, JPEG, WebP, TIFF or office files"),
         },

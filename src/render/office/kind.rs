@@ -116,6 +116,11 @@ impl OfficeKind {
     }
 }
 
+/// What a file promises by its name to be, if that is an office file.
+pub(in crate::render) fn promised(name: &str) -> Option<String> {
+    OfficeKind::from_name(name).map(OfficeKind::title)
+}
+
 /// Whether this is a compound file that holds another behind a password. Reads from the disk.
 pub(super) fn is_protected(file: &File, head: &[u8]) -> bool {
     head.starts_with(COMPOUND) && in_compound(file, head) == Some(Found::Protected)

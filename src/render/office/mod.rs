@@ -8,7 +8,7 @@
 mod archive;
 mod facts;
 mod find;
-mod kind;
+pub(super) mod kind;
 mod order;
 mod process;
 mod profile;
@@ -31,7 +31,7 @@ use self::kind::OfficeKind;
 use self::order::{Layout, Order, Reply};
 use self::process::End;
 use super::death::signal_name;
-use super::process::WorkerCommand;
+use super::group::WorkerCommand;
 use crate::error::{Blame, Error, Result};
 use crate::telemetry;
 use crate::types::RenderLimits;
@@ -177,11 +177,6 @@ impl Office {
     pub(super) fn limit(&self) -> (String, u64) {
         self.places.limit()
     }
-}
-
-/// What a file promises by its name to be, if that is an office file.
-pub(super) fn promised(name: &str) -> Option<String> {
-    OfficeKind::from_name(name).map(OfficeKind::title)
 }
 
 /// The folders of a conversion, with the document and a new profile in them.

@@ -8,7 +8,7 @@ use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::order::{Order, Reply};
-use crate::render::process::{WorkerCommand, spawn};
+use crate::render::group::{WorkerCommand, spawn};
 use crate::render::protocol::{receive_header, send};
 
 /// How a conversion ended, as far as the process tells.
@@ -19,38 +19,18 @@ pub(super) enum End {
     Lost(String),
 }
 
-/// Its whole group is killed when this is dropped: as long as it is not reaped, its number cannot be another's.
-struct Group(Child);
-
-impl Group {
-    fn kill(&self) {
-        if let Some(group) = self.0.id().and_then(|id| libc::pid_t::try_from(id).ok()) {
-            // SAFETY: an integer. Fails only if the whole group has ended.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// Runs one conversion in a process of its own; nothing of it runs any more when this returns.
 ///
 /// # Errors
 /// The process can't be started.
 pub(super) async fn run(command: &WorkerCommand, order: &Order, limit: Duration) -> io::Result<End> {
-    let (socket, child) = spawn(command)?;
-    let mut group = Group(child);
-    let end = match timeout(limit, exchange(&socket, &mut group.0, order)).await {
+    let (socket, mut group) = spawn(command)?;
+    let end = match timeout(limit, exchange(&socket, &mut group.child, order)).await {
         Ok(Ok(reply)) => End::Replied(reply),
         Ok(Err(error)) => End::Lost(error.to_string()),
         Err(_) => End::TimedOut,
     };
-    group.kill();
-    let _ = group.0.wait().await;
+    group.kill().await;
     Ok(end)
 }
 

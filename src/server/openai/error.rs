@@ -6,6 +6,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::server::{Caller, Problem, Server};
@@ -87,6 +88,15 @@ impl FromRequestParts<Server> for OpenAiCaller {
     async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, OpenAiError> {
         Ok(Self(Caller::from_request_parts(parts, server).await?))
     }
+}
+
+/// What a request's body says.
+///
+/// # Errors
+/// 400: no JSON of this form.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, OpenAiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))
 }
 
 /// The body of a request, with OpenAI's errors where it is too large or breaks off.

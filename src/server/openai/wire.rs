@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::error::OpenAiError;
+use super::error::{OpenAiError, parse};
 use crate::answer::{Speaker, Turn};
 
 /// Bytes of a request: a long conversation, and images that clients send along and nobody looks at.
@@ -68,8 +68,7 @@ impl ChatRequest {
     /// # Errors
     /// 400: no JSON of this form.
     pub fn read(body: &[u8]) -> Result<Self, OpenAiError> {
-        let request: Self = serde_json::from_slice(body)
-            .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))?;
+        let request: Self = parse(body)?;
         if request.n.is_some_and(|n| n != 1) {
             return Err(OpenAiError::invalid(
                 Some("n"),

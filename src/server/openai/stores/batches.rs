@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::files;
 use crate::error::Error;
 use crate::ledger::{DocumentRecord, Receipt};
-use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError};
+use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError, parse};
 use crate::server::openai::files::find as find_anywhere;
 use crate::server::openai::page;
 use crate::server::routes::{check_collection, room};
@@ -55,8 +55,7 @@ pub async fn create(
     Body(body): Body,
 ) -> Result<Json<Value>, OpenAiError> {
     caller.may(Permission::Write)?;
-    let batch: Batch = serde_json::from_slice(&body)
-        .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))?;
+    let batch: Batch = parse(&body)?;
     check_collection(&store)?;
     room(&server).await?;
     let records = batch.find(&server, &caller).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::own;
 use crate::error::Error;
 use crate::ledger::{DocumentFilter, DocumentRecord, Listing, State as Standing};
-use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError};
+use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError, parse};
 use crate::server::openai::files::find as find_anywhere;
 use crate::server::openai::{page, seconds};
 use crate::server::routes::{check_collection, room};
@@ -107,8 +107,7 @@ pub async fn attach(
     Body(body): Body,
 ) -> Result<Json<Value>, OpenAiError> {
     caller.may(Permission::Write)?;
-    let Attached { file_id, attributes } = serde_json::from_slice(&body)
-        .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))?;
+    let Attached { file_id, attributes } = parse(&body)?;
     let record = find_anywhere(&server, &caller, &file_id).await?;
     if record.collection == store && attributes.is_none() {
         return Ok(Json(file(&record, &store)));

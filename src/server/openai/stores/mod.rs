@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::{Body, OpenAiCaller, OpenAiError};
+use super::error::{Body, OpenAiCaller, OpenAiError, parse};
 use super::{page, seconds};
 use crate::app::OwnCollection;
 use crate::ledger::State as Standing;
@@ -55,8 +55,7 @@ pub async fn create(
 ) -> Result<Json<Value>, OpenAiError> {
     caller.may(Permission::Write)?;
     let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    let Created { name, file_ids, expires_after } = serde_json::from_slice(body)
-        .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))?;
+    let Created { name, file_ids, expires_after } = parse(body)?;
     if expires_after.is_some() {
         let message = "a vector store stays until it is deleted: leave out expires_after";
         return Err(OpenAiError::invalid(Some("expires_after"), message));

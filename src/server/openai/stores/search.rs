@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::own;
 use crate::server::cited::{Addresses, CitedPage, file_name};
 use crate::server::knowledge::{self, Wanted};
-use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError};
+use crate::server::openai::error::{Body, OpenAiCaller, OpenAiError, parse};
 use crate::server::openai::filters::Filter;
 use crate::server::{Permission, Server};
 
@@ -48,8 +48,7 @@ pub async fn search(
     Body(body): Body,
 ) -> Result<Json<Value>, OpenAiError> {
     caller.may(Permission::Read)?;
-    let search: Search = serde_json::from_slice(&body)
-        .map_err(|error| OpenAiError::invalid(None, format!("the request can't be read: {error}")))?;
+    let search: Search = parse(&body)?;
     let own = own(&server, &caller, &store).await?;
     let condition = search.filters.map(Filter::into_condition).transpose();
     let condition = condition.map_err(|message| OpenAiError::invalid(Some("filters"), message))?;
