@@ -161,6 +161,7 @@ def stores(service):
     check("it has them", store.file_counts.completed == 2, store)
     found = list(client.vector_stores.search(made.id, query="Which invoice is for Harbour Crane?", max_num_results=1))
     check("they are found in it", len(found) == 1 and found[0].filename in DOCUMENTS[:2], found)
+    files = list(client.vector_stores.file_batches.list_files(batch.id, vector_store_id=made.id))
     check("it is listed", made.id in [store.id for store in client.vector_stores.list()])
     check("and deleted", client.vector_stores.delete(made.id).deleted)
     try:
@@ -168,6 +169,8 @@ def stores(service):
         check("what was deleted is gone", False)
     except openai.NotFoundError:
         check("what was deleted is gone", True)
+    check("its files stay until they are deleted themselves",
+          len(files) == 2 and all(client.files.delete(file.id).deleted for file in files), files)
     page = {"type": "eq", "key": "page", "value": 99}
     check("a filter", list(client.vector_stores.search(COLLECTION, query=QUESTION, filters=page)) == [])
 
