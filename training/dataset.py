@@ -16,6 +16,13 @@ WIDEST = 340                                        # pixels: a wider word is se
 TURNED = 0.04                                       # crops that lie on a side or on their head
 POSITIVE = (3, 4)                                   # rows and columns of cells at a word's centre
 NEAR = (6, 26)                                      # and of cells that it touches
+LIKES = 3                                           # further look-alikes of a short word
+
+
+def is_short(chars):
+    """Which words (code points [u, 24]) are short or have digits: single ones are lost to their likes."""
+    digits = ((chars >= ord("0")) & (chars <= ord("9"))).any(1)
+    return ((chars > 0).sum(1) <= 4) | digits
 
 
 class Store:
@@ -153,6 +160,6 @@ def labelled(b):
     doubtful = torch.zeros(n * rows * cols + 1, dtype=torch.bool, device=d)
     unsure = (~readable & (sizes >= DOUBTFUL[0]) & (sizes <= DOUBTFUL[1]))[touching]
     doubtful[near[unsure].flatten()] = True
-    clean = ink[:, None] / 255
+    clean, short = ink[:, None] / 255, chars[first][is_short(chars[first])]
     return dict(ink=weathered(clean), clean=clean, chars=chars[first], keys=unique, instance=instance, candidates=candidates,
-                touched=touched[:, touched[1] >= 0], doubtful=doubtful[:-1], mutants=look_alikes(chars[first]))
+                touched=touched[:, touched[1] >= 0], doubtful=doubtful[:-1], mutants=look_alikes(torch.cat([chars[first]] + [short] * LIKES)))

@@ -11,7 +11,7 @@ from onnx import TensorProto as T, helper as h, numpy_helper as nh
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from hashing import code_points, ngram_ids
-from model import DIM, PageNet, WordNet
+from model import DIM, trained
 from sources import document_jobs, read, reduced
 from vocabulary import load
 from words import BUCKETS
@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def float_graph(net, path):
-    """PageNet -> ONNX: uint8 canvas [B, 1, H, W] -> patches [B, cells, 128] (normalised), gate [B, cells] in 0..1."""
+    """The page net -> ONNX: uint8 canvas [B, 1, H, W] -> patches [B, cells, 128] (normalised), gate [B, cells] in 0..1."""
     n, init, nodes = h.make_node, {}, []
 
     def constant(name, value, dtype):
@@ -41,8 +41,8 @@ def float_graph(net, path):
 
     nodes += [n("Cast", ["canvas"], ["light"], to=T.FLOAT), n("Sub", [constant("white", 255, np.float32), "light"], ["dark"]),
               n("Mul", ["dark", constant("unit", 1 / 255, np.float32)], ["ink"]), n("SpaceToDepth", ["ink"], ["patches4"], blocksize=4)]
-    x = conv("patches4", net.strokes[0], "strokes")
-    for stage, blocks in (("characters", net.characters), ("words", net.words)):
+    x = "patches4"
+    for stage, blocks in (("strokes", net.strokes), ("characters", net.characters), ("words", net.words)):
         x = conv(x, blocks[0][0], f"{stage}.0")
         for i, block in enumerate(list(blocks)[1:], 1):
             branch = conv(x, block.block[0], f"{stage}.{i}.branch")
@@ -134,9 +134,7 @@ def main():
     ap.add_argument("--revision", default=datetime.date.today().isoformat())
     a = ap.parse_args()
     os.makedirs(a.out, exist_ok=True)
-    c = torch.load(a.run)
-    page, word = PageNet().eval(), WordNet().eval()
-    page.load_state_dict({k: v.float() for k, v in c["page"].items()}), word.load_state_dict({k: v.float() for k, v in c["word"].items()})
+    page, word = (net.eval() for net in trained(a.run))
     p = lambda n: os.path.join(a.out, n)
     with tempfile.TemporaryDirectory() as d:
         f = os.path.join(d, "float.onnx")

@@ -114,7 +114,7 @@ word": on exactly one; "short": on at most three).
 
 ## Training log
 
-Machine: one H200, nine minutes, from the weights of 2026-11-22c. Log of the last run ("cells", "words": the two InfoNCE losses; "gate"; "char"):
+Machine: one H200, ten minutes twice, from the weights of 2026-11-26c. Log of the last run ("cells", "words": the two InfoNCE losses; "gate"; "char"):
 
 ```
 {chr(10).join(lines)}

@@ -35,7 +35,7 @@ class PageNet(nn.Module):
 
     def __init__(self, c4=48, c8=88, c16=224):
         super().__init__()
-        self.strokes = ConvBlock(16, c4, 3)
+        self.strokes = nn.Sequential(ConvBlock(16, c4, 3), Residual(c4, 3))
         self.characters = nn.Sequential(ConvBlock(c4, c8, 3, 2), Residual(c8, 3), Residual(c8, 3))
         self.words = nn.Sequential(ConvBlock(c8, c16, 3, 2), Residual(c16, (1, 7)), Residual(c16, (3, 3)), Residual(c16, (1, 7)),
                                    Residual(c16, (1, 5)))
@@ -49,9 +49,8 @@ class PageNet(nn.Module):
 
     def convolutions(self):
         """All convolutions in the order of the graph, the gate's and the head's last."""
-        blocks = [self.strokes[0], self.characters[0][0]] + [r.block[0] for r in list(self.characters)[1:]]
-        blocks += [self.words[0][0]] + [r.block[0] for r in list(self.words)[1:]]
-        return blocks + [self.gate, self.head]
+        stages = (self.strokes, self.characters, self.words)
+        return [c for stage in stages for c in (stage[0][0], *(r.block[0] for r in list(stage)[1:]))] + [self.gate, self.head]
 
 
 class WordNet(nn.Module):
@@ -71,6 +70,14 @@ class WordNet(nn.Module):
         x = x + self.b1(F.relu(self.a1(x)))
         x = x + self.b2(F.relu(self.a2(x)))
         return F.normalize(x.float(), dim=-1, eps=1e-6)
+
+
+def trained(path):
+    """(PageNet, WordNet) with the weights that a training run left."""
+    run = torch.load(path, map_location="cpu")
+    page, word = PageNet(), WordNet()
+    page.load_state_dict({k: v.float() for k, v in run["page"].items()}), word.load_state_dict({k: v.float() for k, v in run["word"].items()})
+    return page, word
 
 
 def shipped(folder):

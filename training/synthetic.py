@@ -107,7 +107,7 @@ class Painter:
         s.body = {"text": lambda: math.exp(r.uniform(math.log(7.8), math.log(15))), "large": lambda: math.exp(r.uniform(math.log(8), math.log(40))),
                   "cover": lambda: r.uniform(1.2, 7.5)}[kind]()
         s.font, s.second = self.fonts.some(r), self.fonts.some(r)
-        s.taste = r.choices(("plain", "strange", "short", "figures"), (45, 20, 22, 13))[0]
+        s.taste = r.choices(("plain", "strange", "short", "figures"), (42, 17, 27, 14))[0]
         margin = r.uniform(0.01, 0.09) * width
         columns = r.choice((1, 1, 1, 2, 2, 3)) if s.body < width / 28 else 1
         step = (width - 2 * margin) / columns

@@ -11,7 +11,8 @@ LOOK_ALIKE = {"l": "i1", "i": "l1j", "1": "l7", "o": "0ce", "0": "o8", "e": "co"
               "b": "hd6", "u": "vn", "v": "uy", "5": "s6", "s": "5", "8": "b30", "3": "8", "6": "b85", "7": "1", "t": "fl", "f": "t",
               "g": "qy9", "q": "gp", "9": "g4", "4": "9", "a": "oe", "r": "n", "d": "bcl", "y": "vg", "p": "q", "w": "v", "2": "z", "z": "2"}
 # How often a taste draws each kind of token: words, made-up words, numbers, codes, short words, identifiers.
-TASTES = {"plain": (70, 6, 10, 6, 8, 0), "strange": (12, 28, 10, 12, 20, 18), "short": (5, 2, 20, 18, 55, 0), "figures": (10, 2, 60, 18, 10, 0)}
+TASTES = {"plain": (62, 6, 8, 8, 16, 0), "strange": (12, 26, 8, 12, 24, 18), "short": (5, 2, 10, 18, 65, 0), "figures": (10, 2, 60, 18, 10, 0)}
+LIKES = {"short": 0.25, "figures": 0.25}        # how often a token is like the one before; .12 in the other tastes
 
 
 def parts(token):
@@ -52,11 +53,11 @@ class Text:
         self.r, self.s, self.weights = rng, scripts, TASTES[taste]
         self.v, self.other = vocabulary["latin"], {k: vocabulary[k] for k in ("greek", "cyrillic") if k in scripts}
         self.foreign = rng.choice((0, 0, 0.15, 0.9)) if self.other else 0     # share of words in Greek or Cyrillic
-        self.last = None
+        self.last, self.likes = None, LIKES.get(taste, 0.12)
 
     def number(self):
         r = self.r
-        return r.choice([lambda: str(r.randrange(10 ** r.randrange(1, 7))), lambda: str(r.randrange(10 ** r.randrange(2, 6))),
+        return r.choice([lambda: str(r.randrange(10 ** r.randrange(1, 7))), lambda: str(r.randrange(100, 10 ** r.randrange(3, 7))), lambda: str(r.randrange(10 ** r.randrange(2, 6))),
                          lambda: str(r.randrange(1900, 2031)), lambda: f"+{r.randrange(99)} {r.randrange(100, 999)} {r.randrange(10000, 99999)}",
                          lambda: f"{r.randrange(1, 9999):,}.{r.randrange(100):02d}", lambda: f"{r.randrange(10000)},{r.randrange(100):02d}",
                          lambda: f"{r.randrange(1, 29)}/{r.randrange(1, 13)}/{r.randrange(1990, 2030)}",
@@ -67,8 +68,9 @@ class Text:
     def code(self):
         r = self.r
         letters = "".join(r.choice(LETTERS.upper()) for _ in range(r.randrange(1, 4)))
+        number = r.choice((r.randrange(10), r.randrange(1000), f"{r.randrange(20)}.{r.randrange(100)}"))
         return r.choice([lambda: f"{letters}-{r.randrange(10 ** r.randrange(2, 6))}", lambda: f"{letters}{r.randrange(10 ** r.randrange(1, 6))}",
-                         lambda: f"{r.randrange(100)}{letters}{r.randrange(100)}", lambda: f"{letters.lower()}{r.randrange(10 ** r.randrange(1, 4))}",
+                         lambda: f"{r.randrange(100)}{letters}{r.randrange(100)}", lambda: f"{number}{letters.lower()}", lambda: f"{number}{letters}", lambda: f"{letters.lower()}{r.randrange(10 ** r.randrange(1, 4))}",
                          lambda: f"{r.choice(self.v)[:5]}{r.randrange(100)}", lambda: "".join(r.choice("0123456789abcdef") for _ in range(r.randrange(3, 9))),
                          lambda: f"{letters}.{r.randrange(99)}-{r.randrange(999)}", lambda: f"{r.choice(self.v)}_{r.choice(self.v)}",
                          lambda: f"--{r.choice(self.v)}-{r.choice(self.v)}", lambda: f"{r.choice(self.v)}.{r.choice(self.v)}()"])()
@@ -121,7 +123,7 @@ class Text:
     def token(self):
         """The next thing to draw; sometimes a look-alike of the one before, so that near words stand on one page."""
         r = self.r
-        if self.last and len(self.last) > 2 and self.last.isascii() and self.last.isalnum() and r.random() < 0.12:
+        if self.last and len(self.last) > 2 and self.last.isascii() and self.last.isalnum() and r.random() < self.likes:
             t = look_alike(self.last, r)
         else:
             kinds = (self.word, self.made_up, self.number, self.code, self.short, self.identifier)

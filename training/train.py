@@ -10,9 +10,10 @@ import argparse, copy, math, os, time
 import torch
 import torch.nn.functional as F
 from canvas import CELL
-from dataset import Batches
+from dataset import Batches, is_short
+from fonts import LETTERS
 from hashing import check, code_points, keys, ngram_ids
-from model import DIM, shipped
+from model import DIM, shipped, trained
 from sources import Sources, document_jobs
 from vocabulary import load
 
@@ -30,13 +31,16 @@ class Memory:
         self.cells = torch.zeros(cells, DIM, dtype=torch.bfloat16, device=device)
         self.keys = torch.zeros(cells, dtype=torch.long, device=device)
         self.chars = torch.from_numpy(code_points(vocabulary).astype("int16")).to(device)
+        self.letters = torch.tensor([ord(c) for c in LETTERS * 4 + "0123456789"], dtype=torch.int16, device=device)
         self.seen = self.chars[torch.randint(len(self.chars), (200_000 if device.type == "cuda" else 20_000,), device=device)]
         self.words, self.at, self.seen_at = words, 0, 0
 
     def some_words(self, n):
-        """Half of the vocabulary, half of what pages held: numbers, codes, made-up words."""
-        pick = lambda t: t[torch.randint(len(t), (n // 2,), device=t.device)]
-        return torch.cat([pick(self.chars), pick(self.seen)])
+        """Of the vocabulary, of what pages held (numbers, codes, made-up words), and of all that three characters can be."""
+        pick = lambda t, share: t[torch.randint(len(t), (int(n * share),), device=t.device)]
+        short = torch.zeros_like(pick(self.chars, 0.2))
+        short[:, :3] = self.letters[torch.randint(len(self.letters), (len(short), 3), device=short.device)]
+        return torch.cat([pick(self.chars, 0.4), pick(self.seen, 0.4), short])
 
     def remember(self, cells, cell_keys, chars):
         d = cells.device
@@ -53,10 +57,11 @@ def mass(cosine, same, s):
     return torch.exp(s * cosine.masked_fill(same, -1) - s).sum(1, dtype=torch.float32)
 
 
-def margin_loss(own, others, s, margin):
-    """Cross entropy of the own against the others, where the own must win by a margin (CosFace)."""
+def margin_loss(own, others, s, margin, weights):
+    """Cross entropy of the own against the others, where the own must win by a margin (CosFace): a weighted mean."""
     own = own * math.exp(-s * margin)
-    return (torch.log(others + own + 1e-30) - torch.log(own + 1e-30)).mean()
+    each = torch.log(others + own + 1e-30) - torch.log(own + 1e-30)
+    return (each * weights).sum() / weights.sum()
 
 
 def losses(page, word, b, memory, a):
@@ -89,17 +94,20 @@ def losses(page, word, b, memory, a):
         cosine, past = q[rows] @ p[used].T, q[rows] @ memory.cells.T
     e = torch.exp(s * (cosine.float() - 1))                     # cosines are at most 1: no maximum to look for
     others = e.masked_fill(out, 0).sum(1) + mass(past, memory.keys == b["keys"][rows][:, None], s)
-    to_cells = margin_loss(e.masked_fill(~own, 0).sum(1), others, s, a.margin)
+    heavy = 1 + (a.short - 1) * is_short(b["chars"]).float()
+    to_cells = margin_loss(e.masked_fill(~own, 0).sum(1), others, s, a.margin, heavy[rows])
     # instance -> words: its best cell against the whole bank
     with torch.no_grad():
         near = torch.einsum("ikd,id->ik", p[cand.clamp(min=0)].detach(), q[b["instance"]].detach()).masked_fill(cand < 0, -9)
         best = cand.gather(1, near.argmax(1, keepdim=True))[:, 0]
         mine = b["keys"][b["instance"]][:, None]
+        times = torch.bincount(b["instance"], minlength=u)[b["instance"]]          # a word that stands everywhere doesn't count that often
     chosen = p[best]
     with torch.autocast(d.type, dtype=torch.bfloat16):
         against, beyond = chosen @ q.T, chosen @ beyond_words.T
     right = torch.exp(s * ((chosen * q[b["instance"]]).sum(1) - 1))
-    to_words = margin_loss(right, mass(against, bank_keys == mine, s) + mass(beyond, beyond_keys == mine, s), s, a.margin)
+    to_words = margin_loss(right, mass(against, bank_keys == mine, s) + mass(beyond, beyond_keys == mine, s), s, a.margin,
+                           heavy[b["instance"]] / times.sqrt())
     # words apart from each other, all directions used alike: only differences count above
     with torch.autocast(d.type, dtype=torch.bfloat16):
         apart = q[rows] @ q[u:].T
@@ -131,6 +139,7 @@ def arguments():
     ap = argparse.ArgumentParser()
     for name in ("--model", "--pdfs", "--fonts", "--vocabulary", "--out"):
         ap.add_argument(name, required=True)
+    ap.add_argument("--weights", help="weights.pt of a run to go on from; else the model folder's")
     ap.add_argument("--minutes", type=float, default=9)
     ap.add_argument("--pages", type=int, default=3600, help="of documents")
     ap.add_argument("--workers", type=int, default=os.cpu_count())
@@ -140,6 +149,7 @@ def arguments():
     ap.add_argument("--words", type=int, default=12288, help="constant ones, a step")
     ap.add_argument("--lr", type=float, default=4e-4), ap.add_argument("--warm-up", type=int, default=300, help="steps")
     ap.add_argument("--margin", type=float, default=0.1, help="by how much a word's own cell must be nearer than any other (cosine)")
+    ap.add_argument("--short", type=float, default=2.0, help="what a short word or one with digits counts beside others")
     ap.add_argument("--spread", type=float, default=3, help="weight of keeping words apart")
     ap.add_argument("--scale", type=float, default=50, help="of cosines before the softmax")
     ap.add_argument("--strength", type=float, default=0.9, help="how often crops are moved, 0..1")
@@ -167,7 +177,7 @@ def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(a.seed)
     torch.backends.cudnn.benchmark = True
-    page, word = shipped(a.model)
+    page, word = trained(a.weights) if a.weights else shipped(a.model)
     page, word = page.to(device, memory_format=torch.channels_last), word.to(device)
     averages = [Average(page), Average(word)]
     table, rest = [word.table.weight], [*page.parameters(), *(p for n, p in word.named_parameters() if "table" not in n)]

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { demoDocuments, idOf, readDocument } from "./corpus.mjs";
 
-const RECIPE_MODEL = "quire-glyph@2026-11-26c";
+const RECIPE_MODEL = "quire-glyph@2026-11-27a";
 
 export class World {
   /**
