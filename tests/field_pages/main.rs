@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
 #![allow(clippy::disallowed_methods, reason = "tests take the library's path from the environment")]
 
+mod kinds;
 mod lost;
 mod pictures;
 mod text;
