@@ -27,7 +27,7 @@ SUFFIXES = set(
     "lich liche lichen licher isch ische heit heiten keit keiten schaft schaften chen lein ende enden erin innen ionen ungen tion tionen "
     "ling linge ment mente ierung ierungen barkeit losigkeit ismus atur erei igkeit igung".split())
 # Cut words of the list, and words that more foreign words end with than German ones.
-NOT_PARTS = set("asse asses ante este able ables rent reste rech verd vers inter inten polis tran trans tele".split())
+NOT_PARTS = set("asse asses ante este able ables rent reste rech verd vers inter inten polis tran trans tele endes hafte haft derte rische rischen risch histo veran gene folg".split())
 FRAGMENT = re.compile(
     "(un|ver|be|ge|ent|er|zer|an|ab|auf|aus|ein|vor|zu|um|nach|bei|mit|fest|weg|los|hin|her)(ge|zu|be|ver|an|ab|sch|st|[bcdfgklmnprstvwz])?"
     "|.?(ung|ungs|ungen|ten|ter|ters|ting|ding|ping|sen|nen|ken)")
@@ -106,11 +106,12 @@ def main():
     words = set(map(fold, words))
     pool = {word for word in words if 4 <= len(word) <= MAX_PART and not FRAGMENT.fullmatch(word)} | SHORT
     parts, count = productive(words, pool - FUNCTION_WORDS - SUFFIXES - NOT_PARTS)
-    inflected = lambda word: any(ending and len(base) >= 6 for ending in ENDINGS for base in [word.removesuffix(ending)]
-                                 if word.endswith(ending) and base in parts)
-    whole = lambda part: part in SHORT or count[part] >= (6 if len(part) == 4 else 2)
-    compound = lambda word: len(word) >= MIN_WORD and any(all(map(whole, pair)) for pair in in_two(word, parts))
-    kept = {word for word in parts if (word in nouns or count[word] >= 2) and not inflected(word) and not compound(word)}
+    # `Hersteller` is no form of `herstell`
+    inflected = lambda word: any(word.endswith(ending) and len(base := word.removesuffix(ending)) >= 6 and base in parts
+                                 for ending in ("s", "n", "en", "es", "e"))
+    kept = {word for word in parts if (word in nouns or count[word] >= 2) and not inflected(word)}
+    solid = {word for word in kept if word in SHORT or len(word) >= 5 or count[word] >= 6}
+    kept = {word for word in kept if not is_compound(word, solid - {word})}
     english = {word for word in map(fold, word_list("eng")) if len(word) <= MAX_PART and is_compound(word, kept)}
     print("\n".join(sorted(kept | {word for word in english if word.removesuffix("s") not in english - {word}})))
 

@@ -71,6 +71,15 @@ impl Opened {
         page
     }
 
+    /// The text of every page.
+    pub async fn all_text(&self) -> String {
+        let mut text = String::new();
+        for number in 1..=self.document.info.page_count {
+            text = format!("{text}\n{}", self.page(number).await.text.text);
+        }
+        text
+    }
+
     /// The text of the only page.
     pub async fn text(&self) -> String {
         self.page(1).await.text.text
