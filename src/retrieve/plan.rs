@@ -12,9 +12,9 @@ use crate::types::{Fusion, Lacking, NamedVector, SearchParams, SparseVector, Sta
 const EXACT_WEIGHT: f32 = 0.1;
 
 /// By what share more the looks of a page count that has no text layer, where a plan adds what the text says: it has nothing else. Of
-/// 12 questions in words of a page over the demo, where every seventh page is a scan or a photo, `hybrid` has 9 first without it
-/// and all from .08 to .3 on; of 18 in own words 13, from .1 on all among the first five. Collections in which every page has text
-/// don't change.
+/// 12 questions in words of a page over the demo, where every seventh page is a scan or a photo, `hybrid` has 8 first without it
+/// and 10 from .08 to .25; of 18 in own words 17 among the first five without it, all from .1 to .25. Collections in which every
+/// page has text don't change.
 const LOOKS_WITHOUT_TEXT: f32 = 0.15;
 
 /// `limit`: hits of the whole query. A stage's own limit is raised to it where it is lower.
