@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use common::{Quire, blank_pdf, pdf, repository, source_name};
+use common::{Quire, blank_pdf, demo, pdf, repository, source_name};
 use serde_json::Value;
 
 fn reason<'a>(summary: &'a Value, name: &str) -> &'a str {
@@ -287,4 +287,20 @@ fn a_file_that_changes_while_it_is_read_is_never_half_indexed() {
     writer.join().unwrap();
     assert_eq!(quire.ingest()["documents"]["failed"], 0, "once it rests, it is indexed");
     assert_eq!(quire.documents()[0]["state"], "indexed");
+}
+
+#[test]
+fn names_and_questions_may_be_written_as_people_write_them() {
+    let quire = Quire::new();
+    let composed = quire.docs().join("caf\u{e9}.pdf");
+    fs::copy(demo("invoice-bakery-93.pdf"), &composed).unwrap();
+    assert_eq!(quire.ingest()["documents"]["indexed"], 1);
+    // as a Mac writes it back
+    fs::rename(&composed, quire.docs().join("cafe\u{301}.pdf")).unwrap();
+    let again = quire.ingest();
+    assert_eq!((&again["documents"]["unchanged"], &again["gone"]), (&1.into(), &serde_json::json!([])), "{again}");
+    for question in ["-12 bread rolls, is that possible?", "- bread rolls"] {
+        let hits = quire.json(&["search", question]);
+        assert_eq!(hits["hits"].as_array().map(Vec::len), Some(1), "{question}: {hits}");
+    }
 }

@@ -104,7 +104,11 @@ fn unchanged_is_skipped_changed_is_replaced_gone_is_pruned() {
     assert_eq!(quire.json(&["status"])["collections"][0]["pages"], 12, "one bakery page and the manual's eleven");
 
     fs::remove_file(&invoice).unwrap();
-    assert_eq!(quire.ingest()["documents"]["pruned"], 0, "nothing goes unless asked for");
+    let without = quire.ingest();
+    assert_eq!(without["documents"]["pruned"], 0, "nothing goes unless asked for");
+    assert_eq!(without["gone"], serde_json::json!([invoice.to_str().unwrap()]), "it is named");
+    let hit = &quire.json(&["search", "radar tide gauge", "--limit", "1"])["hits"][0];
+    assert_eq!(hit["source_gone"], true, "and marked where it is found: {hit}");
     let pruned = quire.json(&["ingest", quire.docs().to_str().unwrap(), "--prune"]);
     assert_eq!(pruned["documents"]["pruned"], 1);
     assert_eq!(quire.documents().len(), 1);

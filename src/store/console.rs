@@ -12,7 +12,7 @@ use super::tree::{self, Stage};
 use super::{Condition, DateField, Filter, QueryVector, Scoring, StoreQuery};
 use crate::config;
 use crate::error::Result;
-use crate::types::{Datatype, Fusion, MemoryTier, Quantization, Schema, SearchParams, VectorKind, VectorSpec};
+use crate::types::{Datatype, Fusion, Lacking, MemoryTier, Quantization, Schema, SearchParams, VectorKind, VectorSpec};
 
 /// A request to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -217,10 +217,14 @@ fn stage(stage: Stage) -> Map<String, Value> {
 
 fn fusion(fusion: Fusion) -> Value {
     match fusion {
-        Fusion::Sum { weights } => {
+        Fusion::Sum { mut weights, lacking } => {
+            let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
             let variable = |branch: usize| format!("$score[{branch}]");
             let part = |(branch, weight): (usize, &f32)| json!({ "mult": [weight, variable(branch)] });
-            let parts: Vec<Value> = weights.iter().enumerate().map(part).collect();
+            let mut parts: Vec<Value> = weights.iter().enumerate().map(part).collect();
+            parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
+                json!({ "mult": [weight, variable(stage), { "has_vector": vector.as_str() }] })
+            }));
             let defaults: Map<_, _> = (0..weights.len()).map(|branch| (variable(branch), json!(0.0))).collect();
             json!({ "formula": { "sum": parts }, "defaults": defaults })
         }

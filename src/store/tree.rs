@@ -4,7 +4,7 @@
 use super::payload::{check_finite, check_sparse};
 use super::{Condition, QueryNode, QueryVector, Scoring};
 use crate::error::{Error, Result};
-use crate::types::{Fusion, MAX_PREFETCH_DEPTH, Schema, SearchParams, VectorKind, VectorName};
+use crate::types::{Fusion, Lacking, MAX_PREFETCH_DEPTH, Schema, SearchParams, VectorKind, VectorName};
 
 /// A stage that was checked: as [`QueryNode`], but it always scores.
 pub(super) struct Stage {
@@ -117,6 +117,15 @@ fn check_dim(using: VectorName, found: usize, expected: usize) -> Result<()> {
     )))
 }
 
+/// What stands in a formula for [`Lacking`]: the stage's weight in `weights` is raised for every page, and the weight given back is what
+/// pages that have the vector lose again. None for a stage that is not there.
+pub(super) fn evened(weights: &mut [f32], lacking: Lacking) -> Option<(Lacking, f32)> {
+    let weight = weights.get_mut(lacking.stage)?;
+    let more = *weight * lacking.more;
+    *weight += more;
+    Some((lacking, -more))
+}
+
 fn check_fusion(fusion: &Fusion, branches: usize) -> Result<()> {
     if branches == 0 {
         return Err(Error::configuration("a fusion stands over no prefetch: it needs at least one"));
@@ -124,7 +133,7 @@ fn check_fusion(fusion: &Fusion, branches: usize) -> Result<()> {
     let (weights, may_lack) = match fusion {
         Fusion::Dbsf => return Ok(()),
         Fusion::Rrf { weights, .. } => (weights, true),
-        Fusion::Sum { weights } => (weights, false),
+        Fusion::Sum { weights, .. } => (weights, false),
     };
     if weights.len() == branches || may_lack && weights.is_empty() {
         return Ok(());

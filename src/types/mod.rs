@@ -28,7 +28,7 @@ pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, le
 pub use layout::{Grid, Lines, PackedLayout, PayloadLayout, Scale, TokenLayout};
 pub use note::Note;
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
-pub use plan::{Fusion, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
+pub use plan::{Fusion, Lacking, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint, StoredPage};
 pub use question::QuestionEmbedding;
 pub use render::{OwnLimits, RenderLimits, RenderSettings};

@@ -61,7 +61,22 @@ pub enum Fusion {
     ///
     /// In a plan, a weight is meant for a question of one word: multivector and `text` scores grow with the question and are
     /// divided by its length. Numbers and identifiers of the question count beyond that, see `retrieve::plan`.
-    Sum { weights: Vec<f32> },
+    Sum {
+        weights: Vec<f32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lacking: Option<Lacking>,
+    },
+}
+
+/// Of pages that lack a vector, one stage's score counts more in a sum: the stages that read the vector say nothing of them, which
+/// is not the same as no match.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Lacking {
+    pub vector: VectorName,
+    /// The stage, counted from 0.
+    pub stage: usize,
+    /// By what share more.
+    pub more: f32,
 }
 
 /// How one stage searches.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
 #![allow(clippy::disallowed_methods, reason = "tests take the library's path from the environment")]
 
+mod kinds;
 mod lost;
 mod pictures;
 mod text;
@@ -68,6 +69,15 @@ impl Opened {
             image::RgbImage::from_raw(image.width, image.height, rgb).unwrap().save(path).unwrap();
         }
         page
+    }
+
+    /// The text of every page.
+    pub async fn all_text(&self) -> String {
+        let mut text = String::new();
+        for number in 1..=self.document.info.page_count {
+            text = format!("{text}\n{}", self.page(number).await.text.text);
+        }
+        text
     }
 
     /// The text of the only page.

@@ -32,6 +32,29 @@ async fn hyphens_at_line_ends_stay_where_they_belong() {
     }
 }
 
+/// Three programs store lines that run to the left in three ways; a reader sees the same.
+#[tokio::test]
+async fn arabic_and_hebrew_are_in_the_order_in_which_they_are_spoken() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/right_to_left");
+    for (name, said) in [
+        (
+            "arabic-chromium.pdf",
+            ["رقم القطعة AB-4711 متوفر في المستودع", "ويبلغ وزنها 1,234 كيلوغرام", "تم فحص مضخة المياه في"],
+        ),
+        (
+            "arabic-pango.pdf",
+            ["رقم القطعة AB-4711 متوفر في المستودع", "ويبلغ وزنها 1,234 كيلوغرام", "تم فحص مضخة المياه في"],
+        ),
+        ("hebrew-libreoffice.pdf", ["מספר החלק AB-4711 זמין במחסן", "משאבת המים נבדקה ביום 05.03.2024", "(קומה 3)"]),
+    ] {
+        let text = Opened::try_path(&folder.join(name), name).await.unwrap().all_text().await;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for said in said {
+            assert!(text.contains(said), "{name}: {said} in {text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn columns_are_read_one_after_the_other() {
     let text = Opened::fixture("P19-two-columns-row-by-row.pdf").await.text().await;

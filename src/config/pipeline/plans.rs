@@ -105,7 +105,7 @@ fn hybrid(looks: Stage, text: Stage, ranking: &Rerank) -> Plan {
     Plan {
         name: "hybrid".into(),
         prefetch: vec![both, text],
-        fusion: Some(Fusion::Sum { weights: HYBRID_WEIGHTS.into() }),
+        fusion: Some(Fusion::Sum { weights: HYBRID_WEIGHTS.into(), lacking: None }),
         rerank: None,
     }
 }
@@ -164,7 +164,7 @@ pub(super) fn from_wire(
         FusionWire::Dbsf {} => Fusion::Dbsf,
         FusionWire::Sum { weights } => {
             check_weights(weights, wire.prefetch.len(), &path, &mut add);
-            Fusion::Sum { weights: weights.clone() }
+            Fusion::Sum { weights: weights.clone(), lacking: None }
         }
     });
     Plan { name: name.into(), prefetch, fusion, rerank }

@@ -5,8 +5,12 @@ use std::collections::HashSet;
 use std::iter;
 use std::sync::LazyLock;
 
+use super::compounds::known;
+use super::german::German;
 use super::irregular::other_forms;
-use super::{Stems, Text, Word, detect_language, each_term, each_word, is_unspaced, is_word_char, term_hash};
+use super::{
+    Stems, Text, Word, detect_language, each_page_term, each_term, each_word, is_unspaced, is_word_char, term_hash,
+};
 use super::{normalized, stemming_algorithm, visit_identifier, visit_trimmed};
 
 /// Function words of the languages that questions come in, folded: they ask, and nothing is asked about them.
@@ -49,6 +53,8 @@ pub struct AskedWord {
     pub kind: WordKind,
     /// For each part that must be held, the terms of which one is enough.
     parts: Vec<Vec<u32>>,
+    /// The same for what a German compound is made of: `Beiträge zur Krankenversicherung` holds `Krankenversicherungsbeitrag`.
+    apart: Vec<Vec<u32>>,
     /// An exact word's letters and digits, and where it may be parted.
     exact: Option<Joined>,
     /// Share of the parts that must be held.
@@ -61,10 +67,20 @@ impl AskedWord {
         self.parts.iter().flatten().copied()
     }
 
+    /// A word of one part alone: `Preis-Leistung` is two that must be held.
+    fn read_as_german(&mut self) {
+        if let [terms] = self.parts.as_mut_slice() {
+            terms.extend(German::forms(&self.text));
+            self.apart = German::apart(&self.text);
+        }
+    }
+
     fn held_by(&self, page: &PageWords) -> bool {
-        let held = self.parts.iter().filter(|terms| terms.iter().any(|term| page.terms.contains(term))).count();
+        let stands = |terms: &&Vec<u32>| terms.iter().any(|term| page.terms.contains(term));
+        let held = self.parts.iter().filter(stands).count();
         let by_terms = !self.parts.is_empty() && held as f32 >= self.share * self.parts.len() as f32;
-        by_terms || self.exact.as_ref().is_some_and(|joined| joined.stands_in(&page.parts))
+        let by_compound = !self.apart.is_empty() && self.apart.iter().filter(stands).count() == self.apart.len();
+        by_terms || by_compound || self.exact.as_ref().is_some_and(|joined| joined.stands_in(&page.parts))
     }
 }
 
@@ -79,6 +95,7 @@ impl AskedWords {
     pub fn new(question: &str) -> Self {
         let text = Text::new(question);
         let stems = Stems::of(&text);
+        let german = German::of(text.lang).is_some();
         let raw: Vec<&str> = question.split_whitespace().collect();
         let capitals = raw.iter().filter(|raw| begins_with_capital(raw)).count();
         // Where most words are capitalised (a title, German), a capital says nothing.
@@ -88,7 +105,10 @@ impl AskedWords {
             let name = names_known && at > 0 && begins_with_capital(raw);
             let inner_capital = has_inner_capital(raw);
             visit_trimmed(&normalized(raw), &mut |word| {
-                let asked = asked_word(&word, name, inner_capital, &stems);
+                let mut asked = asked_word(&word, name, inner_capital, &stems);
+                if let Some(asked) = asked.as_mut().filter(|asked| german && !asked.kind.is_exact()) {
+                    asked.read_as_german();
+                }
                 words.extend(asked.filter(|asked| words.iter().all(|known| known.text != asked.text)));
             });
         }
@@ -123,9 +143,10 @@ impl PageWords {
         let stems = Stems::of(text);
         let (mut terms, mut parts) = (HashSet::new(), Vec::new());
         each_word(text.text, &mut |word| {
-            each_term(&word, &stems, &mut |term| {
+            each_page_term(&word, &stems, &mut |term| {
                 terms.insert(term);
             });
+            terms.extend(parts_of(&word.text).filter_map(known).map(term_hash));
             parts.extend(parts_of(&word.text).map(str::to_owned));
         });
         Self { terms, parts }
@@ -198,7 +219,7 @@ fn asked_word(word: &Word, name: bool, inner_capital: bool, stems: &Stems) -> Op
         _ if name => WordKind::Name,
         _ => WordKind::Plain,
     };
-    let mut asked = AskedWord { text, kind, parts: Vec::new(), exact: None, share: 1.0 };
+    let mut asked = AskedWord { text, kind, parts: Vec::new(), apart: Vec::new(), exact: None, share: 1.0 };
     if kind.is_exact() {
         asked.parts.push(exact_terms(&asked.text, &parts));
         asked.exact = Some(Joined::new(&asked.text));
@@ -302,6 +323,27 @@ mod tests {
             ("2017", "in 2018"),
             ("11", "rows 1 1"),
             ("3.4.1", "version 3.4.10"),
+        ] {
+            assert!(!held(asked, text), "{asked} in {text}");
+        }
+    }
+
+    #[test]
+    fn german_compounds_are_held_whole_or_by_all_their_parts() {
+        for (asked, text) in [
+            ("Krankenversicherung", "Der Krankenversicherungsbeitrag beträgt 14,6 %."),
+            ("Beitrag", "Krankenversicherungsbeiträge 2024"),
+            ("Krankenversicherungsbeitrag", "Beiträge zur Krankenversicherung"),
+            ("Krankenversicherungsbeiträge", "Der Krankenversicherungsbeitrag"),
+            ("Rechnungsnummer", "Nummer der Rechnung"),
+        ] {
+            assert!(held(asked, text), "{asked} in {text}");
+        }
+        for (asked, text) in [
+            ("Krankenversicherungsbeitrag", "Beiträge zur Unfallversicherung"),
+            ("Rechnungsnummer", "Die Rechnung vom Mai"),
+            ("Versicherungsvertrag", "Der Krankenversicherungsbeitrag"),
+            ("Kündigung", "Der Krankenversicherungsbeitrag"),
         ] {
             assert!(!held(asked, text), "{asked} in {text}");
         }

@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 use pdfium_render::prelude::{FPDF_PAGE, FPDF_TEXTPAGE, FS_RECTF, PdfiumLibraryBindings};
 
 use super::covers::Covers;
-use super::reading::{Gap, Part, compose, insert, is_right_to_left, spoken};
+use super::reading::{Gap, Part, compose, insert, is_right_to_left, spoken, unshuffled};
 use super::shown::Shown;
 use crate::types::{Rect, TextLayer};
 
@@ -188,7 +188,7 @@ impl Layer {
         let middle = |rect: &Rect| (rect.left + rect.right) / 2.0;
         let mut text: String = word.iter().map(|(character, _)| *character).collect();
         let turned = is_turned(&shown);
-        if is_right_to_left(&text) && !turned {
+        if !turned {
             let standing: Vec<(char, f32)> = word
                 .iter()
                 .scan(0.0, |last, (character, rect)| {
@@ -196,7 +196,13 @@ impl Layer {
                     Some((*character, *last))
                 })
                 .collect();
-            text = spoken(&standing);
+            if is_right_to_left(&text) {
+                text = spoken(&standing);
+            } else if shown.len() == word.len()
+                && let Some(unshuffled) = unshuffled(&standing)
+            {
+                text = unshuffled;
+            }
         }
         let gap = self.gap.take().unwrap_or(if self.parts.is_empty() { Gap::Line } else { Gap::None });
         self.parts.push(Part { text, rect, gap, hyphen, turned });

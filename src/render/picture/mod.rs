@@ -5,12 +5,14 @@
 //! black where the ink is white. Nothing is enlarged but the coarser of two resolutions. A file that breaks off is shown as far
 //! as it goes, with a note.
 
+mod compressions;
 mod fax;
 mod fax_lines;
 mod lzw;
 mod metadata;
 mod overlay;
 mod paper;
+mod pieces;
 mod samples;
 mod tiff;
 

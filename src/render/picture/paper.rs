@@ -78,11 +78,7 @@ pub(super) fn whiten_end(image: &mut DynamicImage) {
     }
 }
 
-/// A colour of opacity `alpha` (0 to 255) on white.
-pub(super) fn over_white(colour: u8, alpha: u32) -> u8 {
-    over(255, colour, alpha)
-}
-
+/// A colour of opacity `alpha` (0 to 255) on paper.
 fn over(paper: u32, colour: u8, alpha: u32) -> u8 {
     ((u32::from(colour) * alpha + paper * (255 - alpha) + 127) / 255) as u8
 }

@@ -2,12 +2,11 @@
 
 use std::io::{Read, Seek};
 
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::{DynamicImage, GrayImage, RgbImage, RgbaImage};
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::{ColorType, TiffError};
 
-use super::paper::over_white;
-use super::{at_memory_limit, check_size, unreadable};
+use super::{at_memory_limit, check_size, paper, unreadable};
 use crate::error::{Error, Result};
 use crate::types::RenderLimits;
 
@@ -80,6 +79,12 @@ impl Samples {
         }
     }
 
+    /// Rows of samples of up to eight bits, each row beginning with a byte.
+    pub(super) fn of_rows(rows: Vec<u8>, color: ColorType, (width, height): (u32, u32), row_bytes: usize) -> Self {
+        let channels = usize::from(color.num_samples());
+        Self { data: DecodingResult::U8(rows), color, width, height, channels, channel_stride: 1, row_bytes }
+    }
+
     fn len(&self) -> usize {
         match &self.data {
             DecodingResult::U8(data) => data.len(),
@@ -124,6 +129,9 @@ impl Samples {
                 Ok(self.grey(|x, y| self.packed(x, y, bits) * scale))
             }
             ColorType::Gray(8..) if self.len() > 0 => Ok(self.grey(|x, y| self.sample(x, y, 0))),
+            _ if self.color.bit_depth() < 8 || self.len() == 0 => Err(unsupported(self.color)),
+            ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => Ok(self.on_paper([0, 0, 0, 1])),
+            ColorType::RGBA(_) => Ok(self.on_paper([0, 1, 2, 3])),
             _ => self.to_rgb().map(DynamicImage::from),
         }
     }
@@ -132,19 +140,15 @@ impl Samples {
         GrayImage::from_fn(self.width, self.height, |x, y| image::Luma([pixel(x, y)])).into()
     }
 
+    /// `channels`: which samples are red, green, blue and opacity.
+    fn on_paper(&self, channels: [usize; 4]) -> DynamicImage {
+        let pixel = |x, y| image::Rgba(channels.map(|channel| self.sample(x, y, channel)));
+        paper::flatten(RgbaImage::from_fn(self.width, self.height, pixel).into())
+    }
+
     fn to_rgb(&self) -> Result<RgbImage> {
-        let grey = |value: u8| [value; 3];
         Ok(match self.color {
-            _ if self.color.bit_depth() < 8 || self.len() == 0 => return Err(unsupported(self.color)),
-            ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => self.map(|x, y| {
-                let alpha = u32::from(self.sample(x, y, 1));
-                grey(over_white(self.sample(x, y, 0), alpha))
-            }),
             ColorType::RGB(_) => self.map(|x, y| [0, 1, 2].map(|channel| self.sample(x, y, channel))),
-            ColorType::RGBA(_) => self.map(|x, y| {
-                let alpha = u32::from(self.sample(x, y, 3));
-                [0, 1, 2].map(|channel| over_white(self.sample(x, y, channel), alpha))
-            }),
             ColorType::CMYK(_) | ColorType::CMYKA(_) => self.map(|x, y| {
                 let light = 255 - u32::from(self.sample(x, y, 3));
                 [0, 1, 2].map(|channel| ((255 - u32::from(self.sample(x, y, channel))) * light / 255) as u8)

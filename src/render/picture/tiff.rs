@@ -13,7 +13,9 @@ use tiff::tags::{ByteOrder, Tag};
 use super::metadata::{self, Shape};
 use super::overlay::Overlay;
 use super::samples::{Samples, unsupported};
-use super::{Picture, broken_off, check_size, decode_budget, fax, lzw, open, paper, pixels, unreadable};
+use super::{
+    Picture, broken_off, check_size, compressions, decode_budget, fax, lzw, open, paper, pieces, pixels, unreadable,
+};
 use crate::error::{Error, Result};
 use crate::render::document_file::{DocumentFile, DocumentReader};
 use crate::types::{Note, RenderLimits, RenderSettings};
@@ -53,6 +55,7 @@ pub(super) fn frame(
     decoder.seek_to_image(index).map_err(unreadable)?;
     let size = decoder.dimensions().map_err(unreadable)?;
     let (orientation, shape) = (orientation(&mut decoder), shape(&mut decoder));
+    compressions::check(&mut decoder)?;
     let mut notes = Vec::new();
     let image = if let Some(fax) = fax::frame(file, &mut decoder, settings.max_page_pixels)? {
         if fax.harmed {
@@ -65,12 +68,29 @@ pub(super) fn frame(
     } else if decoder.find_tag_unsigned::<u16>(Tag::PhotometricInterpretation).map_err(unreadable)? == Some(PALETTE) {
         palette_frame(file, index, &mut decoder, limits)?
     } else {
-        match Samples::read(&mut decoder, limits) {
-            Ok(samples) => samples.to_image()?,
-            Err(error) => lzw::frame(file, &mut decoder, limits)?.ok_or(error)?,
+        let (image, harmed) = match Samples::read(&mut decoder, limits) {
+            Ok(samples) => (samples.to_image()?, false),
+            Err(error) => as_far_as_it_goes(file, &mut decoder, limits)?.ok_or(error)?,
+        };
+        if harmed {
+            notes.push(Note::lost(Some(number), broken_off("")));
         }
+        image
     };
     Ok(Picture { image, size, orientation, shape, notes })
+}
+
+/// A frame that cannot be read as a whole, and whether something of it is missing.
+fn as_far_as_it_goes(
+    file: &DocumentFile,
+    decoder: &mut Decoder<BufReader<DocumentReader>>,
+    limits: &RenderLimits,
+) -> Result<Option<(image::DynamicImage, bool)>> {
+    if let Some(frame) = lzw::frame(file, decoder, limits)? {
+        return Ok(Some(frame));
+    }
+    let samples = pieces::read(decoder, limits)?;
+    samples.map(|samples| Ok((samples.to_image()?, true))).transpose()
 }
 
 fn is_fax<R: Read + Seek>(decoder: &mut Decoder<R>) -> bool {

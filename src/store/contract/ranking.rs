@@ -8,7 +8,7 @@ use super::{DOCS, Place, filled, ids, run};
 use crate::error::Kind;
 use crate::store::fixtures::{self, DIM, FDE_DIM, Page, by_patches, nearest, points, query, question};
 use crate::store::{Condition, QueryNode, QueryVector};
-use crate::types::{Fusion, Multivector, PointId, SparseVector, VectorName};
+use crate::types::{Fusion, Lacking, Multivector, PointId, SparseVector, VectorName};
 
 pub async fn exact_max_sim_is_exact(place: &dyn Place) {
     let pages: Vec<Page> = (1..=40).map(|page| Page::new(1, page).patches(1 + page as usize % 7)).collect();
@@ -92,7 +92,7 @@ pub async fn scores_are_fused(place: &dyn Place) {
             *sums.entry(hit.id).or_default() += weight * hit.score;
         }
     }
-    let found = run(&store, fused(Fusion::Sum { weights: weights.into() }, branches.clone(), 20)).await;
+    let found = run(&store, fused(Fusion::Sum { weights: weights.into(), lacking: None }, branches.clone(), 20)).await;
     assert_eq!(found.len(), sums.len());
     assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
     for hit in found {
@@ -138,7 +138,10 @@ pub async fn broken_queries_are_refused(place: &dyn Place) {
         ("no rows", by_patches(&empty, 5)),
         ("not a number", nearest(VectorName::Fde, QueryVector::Dense(vec![f32::NAN; FDE_DIM]), 5)),
         ("fusion of nothing", fused(rrf(&[]), vec![], 5)),
-        ("one weight for a sum of two", fused(Fusion::Sum { weights: vec![1.0] }, vec![by_fde(1, 5), by_fde(2, 5)], 5)),
+        (
+            "one weight for a sum of two",
+            fused(Fusion::Sum { weights: vec![1.0], lacking: None }, vec![by_fde(1, 5), by_fde(2, 5)], 5),
+        ),
         ("one weight for two", fused(rrf(&[1.0]), vec![by_fde(1, 5), by_fde(2, 5)], 5)),
         ("no order", QueryNode { scoring: None, ..by_fde(1, 5) }),
         ("no order of two", QueryNode { scoring: None, prefetch: vec![by_fde(1, 5), by_fde(2, 5)], ..by_fde(1, 5) }),
@@ -157,10 +160,22 @@ pub async fn pages_without_text_are_pages(place: &dyn Place) {
     let question = question(6, 2);
     assert_eq!(run(&store, by_patches(&question, 20)).await.len(), 12);
     let words = fixtures::Noise::new(6).sparse(20, 30);
-    let by_text = nearest(VectorName::Text, QueryVector::Sparse(words), 20);
+    let by_text = nearest(VectorName::Text, QueryVector::Sparse(words.clone()), 20);
     assert!(run(&store, by_text.clone()).await.iter().all(|hit| hit.payload.page <= 6));
     let both = fused(Fusion::Rrf { k: None, weights: vec![] }, vec![by_text, by_patches(&question, 20)], 20);
     assert_eq!(run(&store, both).await.len(), 12);
+    // In a sum, what is known of them can count more.
+    let branches =
+        || vec![by_patches(&question, 20), nearest(VectorName::Text, QueryVector::Sparse(words.clone()), 20)];
+    let lacking = Some(Lacking { vector: VectorName::Text, stage: 0, more: 0.5 });
+    let sum = |lacking| fused(Fusion::Sum { weights: vec![1.0, 0.1], lacking }, branches(), 20);
+    let (plain, raised) = (run(&store, sum(None)).await, run(&store, sum(lacking)).await);
+    assert_eq!((plain.len(), raised.len()), (12, 12));
+    for hit in raised {
+        let before = plain.iter().find(|plain| plain.id == hit.id).unwrap().score;
+        let factor = if hit.payload.page > 6 { 1.5 } else { 1.0 };
+        assert!((hit.score - factor * before).abs() < 1e-4, "page {}: {before} became {}", hit.payload.page, hit.score);
+    }
     // A question without known words has an empty vector: no hits, no error.
     let empty = nearest(VectorName::Text, QueryVector::Sparse(SparseVector::default()), 20);
     assert!(run(&store, empty.clone()).await.is_empty());

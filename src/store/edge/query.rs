@@ -7,9 +7,10 @@
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    Expression, Filter as EngineFilter, Formula, Fusion as EngineFusion, NamedQuery, OperationError, Prefetch,
-    QuantizationSearchParams, QueryEnum, QueryRequest, ScoredPoint as EngineHit, ScoringQuery,
-    SearchParams as EngineParams, TypedMultiDenseVector, VectorInternal, WithPayloadInterface, WithVector,
+    Condition as EngineCondition, Expression, Filter as EngineFilter, Formula, Fusion as EngineFusion,
+    HasVectorCondition, NamedQuery, OperationError, Prefetch, QuantizationSearchParams, QueryEnum, QueryRequest,
+    ScoredPoint as EngineHit, ScoringQuery, SearchParams as EngineParams, TypedMultiDenseVector, VectorInternal,
+    WithPayloadInterface, WithVector,
 };
 
 use super::filter::{engine_filter, narrowed};
@@ -17,7 +18,7 @@ use super::points::{engine_sparse, from_engine_id, from_payload};
 use crate::error::{Error, Result};
 use crate::store::tree::{self, Stage};
 use crate::store::{QueryVector, ScoredPoint, Scoring, StoreQuery};
-use crate::types::{Fusion, Schema, SearchParams, VectorName};
+use crate::types::{Fusion, Lacking, Schema, SearchParams, VectorName};
 
 /// Qdrant's own default for reciprocal rank fusion.
 const RRF_K: usize = 2;
@@ -78,14 +79,24 @@ fn engine_vector(vector: QueryVector) -> VectorInternal {
     }
 }
 
-/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page.
-fn weighted_sum(weights: &[f32]) -> Result<ScoringQuery> {
+/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page; and what [`Lacking`] adds.
+fn weighted_sum(mut weights: Vec<f32>, lacking: Option<Lacking>) -> Result<ScoringQuery> {
+    let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
     let variable = |branch: usize| format!("$score[{branch}]");
     let part = |(branch, weight): (usize, &f32)| {
         Expression::Mult(vec![Expression::Constant(*weight), Expression::Variable(variable(branch))])
     };
+    let mut parts: Vec<Expression> = weights.iter().enumerate().map(part).collect();
+    parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
+        let has = HasVectorCondition { has_vector: vector.as_str().into() };
+        Expression::Mult(vec![
+            Expression::Constant(weight),
+            Expression::Variable(variable(stage)),
+            Expression::Condition(Box::new(EngineCondition::HasVector(has))),
+        ])
+    }));
     let formula = Formula {
-        formula: Expression::Sum(weights.iter().enumerate().map(part).collect()),
+        formula: Expression::Sum(parts),
         defaults: (0..weights.len()).map(|branch| (variable(branch), 0.0.into())).collect(),
     };
     let parsed =
@@ -100,7 +111,7 @@ fn engine_fusion(fusion: Fusion) -> Result<ScoringQuery> {
             let weights = weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
             EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) }
         }
-        Fusion::Sum { weights } => return weighted_sum(&weights),
+        Fusion::Sum { weights, lacking } => return weighted_sum(weights, lacking),
     };
     Ok(ScoringQuery::Fusion(fusion))
 }

@@ -7,9 +7,9 @@ use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::with_payload_selector::SelectorOptions as PayloadOptions;
 use qdrant_client::qdrant::with_vectors_selector::SelectorOptions;
 use qdrant_client::qdrant::{
-    DenseVector, Expression, Filter as ServerFilter, Formula, Fusion as ServerFusion, IdfParams, PrefetchQuery,
-    QuantizationSearchParams, Query, QueryPoints, Rrf, ScoredPoint as ServerHit, SearchParams as ServerParams,
-    VectorInput, VectorsSelector, WithPayloadSelector, WithVectorsSelector, vector_input,
+    Condition as ServerCondition, DenseVector, Expression, Filter as ServerFilter, Formula, Fusion as ServerFusion,
+    IdfParams, PrefetchQuery, QuantizationSearchParams, Query, QueryPoints, Rrf, ScoredPoint as ServerHit,
+    SearchParams as ServerParams, VectorInput, VectorsSelector, WithPayloadSelector, WithVectorsSelector, vector_input,
 };
 
 use super::connection::Version;
@@ -18,7 +18,7 @@ use super::points::{from_payload, from_server_id, multi, sparse};
 use crate::error::{Error, Result};
 use crate::store::tree::{self, Stage};
 use crate::store::{QueryVector, ScoredPoint, Scoring, StoreQuery};
-use crate::types::{Fusion, Schema, SearchParams, VectorName};
+use crate::types::{Fusion, Lacking, Schema, SearchParams, VectorName};
 
 /// Translates a whole query to the collection `physical` of a server of this version.
 ///
@@ -97,7 +97,7 @@ impl Translation {
 
     fn fusion(&self, fusion: Fusion) -> Result<Variant> {
         match fusion {
-            Fusion::Sum { weights } => Ok(Variant::Formula(weighted_sum(&weights))),
+            Fusion::Sum { weights, lacking } => Ok(Variant::Formula(weighted_sum(weights, lacking))),
             Fusion::Dbsf => Ok(Variant::Fusion(ServerFusion::Dbsf.into())),
             Fusion::Rrf { weights, .. } if !weights.is_empty() && !self.version.has_weighted_fusion() => {
                 Err(Error::configuration(format!(
@@ -115,14 +115,20 @@ impl Translation {
     }
 }
 
-/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page.
-fn weighted_sum(weights: &[f32]) -> Formula {
+/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page; and what [`Lacking`] adds.
+fn weighted_sum(mut weights: Vec<f32>, lacking: Option<Lacking>) -> Formula {
+    let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
     let variable = |branch: usize| format!("$score[{branch}]");
     let part = |(branch, weight): (usize, &f32)| {
         Expression::mult_with([Expression::constant(*weight), Expression::variable(variable(branch))])
     };
+    let mut parts: Vec<Expression> = weights.iter().enumerate().map(part).collect();
+    parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
+        let has = Expression::condition(ServerCondition::has_vector(vector.as_str()));
+        Expression::mult_with([Expression::constant(weight), Expression::variable(variable(stage)), has])
+    }));
     Formula {
-        expression: Some(Expression::sum_with(weights.iter().enumerate().map(part).collect::<Vec<_>>())),
+        expression: Some(Expression::sum_with(parts)),
         defaults: (0..weights.len()).map(|branch| (variable(branch), 0.0.into())).collect(),
     }
 }

@@ -13,7 +13,7 @@ mod order;
 mod piece;
 
 pub(super) use self::compose::compose;
-pub(super) use self::direction::{is_right_to_left, spoken};
+pub(super) use self::direction::{is_right_to_left, spoken, unshuffled};
 pub(super) use self::insert::insert;
 
 use crate::types::Rect;

@@ -13,8 +13,9 @@ const HIGHER: f32 = 0.5;
 const FEW_STEPS: usize = 3;
 
 /// The parts of a page in pieces, in reading order.
-pub(super) fn pieces(parts: Vec<Part>) -> Vec<Piece> {
+pub(super) fn pieces(mut parts: Vec<Part>) -> Vec<Piece> {
     let mostly_turned = parts.iter().filter(|part| part.turned).count() * 3 > parts.len();
+    direction::put_in_place(&mut parts);
     let mut pieces = split(parts);
     if mostly_turned || pieces.len() > MAX_PIECES {
         return pieces;
