@@ -16,7 +16,7 @@ mod error;
 mod listen;
 mod open;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

@@ -3,6 +3,9 @@
 //!
 //! It must never change the ledger that is copied, nor add to one that is not empty.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use futures::{StreamExt, TryStreamExt};
