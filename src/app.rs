@@ -60,7 +60,7 @@ pub use health::HealthCheck;
 pub use ingest::{DocumentCounts, DocumentFailure, DocumentNote, FailedPage, IngestRequest, IngestSummary};
 pub use installation::Installation;
 pub use keys::{CreatedKey, KeyRequest};
-pub use migrate::{MigrateRequest, Migrated};
+pub use migrate::{LedgerMigrated, MigrateRequest, Migrated, migrate_ledger};
 pub use page::PageImageFile;
 pub use scope::Scope;
 pub use search::{Question, SearchResponse};

@@ -4,15 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is wrong")]
 #![allow(clippy::disallowed_methods, reason = "tests take the server's address from the environment")]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::vectors_config::Config as Vectors;
 use qdrant_client::qdrant::{
     CollectionConfig, CreateCollection, DeleteCollection, DeletePointVectorsBuilder, Distance, HnswConfigDiff,
     ListValue, MultiVectorComparator, MultiVectorConfig, NamedVectors, PointId, PointStruct, PointsIdsList,
-    RetrievedPoint, ScrollPointsBuilder, Struct, UpsertPointsBuilder, Value, Vector, VectorParams, VectorParamsMap,
-    VectorsConfig, VectorsSelector,
+    PrefetchQueryBuilder, Query, QueryPointsBuilder, RetrievedPoint, ScrollPointsBuilder, Struct, UpsertPointsBuilder,
+    Value, Vector, VectorInput, VectorParams, VectorParamsMap, VectorsConfig, VectorsSelector,
 };
 use qdrant_client::{Payload, Qdrant};
 use quire::app::{ForeignReport, ForeignRequest, derive_add_foreign, derive_drop_foreign};
@@ -79,10 +79,31 @@ impl Theirs {
             ..CreateCollection::default()
         };
         self.client.create_collection(request).await.unwrap();
-        for batch in (0..POINTS).collect::<Vec<_>>().chunks(50) {
-            let points: Vec<PointStruct> = batch.iter().map(|number| point(field, *number)).collect();
-            self.client.upsert_points(UpsertPointsBuilder::new(&self.name, points).wait(true)).await.unwrap();
+        self.put((0..POINTS).map(|number| point(field, number, rows(number))).collect()).await;
+    }
+
+    async fn put(&self, points: Vec<PointStruct>) {
+        for batch in points.chunks(50) {
+            let upsert = UpsertPointsBuilder::new(&self.name, batch.to_vec()).wait(true);
+            self.client.upsert_points(upsert).await.unwrap();
         }
+    }
+
+    /// The ten best pages for a question beside the page that it was made of: by MaxSim over every point, or over the candidates that a
+    /// prefetch brings.
+    async fn ten_best(&self, question: &[Vec<f32>], own: u64, prefetch: Option<(Vec<f32>, u64)>) -> HashSet<String> {
+        let nearest = Query::new_nearest(VectorInput::new_multi(question.to_vec()));
+        let mut query = QueryPointsBuilder::new(&self.name).query(nearest).using("original").limit(11);
+        if let Some((fde, limit)) = prefetch {
+            let candidates = PrefetchQueryBuilder::default().query(Query::new_nearest(fde)).using("fde").limit(limit);
+            query = query.add_prefetch(candidates);
+        }
+        let found = self.client.query(query).await.unwrap().result;
+        let ids = found
+            .into_iter()
+            .map(|point| format!("{:?}", point.id))
+            .filter(|id| *id != format!("{:?}", Some(self::id(own))));
+        ids.take(10).collect()
     }
 
     /// Every point as it is, but for what is not theirs.
@@ -133,13 +154,42 @@ fn id(number: u64) -> PointId {
     }
 }
 
+/// A direction, always the same for a seed.
+fn unit(seed: &str) -> Vec<f32> {
+    let mut bytes = vec![0u8; DIM];
+    blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut bytes);
+    bytes.into_iter().map(|byte| f32::from(byte) - 127.5).collect()
+}
+
+/// The sum of directions, each with its weight.
+fn mixed(parts: &[(f32, &str)]) -> Vec<f32> {
+    let mut sum = vec![0.0; DIM];
+    for (weight, seed) in parts {
+        sum.iter_mut().zip(unit(seed)).for_each(|(sum, value)| *sum += weight * value);
+    }
+    sum
+}
+
+/// Rows of a page as a page model makes them: all have something in common, and something of their page; a third is empty paper or the
+/// frame that pages share; the rest are words of the page's two subjects, of which each has forty.
+fn page_rows(number: u64) -> Vec<Vec<f32>> {
+    let word = |at: u64| {
+        let drawn =
+            u64::from_le_bytes(blake3::hash(format!("{number} {at}").as_bytes()).as_bytes()[..8].try_into().unwrap());
+        match at % 3 {
+            0 => format!("frame {}", drawn % 8),
+            _ => format!("subject {} word {}", (number * 7 + at % 2 * 3) % 40, drawn % 40),
+        }
+    };
+    let row = |at| {
+        let (page, own) = (format!("page {number}"), format!("page {number} row {at}"));
+        mixed(&[(0.4, "everything"), (0.3, &page), (1.0, &word(at)), (0.5, &own)])
+    };
+    (0..96).map(row).collect()
+}
+
 /// Rows of a page: its subject's, and something of its own.
 fn rows(number: u64) -> Vec<Vec<f32>> {
-    let unit = |seed: &str| {
-        let mut bytes = vec![0u8; DIM];
-        blake3::Hasher::new().update(seed.as_bytes()).finalize_xof().fill(&mut bytes);
-        bytes.into_iter().map(|byte| f32::from(byte) - 127.5).collect::<Vec<f32>>()
-    };
     let count = (GRID.rows * GRID.cols) as usize + WORDS;
     let row = |at: usize| {
         let (subject, own) =
@@ -170,14 +220,13 @@ fn value(json: Json) -> Value {
     Value { kind: Some(kind) }
 }
 
-fn point(field: &str, number: u64) -> PointStruct {
+fn point(field: &str, number: u64, rows: Vec<Vec<f32>>) -> PointStruct {
     let payload = json!({
         "filename": format!("report-{number}.pdf"), "page": number, "ratio": 0.1 + number as f64, "whole": 3.0,
         "nested": { "empty": {}, "list": [1, "two", null, [true]], "text": "\u{1f600} \u{0} ž" }, "none": null,
         "big": i64::MAX,
     });
     let payload = Payload::from(fields(payload));
-    let rows = rows(number);
     if field.is_empty() {
         return PointStruct::new(id(number), Vector::new_multi(rows), payload);
     }
@@ -245,6 +294,36 @@ async fn muvera_comes_in_place_and_goes_without_a_trace() {
     derive_drop_foreign(&theirs.config, &theirs.name, "fde").await.unwrap();
     assert_eq!(theirs.points(&THEIRS).await, before);
     assert_eq!(theirs.configuration().await, made, "nothing is left of it");
+    theirs.drop().await;
+}
+
+/// The number of candidates is chosen by 32 questions, and has to do for others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_query_that_is_printed_finds_what_full_max_sim_finds() {
+    const PAGES: std::ops::Range<u64> = 1000..1600;
+    let Some(theirs) = Theirs::new("original").await else { return };
+    theirs.put(PAGES.map(|number| point("original", number, page_rows(number))).collect()).await;
+    let report = theirs.add(&theirs.request(VectorName::Fde, "original")).await;
+    let agreement = report.agreement.unwrap();
+    assert!(agreement.is_enough, "{agreement:?}");
+    for pair in agreement.tried.windows(2) {
+        assert!(pair[0].recall_at_10 < 0.95 && pair[0].prefetch_limit < pair[1].prefetch_limit, "{agreement:?}");
+    }
+    let limit = report.query.body["prefetch"]["limit"].as_u64().unwrap();
+    assert_eq!(limit, agreement.prefetch_limit as u64);
+    let muvera = Muvera::new(DIM, &FdeSettings::default()).unwrap();
+    let (mut found, mut asked) = (0, 0);
+    for number in PAGES.step_by(29) {
+        // Sixteen rows in a run, as the words of a passage are.
+        let norm = |row: &Vec<f32>| row.iter().map(|value| value * value).sum::<f32>().sqrt();
+        let question: Vec<Vec<f32>> = page_rows(number)[40..56].to_vec();
+        let tokens = question.iter().flat_map(|row| row.iter().map(move |value| value / norm(row))).collect();
+        let fde = muvera.query(&Multivector::new(DIM, tokens).unwrap()).unwrap();
+        let full = theirs.ten_best(&question, number, None).await;
+        found += full.intersection(&theirs.ten_best(&question, number, Some((fde, limit))).await).count();
+        asked += 10;
+    }
+    assert!(found * 10 >= asked * 9, "{found} of {asked} with {limit} candidates: {agreement:?}");
     theirs.drop().await;
 }
 

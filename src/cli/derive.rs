@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::output::{Output, count};
 use crate::app::{
-    DeriveHow, DeriveReport, ForeignReport, ForeignRequest, Installation, Scope, derive_add_foreign,
+    Agreement, DeriveHow, DeriveReport, ForeignReport, ForeignRequest, Installation, Scope, derive_add_foreign,
     derive_drop_foreign,
 };
 use crate::config::Config;
@@ -179,12 +179,33 @@ fn write_foreign(out: &mut dyn Write, report: &ForeignReport) -> io::Result<()> 
                 tried.ms
             )?;
         }
+        write_verdict(out, agreement)?;
     }
     writeln!(out, "\nThe query; the vector of '{vector}' is {}:\n\n{}", report.question_vector, report.query)?;
     if let Some(example) = &report.example {
         writeln!(out, "\nTo try at once, for pages like one that is there:\n\n{example}")?;
     }
     writeln!(out, "\n`quire derive drop {vector} --collection {collection} --foreign` takes it back.")
+}
+
+/// Whether the query that is proposed is worth its while.
+fn write_verdict(out: &mut dyn Write, agreement: &Agreement) -> io::Result<()> {
+    let candidates = agreement.prefetch_limit;
+    if !agreement.is_enough {
+        writeln!(
+            out,
+            "  no number of candidates that was tried finds 95 %: the query below takes {candidates}. A finer encoding finds more with as \
+             many, and takes as much more room: `--pipeline` with `vectors: {{fde: {{k_sim: 6, r_reps: 40}}}}`, under another name (--as)"
+        )?;
+    }
+    if !agreement.is_faster {
+        writeln!(
+            out,
+            "  {candidates} candidates take no less time than MaxSim over every point: as long as the collection is as small as this, ask \
+             without a prefetch"
+        )?;
+    }
+    Ok(())
 }
 
 /// `32x32`.
@@ -200,6 +221,26 @@ fn parse_grid(text: &str) -> std::result::Result<Grid, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_that_falls_short_is_not_praised() {
+        let said = |is_enough, is_faster| {
+            let agreement = Agreement {
+                questions: 32,
+                full_max_sim_ms: 9.0,
+                prefetch_limit: 3200,
+                is_enough,
+                is_faster,
+                tried: Vec::new(),
+            };
+            let mut out = Vec::new();
+            write_verdict(&mut out, &agreement).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(said(true, true), "");
+        assert!(said(false, true).contains("finds 95 %") && !said(false, true).contains("no less time"));
+        assert!(said(true, false).contains("3200 candidates take no less time"));
+    }
 
     #[test]
     fn a_grid_is_rows_by_columns() {

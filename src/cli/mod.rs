@@ -104,7 +104,7 @@ enum Command {
     /// Give a filled collection derived vectors, or take them away
     #[command(subcommand)]
     Derive(derive::DeriveCommand),
-    /// Copy collections to another vector store, without embedding anything again
+    /// Copy collections to another vector store, or the ledger to another database, without embedding anything again
     Migrate(migrate::MigrateArgs),
     /// Write the stored vectors of a page as numpy arrays
     Vectors(vectors::VectorsArgs),
@@ -213,6 +213,9 @@ fn dispatch(cli: Cli, arguments: &[OsString], output: &Output) -> Result<ExitCod
         Command::Embed(args) => runtime()?.block_on(embed::embed(args, &config, &installation, output)),
         Command::Derive(command) if command.is_foreign() => {
             runtime()?.block_on(derive::derive_foreign(command, &config, &installation, output))
+        }
+        Command::Migrate(args) if args.is_of_ledger() => {
+            runtime()?.block_on(migrate::migrate_ledger(&args, &config, output))
         }
         Command::Run(args) if args.dry_run => runtime()?.block_on(run::dry_run(&args, &config, &installation, output)),
         Command::Serve(args) => serve::serve(args, config, flags, installation, &output),

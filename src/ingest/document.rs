@@ -45,7 +45,7 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         uploaded(flow, job, &place, limit).await?
     } else {
         let taken = match source::is_in_bucket(&place.file) {
-            true => parts.buckets.snapshot(&place.file, &parts.spool, limit).await,
+            true => parts.buckets.snapshot(&place.file, &job.content_hash, &parts.spool, limit).await,
             false => source::snapshot(&path, &job.content_hash, &parts.spool, limit).await,
         };
         match taken {

@@ -31,7 +31,7 @@ pub use records::{
     Build, Claim, CollectionRecord, DocumentFilter, DocumentRecord, Fate, Garbage, Indexed, Job, Listing,
     MAX_FILTER_TAGS, PageFailure, Queue, Rejection, SameContent, State, Submission, Submitted, Switch, Task,
 };
-pub use sql::{PostgresLedger, PostgresSettings, SqliteLedger};
+pub use sql::{Place, PostgresLedger, PostgresSettings, SqliteLedger, Transferred, transfer};
 pub use stories::{Chapter, KEPT_EVENTS, Progress, Retried, Stories, StoryEvent};
 
 use std::collections::{BTreeMap, HashMap};

@@ -84,13 +84,20 @@ impl Buckets {
         Ok(discovery)
     }
 
-    /// A private copy of an object, as it is now.
+    /// A private copy of an object, as it is now. Its hash is `expected` if that is how a listing told this state, which may know less of
+    /// it than who reads it.
     ///
     /// # Errors
     /// - Permanent, the document's fault: larger than `max_bytes` (limit `max_document_bytes`).
     /// - Transient, the document's fault: there is no such object any more.
     /// - A dependency's fault: the bucket is away or refuses us, or the spool folder can't be written.
-    pub async fn snapshot(&self, uri: &str, spool_folder: &Path, max_bytes: u64) -> Result<Snapshot> {
+    pub async fn snapshot(
+        &self,
+        uri: &str,
+        expected: &ContentHash,
+        spool_folder: &Path,
+        max_bytes: u64,
+    ) -> Result<Snapshot> {
         let Place { bucket, location } = Place::of(uri)?;
         let objects = self.client(&bucket).context(uri)?;
         let found = match objects.get(&location).await {
@@ -107,7 +114,9 @@ impl Buckets {
         }
         let path = spool_folder.join(format!("{}{SPOOL_SUFFIX}", Uuid::new_v4()));
         // From here on dropping it removes what is there.
-        let copy = Snapshot { path, content_hash: version_of(&meta), size_bytes: meta.size };
+        let listed = written_at(&meta);
+        let content_hash = if listed == *expected { listed } else { version_of(&meta) };
+        let copy = Snapshot { path, content_hash, size_bytes: meta.size };
         let own = |action: &str, error: std::io::Error| {
             Error::transient(format!("cannot {action} the private copy {}", copy.path.display())).with_source(error)
         };
@@ -185,10 +194,14 @@ fn file(bucket: &str, object: &ObjectMeta) -> SourceFile {
     }
 }
 
-/// What tells two states of an object apart: its ETag, or, where a bucket has none, when it was written and its size.
+/// What tells two states of an object apart: its ETag, or, where a bucket tells none, when it was written and its size.
 fn version_of(object: &ObjectMeta) -> ContentHash {
-    let told = object.e_tag.clone();
-    ContentHash::of(told.unwrap_or_else(|| format!("{} {}", object.last_modified, object.size)).as_bytes())
+    object.e_tag.as_ref().map_or_else(|| written_at(object), |tag| ContentHash::of(tag.as_bytes()))
+}
+
+/// To the second: who is asked for the object itself tells no more.
+fn written_at(object: &ObjectMeta) -> ContentHash {
+    ContentHash::of(format!("{} {}", object.last_modified.timestamp(), object.size).as_bytes())
 }
 
 fn failed(action: &str, what: &str, error: object_store::Error) -> Error {
@@ -286,9 +299,18 @@ mod tests {
         let version =
             async || buckets.discover("s3://inbox/scan.tiff", &Discover::default()).await.unwrap().files.remove(0);
         let before = version().await;
-        let copy = buckets.snapshot(&before.source.uri, &spool, 100).await.unwrap();
+        let known = before.version.as_ref().unwrap();
+        let copy = buckets.snapshot(&before.source.uri, known, &spool, 100).await.unwrap();
         assert_eq!(std::fs::read_to_string(&copy.path).unwrap(), "scan.tiff");
-        assert_eq!((Some(&copy.content_hash), copy.size_bytes), (before.version.as_ref(), before.size_bytes));
+        assert_eq!((Some(&copy.content_hash), copy.size_bytes), (Some(known), before.size_bytes));
+        // A listing without ETags tells of the same object by its time.
+        let place = Place::of("s3://inbox/scan.tiff").unwrap();
+        let mut meta = buckets.client(&place.bucket).unwrap().head(&place.location).await.unwrap();
+        meta.e_tag = None;
+        let listed = version_of(&meta);
+        let again = buckets.snapshot(&before.source.uri, &listed, &spool, 100).await.unwrap();
+        assert!(again.content_hash == listed && listed != *known);
+        drop(again);
         server.put("scan.tiff", "another").await;
         assert_ne!(version().await.version, before.version);
         drop(copy);
@@ -299,10 +321,10 @@ mod tests {
     async fn whose_fault_it_is_is_told() {
         let server = Inbox::start(&KEYS).await;
         let spool = server.0.folder.path().join("spool");
-        let buckets = server.buckets("s3cret");
-        let large = buckets.snapshot("s3://inbox/reports/a.pdf", &spool, 3).await.unwrap_err();
+        let (buckets, any) = (server.buckets("s3cret"), ContentHash::of(b""));
+        let large = buckets.snapshot("s3://inbox/reports/a.pdf", &any, &spool, 3).await.unwrap_err();
         assert_eq!((large.kind(), large.limit().map(|limit| limit.value)), (Kind::Permanent, Some(3)));
-        let gone = buckets.snapshot("s3://inbox/none.pdf", &spool, 100).await.unwrap_err();
+        let gone = buckets.snapshot("s3://inbox/none.pdf", &any, &spool, 100).await.unwrap_err();
         assert!(gone.is_transient() && gone.blame() == Blame::Document, "{gone:?}");
         let nothing = buckets.discover("s3://inbox/none", &Discover::default()).await.unwrap_err();
         assert!(nothing.kind() == Kind::Configuration && nothing.to_string().contains("nothing below"), "{nothing}");
@@ -311,7 +333,7 @@ mod tests {
         // One without a connection that is still open.
         let buckets = server.buckets("s3cret");
         drop(server);
-        let away = buckets.snapshot("s3://inbox/scan.tiff", &spool, 100).await.unwrap_err();
+        let away = buckets.snapshot("s3://inbox/scan.tiff", &any, &spool, 100).await.unwrap_err();
         assert!(away.is_transient() && away.blame() == Blame::Dependency, "{away:?}");
     }
 

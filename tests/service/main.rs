@@ -5,6 +5,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/postgres.rs"]
+mod postgres;
 #[path = "../../src/buckets/testing.rs"]
 mod s3;
 
@@ -12,5 +14,6 @@ mod buckets;
 mod commands;
 mod daemon;
 mod kills;
+mod ledger;
 mod signals;
 mod watching;

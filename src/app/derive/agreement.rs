@@ -19,9 +19,9 @@ const TOKENS: usize = 16;
 /// Pages that are compared.
 pub const TOP: usize = 10;
 /// Candidates that are tried, fewest first.
-pub const CANDIDATES: [usize; 5] = [50, 100, 200, 400, 800];
+pub const CANDIDATES: [usize; 7] = [50, 100, 200, 400, 800, 1600, 3200];
 /// Enough agreement to stop looking.
-const ENOUGH: f64 = 0.95;
+pub const ENOUGH: f64 = 0.95;
 /// Longest that is measured: full MaxSim over many points takes its time.
 const LONGEST: Duration = Duration::from_secs(120);
 /// Longest wait for the server to index what was written.
@@ -36,7 +36,25 @@ pub struct Agreement {
     pub full_max_sim_ms: f64,
     /// Candidates of the query that is proposed: the fewest that agree well, else the most.
     pub prefetch_limit: usize,
+    /// Whether that many find 95 % of what full MaxSim finds.
+    pub is_enough: bool,
+    /// Whether that query takes less time than full MaxSim.
+    pub is_faster: bool,
     pub tried: Vec<Tried>,
+}
+
+impl Agreement {
+    fn of(questions: usize, full_max_sim_ms: f64, tried: Vec<Tried>) -> Self {
+        let best = tried.last();
+        Self {
+            questions,
+            full_max_sim_ms,
+            prefetch_limit: best.map_or(CANDIDATES[0], |best| best.prefetch_limit),
+            is_enough: best.is_some_and(|best| best.recall_at_10 >= ENOUGH),
+            is_faster: best.is_some_and(|best| best.ms < full_max_sim_ms),
+            tried,
+        }
+    }
 }
 
 /// One number of candidates.
@@ -56,12 +74,13 @@ struct Asked {
     expected: HashSet<ForeignId>,
 }
 
-/// None where there are too few points to compare.
+/// Of a collection with so many points. None where there are too few to compare.
 pub async fn measure(
     collection: &ForeignCollection,
     note: &ForeignNote,
     vector: &str,
     sample: &[(ForeignId, Multivector)],
+    points: usize,
     stop: &CancellationToken,
 ) -> Result<Option<Agreement>> {
     wait_until_indexed(collection, stop).await?;
@@ -85,14 +104,14 @@ pub async fn measure(
     }
     let mut tried: Vec<Tried> = Vec::new();
     for prefetch_limit in CANDIDATES {
-        let enough = tried.last().is_some_and(|last| last.recall_at_10 >= ENOUGH);
-        if enough || stop.is_cancelled() || started.elapsed() > LONGEST && !tried.is_empty() {
+        // All points are no candidates any more: that is full MaxSim.
+        let enough = |last: &Tried| last.recall_at_10 >= ENOUGH || last.prefetch_limit >= points;
+        if tried.last().is_some_and(enough) || stop.is_cancelled() || started.elapsed() > LONGEST && !tried.is_empty() {
             break;
         }
         tried.push(ask_all(collection, note, vector, &asked, prefetch_limit).await?);
     }
-    let best = tried.last().map_or(CANDIDATES[0], |last| last.prefetch_limit);
-    Ok(Some(Agreement { questions: asked.len(), full_max_sim_ms: median(times), prefetch_limit: best, tried }))
+    Ok(Some(Agreement::of(asked.len(), median(times), tried)))
 }
 
 async fn ask_all(
@@ -164,6 +183,17 @@ mod tests {
         assert_eq!((question.len(), question.row(0), question.row(15)), (16, &[0.0][..], &[60.0][..]));
         let small = Multivector::new(1, vec![1.0, 2.0]).unwrap();
         assert_eq!(question_of(&small).unwrap(), small);
+    }
+
+    #[test]
+    fn what_falls_short_says_so() {
+        let tried = |prefetch_limit, recall_at_10, ms| Tried { prefetch_limit, recall_at_10, ms };
+        let good = Agreement::of(32, 100.0, vec![tried(50, 0.7, 5.0), tried(100, 0.96, 9.0)]);
+        assert_eq!((good.prefetch_limit, good.is_enough, good.is_faster), (100, true, true));
+        let slow = Agreement::of(32, 8.0, vec![tried(50, 0.7, 5.0), tried(100, 0.96, 9.0)]);
+        assert_eq!((slow.is_enough, slow.is_faster), (true, false));
+        let short = Agreement::of(32, 100.0, vec![tried(3200, 0.9, 50.0)]);
+        assert_eq!((short.is_enough, short.is_faster), (false, true));
     }
 
     #[test]

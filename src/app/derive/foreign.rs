@@ -94,7 +94,7 @@ pub async fn derive_add_foreign(
     let stopped = stop.is_cancelled();
     let agreement = match stopped {
         true => None,
-        false => agreement::measure(&collection, &recipe.note, &recipe.vector, &sample, stop).await?,
+        false => agreement::measure(&collection, &recipe.note, &recipe.vector, &sample, source.points, stop).await?,
     };
     let limit = agreement.as_ref().map_or(agreement::CANDIDATES[1], |agreement| agreement.prefetch_limit);
     let like = sample.first().map(|(id, _)| id.to_json());

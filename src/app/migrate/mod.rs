@@ -6,6 +6,7 @@
 
 mod compare;
 mod copy;
+mod ledger;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::copy::Copied;
+pub use self::ledger::{LedgerMigrated, migrate_ledger};
 use super::App;
 use super::backends;
 use super::definition::{Definition, IN_PROCESS};

@@ -1,16 +1,21 @@
 //! What the ledger needs of a database: statements with values, rows with columns, transactions.
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 
+use super::tables::Table;
 use crate::error::Result;
 use crate::ledger::Turn;
 use crate::types::DocumentId;
+
+/// What stands for the character NUL, which PostgreSQL's text can't hold.
+pub const NUL: &str = "\u{fffd}";
 
 /// A parameter of a statement.
 #[derive(Debug, Clone)]
 pub enum Value {
     Text(Option<String>),
-    Integer(i64),
+    Integer(Option<i64>),
 }
 
 impl From<String> for Value {
@@ -39,13 +44,19 @@ impl From<Option<&str>> for Value {
 
 impl From<i64> for Value {
     fn from(integer: i64) -> Self {
+        Value::Integer(Some(integer))
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(integer: Option<i64>) -> Self {
         Value::Integer(integer)
     }
 }
 
 impl From<u32> for Value {
     fn from(integer: u32) -> Self {
-        Value::Integer(i64::from(integer))
+        Value::Integer(Some(i64::from(integer)))
     }
 }
 
@@ -103,6 +114,8 @@ pub trait Database: Send + Sync + 'static {
     async fn now_ms(&self) -> Result<i64>;
     /// Begins a transaction that writes. What it decides on it locks first ([`Transaction::lock`]).
     async fn begin(&self) -> Result<Self::Transaction>;
+    /// Begins a transaction that reads: everything as it is at the moment of its first statement.
+    async fn snapshot(&self) -> Result<Self::Transaction>;
     /// As [`Ledger::turn`](crate::ledger::Ledger::turn).
     async fn turn(&self, what: &str) -> Result<Turn>;
     /// As [`Ledger::try_turn`](crate::ledger::Ledger::try_turn).
@@ -136,6 +149,15 @@ pub trait Transaction: Send {
     /// Runs a statement and returns how many rows it changed.
     async fn run(&mut self, statement: Statement) -> Result<u64>;
     async fn rows(&mut self, statement: Statement) -> Result<Vec<Self::Row>>;
+    /// Rows one after another, as they come: for statements that answer with more than memory should hold.
+    fn stream(&mut self, statement: Statement) -> BoxStream<'_, Result<Self::Row>>;
+    /// Adds rows to a table, each with a value for each of its columns; at least one row, and no more than a statement has
+    /// parameters for (32,766).
+    async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<()>;
+    /// Rows to come in a table of numbered rows get numbers above those that are there.
+    async fn number_on(&mut self, table: &Table) -> Result<()>;
+    /// Whether no other process has the ledger open. Where none has, those that come wait until the transaction ends.
+    async fn alone(&mut self) -> Result<bool>;
     /// Durable when it returns.
     async fn commit(self) -> Result<()>;
 }

@@ -12,11 +12,14 @@ mod rows;
 mod sqlite;
 mod statements;
 mod stories;
+mod tables;
+mod transfer;
 mod work;
 mod writing;
 
 pub use self::postgres::{PostgresLedger, PostgresSettings};
 pub use self::sqlite::SqliteLedger;
+pub use self::transfer::{Place, Transferred, transfer};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -85,6 +85,11 @@ pub(super) fn exists_already(error: &QdrantError) -> bool {
         || status.code() == Code::InvalidArgument && status.message().contains("already exists")
 }
 
+/// Whether a node of a cluster has not heard yet of shards that were made just now.
+pub(super) fn is_unknown_shard(error: &QdrantError) -> bool {
+    matches!(error, QdrantError::ResponseError { status } if status.message().contains("No target shard"))
+}
+
 #[cfg(test)]
 mod tests {
     use tonic::metadata::MetadataMap;
@@ -121,6 +126,14 @@ mod tests {
         let error = of(Code::Internal, said, &[]);
         assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
         assert!(error.to_string().contains("its disk is full") && error.to_string().contains("WAL buffer"), "{error}");
+    }
+
+    #[test]
+    fn shards_that_a_node_has_not_heard_of_are_told_from_what_is_broken() {
+        let said = "Pre-condition failure: Precondition failed: No target shard 1 found for update";
+        let unknown = QdrantError::from(Status::new(Code::FailedPrecondition, said));
+        assert!(is_unknown_shard(&unknown));
+        assert!(!is_unknown_shard(&Status::new(Code::FailedPrecondition, "locked").into()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! collection's write consistency asks for: so what was confirmed survives the loss of power of the server, and is found.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
@@ -13,6 +14,7 @@ use qdrant_client::qdrant::{
 };
 
 use super::connection::Connection;
+use super::errors::{is_unknown_shard, store_error};
 use super::query::{with_payload, with_vectors};
 use super::shards::TenantShards;
 use super::{json, points};
@@ -26,6 +28,10 @@ use crate::types::{PagePoint, PointId, RecipeId, Schema, Tenant, VectorName};
 const REQUEST_FLOATS: usize = 2 << 20;
 /// Requests of one call that are under way at once: the server writes one while the next travels.
 const IN_FLIGHT: usize = 2;
+
+/// Longest wait until every node of a cluster has heard of shards that were made just now, and how often is tried.
+const NEW_SHARDS: Duration = Duration::from_secs(15);
+const NEW_SHARDS_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a change goes.
 pub(super) struct Target<'a> {
@@ -139,7 +145,7 @@ impl Batch {
             shard_key_selector: target.shards.clone(),
             ..UpsertPoints::default()
         };
-        applied(target.connection.call("write points", |client| client.upsert_points(request)).await?)?;
+        write_points(target, request).await?;
         // The engine keeps vectors of an older point of the same id that the new one lacks, if that lies in an optimised
         // segment.
         for (names, ids) in self.stale {
@@ -157,6 +163,24 @@ impl Batch {
         }
         Ok(())
     }
+}
+
+async fn write_points(target: &Target<'_>, request: UpsertPoints) -> Result<()> {
+    let connection = target.connection;
+    let started = Instant::now();
+    // Nodes of a cluster hear one after another of a tenant's new shards, and a page may come to one of them before.
+    while target.shards.is_some() {
+        let written = connection.try_call(|client| client.upsert_points(request.clone())).await?;
+        match written {
+            Err(error) if is_unknown_shard(&error) && started.elapsed() < NEW_SHARDS => {
+                tokio::time::sleep(NEW_SHARDS_PAUSE).await;
+            }
+            written => {
+                return applied(written.map_err(|error| store_error(connection.url(), "write points", error))?);
+            }
+        }
+    }
+    applied(connection.call("write points", |client| client.upsert_points(request)).await?)
 }
 
 /// Adds vectors to points that are there. Their payloads tell of the recipe first: a point that has the vector is not looked at

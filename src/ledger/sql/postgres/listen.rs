@@ -1,11 +1,11 @@
-//! Hearing of work that other processes write down.
+//! Hearing of work that other processes write down, and letting others see that this process is there.
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool};
 use tokio::sync::watch;
 
-use super::CHANNEL;
+use super::{CHANNEL, presence};
 
 /// Between two attempts to reach a server that is away.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -23,9 +23,14 @@ pub async fn listen(pool: PgPool, news: watch::Sender<u64>) {
 async fn listen_once(pool: &PgPool, news: &watch::Sender<u64>) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
+    let mut is_new = true;
     loop {
+        if is_new {
+            // Goes with the connection. Whoever moves the ledger holds it alone.
+            sqlx::query("SELECT pg_advisory_lock_shared($1)").bind(presence()).execute(&mut listener).await?;
+        }
         // What was told before, or while the connection was lost, is missing: both end with a look.
         news.send_modify(|news| *news += 1);
-        listener.try_recv().await?;
+        is_new = listener.try_recv().await?.is_none();
     }
 }

@@ -16,22 +16,25 @@ mod error;
 mod listen;
 mod open;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::error::failed;
 pub use self::open::PostgresSettings;
 use super::SqlLedger;
-use super::database::{Columns, Database, Lock, Statement, Transaction, Value};
+use super::database::{Columns, Database, Lock, NUL, Statement, Transaction, Value};
 use super::statements;
+use super::tables::Table;
 use crate::error::{Error, Result};
 use crate::ledger::{Clock, Turn};
 use crate::types::DocumentId;
@@ -45,13 +48,16 @@ const CHANNEL: &str = "quire_jobs";
 /// No statement of the ledger takes as long: the server, or the way to it, hangs.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long a process that ends may take until the server has noticed.
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// The connections to the server.
 pub struct PostgresServer {
     pool: PgPool,
     /// The test's own; None: the server's.
     clock: Option<Clock>,
-    /// Hears of what others submit.
-    _listening: AbortOnDropHandle<()>,
+    /// Hears of what others submit; None for who moves the ledger.
+    _listening: Option<AbortOnDropHandle<()>>,
 }
 
 impl SqlLedger<PostgresServer> {
@@ -74,7 +80,13 @@ impl SqlLedger<PostgresServer> {
         let pool = open::open(settings).await?;
         let news = watch::Sender::default();
         let listening = AbortOnDropHandle::new(tokio::spawn(listen::listen(pool.clone(), news.clone())));
-        Ok(Self::over(PostgresServer { pool, clock, _listening: listening }, news))
+        Ok(Self::over(PostgresServer { pool, clock, _listening: Some(listening) }, news))
+    }
+
+    /// Opens the ledger without being one of those who work with it: see [`Transaction::alone`].
+    pub(super) async fn open_aside(settings: &PostgresSettings) -> Result<Self> {
+        let pool = open::open(settings).await?;
+        Ok(Self::over(PostgresServer { pool, clock: None, _listening: None }, watch::Sender::default()))
     }
 }
 
@@ -123,6 +135,11 @@ impl Database for PostgresServer {
     async fn begin(&self) -> Result<PostgresTransaction> {
         let begin = self.pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
         answered("write to", begin).await.map(PostgresTransaction)
+    }
+
+    async fn snapshot(&self) -> Result<PostgresTransaction> {
+        let begin = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        answered("read", begin).await.map(PostgresTransaction)
     }
 
     async fn turn(&self, what: &str) -> Result<Turn> {
@@ -194,6 +211,50 @@ impl Transaction for PostgresTransaction {
         answered("read", query(statement).fetch_all(&mut *self.0)).await
     }
 
+    fn stream(&mut self, statement: Statement) -> BoxStream<'_, Result<PgRow>> {
+        Box::pin(query(statement).fetch(&mut *self.0).map(|row| row.map_err(|error| failed("read the ledger", error))))
+    }
+
+    async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<()> {
+        let mut insert = QueryBuilder::<Postgres>::new(table.insert);
+        if table.is_numbered {
+            insert.push(" OVERRIDING SYSTEM VALUE ");
+        }
+        insert.push_values(rows, |mut row, values| {
+            for value in values {
+                match value {
+                    Value::Text(text) => row.push_bind(text.map(storable)),
+                    Value::Integer(integer) => row.push_bind(integer),
+                };
+            }
+        });
+        answered("write to", insert.build().execute(&mut *self.0)).await.map(drop)
+    }
+
+    async fn number_on(&mut self, table: &Table) -> Result<()> {
+        let name = table.name;
+        let number = format!(
+            "SELECT setval(pg_get_serial_sequence('quire.{name}', 'id'), COALESCE(MAX(id), 0) + 1, false) FROM {name}"
+        );
+        let set = sqlx::query(AssertSqlSafe(number)).execute(&mut *self.0);
+        answered("write to", set).await.map(drop)
+    }
+
+    async fn alone(&mut self) -> Result<bool> {
+        let started = std::time::Instant::now();
+        loop {
+            let try_lock = "SELECT CAST(pg_try_advisory_xact_lock($1) AS INTEGER)::BIGINT AS got";
+            let rows = self.rows(Statement::new(try_lock).with(presence())).await?;
+            if rows.first().map(|row| row.integer("got")).transpose()? == Some(1) {
+                return Ok(true);
+            }
+            if started.elapsed() > LEAVING {
+                return Ok(false);
+            }
+            tokio::time::sleep(LEAVING / 50).await;
+        }
+    }
+
     async fn commit(self) -> Result<()> {
         answered("commit to", self.0.commit()).await
     }
@@ -206,6 +267,11 @@ fn key(kind: &str, name: &[u8]) -> i64 {
     let mut key = [0; 8];
     hash.finalize_xof().fill(&mut key);
     i64::from_le_bytes(key)
+}
+
+/// The lock that every process shares that has the ledger open, as long as it hears of work.
+fn presence() -> i64 {
+    key("presence", b"")
 }
 
 fn of_document(id: DocumentId) -> i64 {
@@ -225,10 +291,14 @@ async fn answered<T>(action: &str, call: impl Future<Output = sqlx::Result<T>>) 
 
 fn query(statement: Statement) -> Query<'static, Postgres, PgArguments> {
     statement.values.into_iter().fold(sqlx::query(statement.sql), |query, value| match value {
-        // The one character that PostgreSQL's text can't hold.
-        Value::Text(text) => query.bind(text.map(|text| text.replace('\0', "\u{fffd}"))),
+        Value::Text(text) => query.bind(text.map(storable)),
         Value::Integer(integer) => query.bind(integer),
     })
+}
+
+/// Without the one character that PostgreSQL's text can't hold.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', NUL) } else { text }
 }
 
 impl Columns for PgRow {

@@ -1,7 +1,7 @@
 //! The contract against PostgreSQL, and what concerns the server alone.
 
 #[path = "../../../../tests/common/postgres.rs"]
-mod server;
+pub(in crate::ledger::sql) mod server;
 
 mod together;
 

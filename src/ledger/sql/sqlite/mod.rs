@@ -16,15 +16,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
 use tokio::sync::watch;
 
 use self::error::failed;
 use super::SqlLedger;
 use super::database::{Columns, Database, Lock, Statement, Transaction, Value};
 use super::statements;
+use super::tables::Table;
 use crate::error::{Error, Result};
 use crate::ledger::{Clock, Turn};
 
@@ -102,6 +105,11 @@ impl Database for SqliteFile {
         begun.map(SqliteTransaction).map_err(|error| failed("write to the ledger", error))
     }
 
+    async fn snapshot(&self) -> Result<Self::Transaction> {
+        let begun = self.pools.reader.begin_with("BEGIN DEFERRED").await;
+        begun.map(SqliteTransaction).map_err(|error| failed("read the ledger", error))
+    }
+
     /// The one process that owns the file orders by itself what it does.
     async fn turn(&self, _what: &str) -> Result<Turn> {
         Ok(Turn::nothing())
@@ -152,6 +160,34 @@ impl Transaction for SqliteTransaction {
 
     async fn rows(&mut self, statement: Statement) -> Result<Vec<SqliteRow>> {
         query(statement).fetch_all(&mut *self.0).await.map_err(|error| failed("read the ledger", error))
+    }
+
+    fn stream(&mut self, statement: Statement) -> BoxStream<'_, Result<SqliteRow>> {
+        Box::pin(query(statement).fetch(&mut *self.0).map_err(|error| failed("read the ledger", error)))
+    }
+
+    async fn insert(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<()> {
+        let mut insert = QueryBuilder::<Sqlite>::new(table.insert);
+        insert.push_values(rows, |mut row, values| {
+            for value in values {
+                match value {
+                    Value::Text(text) => row.push_bind(text),
+                    Value::Integer(integer) => row.push_bind(integer),
+                };
+            }
+        });
+        let done = insert.build().execute(&mut *self.0).await;
+        done.map(drop).map_err(|error| failed("write to the ledger", error))
+    }
+
+    /// SQLite remembers the largest number that a table ever had.
+    async fn number_on(&mut self, _table: &Table) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whoever holds the data folder has the file to itself.
+    async fn alone(&mut self) -> Result<bool> {
+        Ok(true)
     }
 
     async fn commit(self) -> Result<()> {
