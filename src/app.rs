@@ -15,6 +15,7 @@ mod documents;
 mod download;
 mod evaluate;
 mod evidence;
+mod fetch;
 mod health;
 mod ingest;
 mod installation;
@@ -79,7 +80,7 @@ use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::{Office, Renderer, WorkerCommand};
 use crate::retrieve::Retriever;
-use crate::source::Buckets;
+use crate::source::{Buckets, Web};
 use crate::store::VectorStore;
 use crate::types::{RenderLimits, Tenant};
 
@@ -95,6 +96,8 @@ pub struct App {
     blobs: Arc<dyn BlobStore>,
     /// Documents in buckets.
     buckets: Arc<Buckets>,
+    /// Documents on the web.
+    web: Web,
     models: Arc<Models>,
     collections: Arc<Collections>,
     collector: Arc<Collector>,
@@ -137,6 +140,7 @@ impl App {
             collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
             retriever: Retriever::new(store.clone(), ledger.clone()),
             buckets: Arc::new(Buckets::new(installation.environment().clone())),
+            web: Web::new(config.urls.clone(), Some(data.web())),
             config,
             installation,
             data,

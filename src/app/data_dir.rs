@@ -65,6 +65,11 @@ impl DataDir {
         self.root.join("roots.json")
     }
 
+    /// What is remembered of documents on the web.
+    pub fn web(&self) -> PathBuf {
+        self.root.join("web.json")
+    }
+
     /// Hashes of large model files that were checked.
     pub fn model_hashes(&self) -> PathBuf {
         self.root.join("model-hashes")

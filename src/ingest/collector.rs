@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::blobs::{BlobStore, UPLOADS, document_of_upload, generation_prefixes, upload_prefix};
+use crate::blobs::{BlobStore, UPLOADS, document_of_upload, generation_prefixes, upload_key, upload_prefix};
 use crate::error::{Error, Result};
 use crate::ledger::{Garbage, Ledger, State, Turn};
 use crate::store::VectorStore;
@@ -118,7 +118,7 @@ impl Collector {
         Ok(())
     }
 
-    /// The bytes of an upload go with its document, and with nothing else.
+    /// The bytes that are kept of a document go with it; those of its earlier versions, of one from the web, go before.
     async fn remove_upload(&self, garbage: &Garbage) -> Result<()> {
         let prefix = upload_prefix(&garbage.tenant, garbage.document);
         let keys = self.blobs.list(&prefix).await?;
@@ -127,11 +127,10 @@ impl Collector {
         }
         let _kept = self.keep_uploads(garbage.document).await?;
         let known = self.ledger.document(&garbage.tenant, garbage.document).await?;
-        if known.is_some_and(|record| record.state != State::Deleting) {
-            return Ok(());
-        }
-        for key in keys {
-            self.blobs.delete(&key).await?;
+        let known = known.filter(|record| record.state != State::Deleting);
+        let stays = known.map(|record| upload_key(&garbage.tenant, garbage.document, &record.content_hash));
+        for key in keys.iter().filter(|key| stays.as_ref() != Some(key)) {
+            self.blobs.delete(key).await?;
         }
         Ok(())
     }
