@@ -123,11 +123,18 @@ impl App {
     /// # Errors
     /// Configuration: another process holds the folder, or a newer Quire wrote it.
     pub fn open(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
-        Self::open_all(config, installation).boxed()
+        async move { Self::open_all(DataDir::open(&config.data_dir)?, config, installation).await }.boxed()
     }
 
-    async fn open_all(config: Config, installation: Installation) -> Result<Self> {
-        let data = DataDir::open(&config.data_dir)?;
+    /// The same for a service: commands wait for it while it starts.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for_service(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
+        async move { Self::open_all(DataDir::open_for_service(&config.data_dir)?, config, installation).await }.boxed()
+    }
+
+    async fn open_all(data: DataDir, config: Config, installation: Installation) -> Result<Self> {
         let ledger = backends::ledger(&config, &data).await?;
         let store = backends::vectors(&config, &data).await?;
         let alone = if store.is_shared() { None } else { Some(backends::alone_with_vectors(ledger.as_ref()).await?) };

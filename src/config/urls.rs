@@ -131,6 +131,7 @@ impl UrlsWire {
 
 #[cfg(test)]
 mod tests {
+    use super::super::env::Environment;
     use super::super::flags::Flags;
     use super::super::service::Config;
     use super::*;
@@ -165,8 +166,7 @@ mod tests {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }
         let text = "urls: {hosts: [example.org, 'https://x'], private_hosts: ['a/b']}\n";
-        let error =
-            Config::from_text("etc/quire.yaml", text, &Flags::default(), &[].into_iter().collect()).unwrap_err();
+        let error = Config::from_text("etc/quire.yaml", text, &Flags::default(), &Environment::default()).unwrap_err();
         let error = error.to_string();
         assert!(error.contains("etc/quire.yaml:1:29: urls.hosts[1]: found 'https://x', a host is expected"), "{error}");
         assert!(error.contains("urls.private_hosts[0]: found 'a/b'"), "{error}");

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -19,6 +20,9 @@ use crate::types::DocumentId;
 const BATCH: usize = 256;
 /// Most generations looked at, where those at the front can't be removed.
 const LONGEST_BATCH: usize = 1 << 16;
+
+/// Nobody writes a blob for so long without a byte; and clocks of machines that share a folder are less apart.
+const UNFINISHED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes garbage.
 pub struct Collector {
@@ -136,13 +140,14 @@ impl Collector {
     }
 
     /// Removes bytes that were uploaded and never became a document: whoever took them was killed before the job was on disk, and
-    /// whoever sent them did not send them again. Returns how many; 0 while another process is at it.
+    /// whoever sent them did not send them again. What a killed writer of any blob left unfinished goes too, once it is so old that
+    /// nobody is writing it any more. Returns how many; 0 while another process is at it.
     ///
     /// # Errors
     /// What ledger and blobs say.
     pub async fn sweep_uploads(&self) -> Result<usize> {
         let Some(_among_processes) = self.ledger.try_turn("sweep uploads").await? else { return Ok(0) };
-        let mut removed = 0;
+        let mut removed = self.blobs.sweep_unfinished(UNFINISHED).await?;
         for key in self.blobs.list(UPLOADS).await? {
             let Some(document) = document_of_upload(&key) else { continue };
             if self.ledger.owner(document).await?.is_some() {

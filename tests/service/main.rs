@@ -7,10 +7,13 @@
 mod common;
 #[path = "../../src/buckets/testing.rs"]
 mod s3;
+#[path = "../../src/source/web/testing.rs"]
+mod web;
 
 mod buckets;
 mod commands;
 mod daemon;
 mod kills;
 mod signals;
+mod urls;
 mod watching;
