@@ -20,7 +20,9 @@ impl Watched {
         let (quire, server) = (Quire::new(), WebServer::start().await);
         let folder = quire.docs().parent().unwrap().to_owned();
         let at = server.address;
-        let list = format!("# ours\nhttp://{at}/b.pdf  # the second\nhttp://{at}/loop.pdf\nhttp://{at}/away.pdf\nno address\n");
+        let list = format!(
+            "# ours\nhttp://{at}/b.pdf  # the second\nhttp://{at}/loop.pdf\nhttp://{at}/away.pdf\nno address\n"
+        );
         fs::write(folder.join("list.txt"), list).unwrap();
         let pipeline = format!(
             "version: 1\nname: web\ncollection: documents\nsource:\n  type: urls\n  urls: ['http://{at}/a.pdf?x=1#page=2']\n  \

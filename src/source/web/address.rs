@@ -12,6 +12,8 @@ use crate::telemetry::visible_line;
 
 /// Longer ones are no document's.
 const MAX_BYTES: usize = 4_096;
+/// Characters of one that is no address, for people.
+const SHOWN: usize = 200;
 
 /// An address that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,12 +117,17 @@ pub fn may_be_reached(address: IpAddr, private: bool) -> Result<(), String> {
     }
 }
 
-/// What is not asked, and why. The name and password of a user are not repeated.
+/// What is not asked, and why.
 fn refusal(text: &str, reason: &str) -> Error {
-    let cut: String = text.chars().take(200).collect();
+    Error::permanent(format!("{} is not fetched: {reason}", shown(text)))
+}
+
+/// An address for people, who may have written anything: on one line, without the name and password of a user.
+pub fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(SHOWN).collect();
     let shown = match (cut.split_once("://"), cut.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, behind))) => format!("{scheme}://...@{behind}"),
         _ => cut,
     };
-    Error::permanent(format!("{} is not fetched: {reason}", visible_line(&shown)))
+    visible_line(&shown).into_owned()
 }

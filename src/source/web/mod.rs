@@ -16,7 +16,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path as Location;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use tokio::time::timeout;
@@ -97,7 +96,7 @@ impl Web {
     pub async fn discover(&self, addresses: &[String], options: &Discover) -> Result<Discovery> {
         self.check_enabled()?;
         let mut written: Vec<(String, String)> =
-            addresses.iter().map(|address| (address.clone(), address.clone())).collect();
+            addresses.iter().map(|text| (address::shown(text), text.clone())).collect();
         for list in &options.url_lists {
             let path = list.clone();
             let lines = tokio::task::spawn_blocking(move || read_list(&path)).await;
@@ -319,16 +318,36 @@ fn read_list(path: &Path) -> Result<Vec<(String, String)>> {
 pub fn url_name(uri: &str) -> String {
     let Ok(url) = Url::parse(uri) else { return uri.to_owned() };
     let last = url.path_segments().and_then(|parts| parts.filter(|part| !part.is_empty()).next_back());
-    let decoded = last.map(|last| match Location::from_url_path(last) {
-        Ok(location) => location.filename().unwrap_or(last).to_owned(),
-        Err(_) => last.to_owned(),
-    });
-    let plain = |name: String| name.chars().filter(|char| !is_unsafe(*char)).collect::<String>();
-    let named = decoded.map(plain).filter(|name| !name.trim().is_empty());
-    let name = named.unwrap_or_else(|| url.host_str().unwrap_or(uri).to_owned());
+    // An escaped slash is one.
+    let decoded = unescaped(last.unwrap_or_default());
+    let last = decoded.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = last.chars().filter(|char| !is_unsafe(*char) && !char.is_control()).collect();
+    if plain.trim().is_empty() {
+        return url.host_str().unwrap_or(uri).to_owned();
+    }
     // Its ending says what kind of file it is.
-    let skipped = name.chars().count().saturating_sub(MAX_NAME);
-    name.chars().skip(skipped).collect()
+    let skipped = plain.chars().count().saturating_sub(MAX_NAME);
+    plain.chars().skip(skipped).collect()
+}
+
+/// `%20` and so on as what they stand for.
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, others)) = rest.split_first() {
+        let code = rest.get(1..3).filter(|_| first == b'%').and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &rest[3..];
+            }
+            None => {
+                bytes.push(first);
+                rest = others;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
