@@ -8,6 +8,7 @@ mod common;
 #[path = "../../src/buckets/testing.rs"]
 mod s3;
 #[path = "../../src/source/web/testing.rs"]
+#[allow(dead_code, reason = "the tests of fetching script more")]
 mod web;
 
 mod buckets;
