@@ -15,6 +15,7 @@ mod documents;
 mod download;
 mod evaluate;
 mod evidence;
+mod fetch;
 mod health;
 mod ingest;
 mod installation;
@@ -79,7 +80,7 @@ use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::{Office, Renderer, WorkerCommand};
 use crate::retrieve::Retriever;
-use crate::source::Buckets;
+use crate::source::{Buckets, Web};
 use crate::store::VectorStore;
 use crate::types::{RenderLimits, Tenant};
 
@@ -95,6 +96,8 @@ pub struct App {
     blobs: Arc<dyn BlobStore>,
     /// Documents in buckets.
     buckets: Arc<Buckets>,
+    /// Documents on the web.
+    web: Web,
     models: Arc<Models>,
     collections: Arc<Collections>,
     collector: Arc<Collector>,
@@ -120,11 +123,18 @@ impl App {
     /// # Errors
     /// Configuration: another process holds the folder, or a newer Quire wrote it.
     pub fn open(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
-        Self::open_all(config, installation).boxed()
+        async move { Self::open_all(DataDir::open(&config.data_dir)?, config, installation).await }.boxed()
     }
 
-    async fn open_all(config: Config, installation: Installation) -> Result<Self> {
-        let data = DataDir::open(&config.data_dir)?;
+    /// The same for a service: commands wait for it while it starts.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for_service(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
+        async move { Self::open_all(DataDir::open_for_service(&config.data_dir)?, config, installation).await }.boxed()
+    }
+
+    async fn open_all(data: DataDir, config: Config, installation: Installation) -> Result<Self> {
         let ledger = backends::ledger(&config, &data).await?;
         let store = backends::vectors(&config, &data).await?;
         let alone = if store.is_shared() { None } else { Some(backends::alone_with_vectors(ledger.as_ref()).await?) };
@@ -137,6 +147,7 @@ impl App {
             collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
             retriever: Retriever::new(store.clone(), ledger.clone()),
             buckets: Arc::new(Buckets::new(installation.environment().clone())),
+            web: Web::new(config.urls.clone(), Some(data.web())),
             config,
             installation,
             data,

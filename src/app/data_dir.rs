@@ -18,6 +18,9 @@ const PRIVATE: u32 = 0o700;
 /// What this version writes. Raised when an older Quire could not read the folder any more.
 const FORMAT: u32 = 1;
 
+/// What a service writes behind its process id.
+const SERVICE: &str = "service";
+
 /// A locked data folder; the lock goes with the value.
 #[derive(Debug)]
 pub struct DataDir {
@@ -31,10 +34,30 @@ impl DataDir {
     /// # Errors
     /// Configuration, when another process holds it or a newer Quire wrote it.
     pub fn open(root: &Path) -> Result<Self> {
+        Self::open_as(root, "")
+    }
+
+    /// The same for a service: whoever finds the folder held knows that it will answer soon.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for_service(root: &Path) -> Result<Self> {
+        Self::open_as(root, SERVICE)
+    }
+
+    /// Whether a service that is alive holds the folder, or has just let go of it. Takes no lock: whoever is about to must not be hindered.
+    pub fn is_served(root: &Path) -> bool {
+        let Ok(text) = fs::read_to_string(root.join("lock")) else { return false };
+        let Some((process, SERVICE)) = text.trim().split_once(' ') else { return false };
+        let process = process.parse().ok().and_then(rustix::process::Pid::from_raw);
+        process.is_some_and(|process| rustix::process::test_kill_process(process).is_ok())
+    }
+
+    fn open_as(root: &Path, role: &str) -> Result<Self> {
         durable_private_folder(root).context("the data folder")?;
         let root = root.canonicalize().map_err(|error| io_error("open the data folder", root, error))?;
         close_to_others(&root)?;
-        let lock = lock(&root)?;
+        let lock = lock(&root, role)?;
         check_format(&root)?;
         let data = Self { root, _lock: lock };
         for folder in [data.vectors(), data.blobs(), data.spool()] {
@@ -63,6 +86,11 @@ impl DataDir {
     /// Folders that were ingested, and where they lay.
     pub fn roots(&self) -> PathBuf {
         self.root.join("roots.json")
+    }
+
+    /// What is remembered of documents on the web.
+    pub fn web(&self) -> PathBuf {
+        self.root.join("web.json")
     }
 
     /// Hashes of large model files that were checked.
@@ -113,9 +141,9 @@ fn close_to_others(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Takes the lock, writing our process id into it so that others can name who holds it. The lock is on the file itself, so
-/// it must stay the same file: it is never replaced, and nothing that it says decides whether the folder opens.
-fn lock(root: &Path) -> Result<File> {
+/// Takes the lock, writing our process id into it so that others can name who holds it, and the role where it has one. The lock is
+/// on the file itself, so it must stay the same file: it is never replaced, and nothing that it says decides whether the folder opens.
+fn lock(root: &Path, role: &str) -> Result<File> {
     let path = root.join("lock");
     let mut file = OpenOptions::new()
         .create(true)
@@ -128,7 +156,7 @@ fn lock(root: &Path) -> Result<File> {
     if !FileExt::try_lock_exclusive(&file).map_err(|error| io_error("lock", &path, error))? {
         let mut holder = String::new();
         let _ = file.read_to_string(&mut holder);
-        let holder = holder.trim();
+        let holder = holder.split_whitespace().next().unwrap_or_default();
         let by = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
         return Err(Error::configuration(format!(
             "another quire{by} is using {}: wait for it to end, or give this one its own --data-dir",
@@ -137,7 +165,7 @@ fn lock(root: &Path) -> Result<File> {
     }
     file.set_len(0)
         .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()))
+        .and_then(|()| write!(file, "{}", format!("{} {role}", std::process::id()).trim_end()))
         .map_err(|error| io_error("write", &path, error))?;
     Ok(file)
 }
@@ -173,6 +201,23 @@ mod tests {
         assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
         drop(first);
         DataDir::open(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_service_is_told_from_others_and_from_one_that_died() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!DataDir::is_served(dir.path()));
+        drop(DataDir::open(dir.path()).unwrap());
+        assert!(!DataDir::is_served(dir.path()), "a command");
+        let service = DataDir::open_for_service(dir.path()).unwrap();
+        assert!(DataDir::is_served(dir.path()));
+        let error = DataDir::open(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("(process {})", std::process::id())), "{error}");
+        drop(service);
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        fs::write(dir.path().join("lock"), format!("{} service", dead.id())).unwrap();
+        assert!(!DataDir::is_served(dir.path()), "it died");
     }
 
     #[test]

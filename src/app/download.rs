@@ -19,7 +19,7 @@ use crate::blobs::upload_key;
 use crate::error::{Blame, Error, Result};
 use crate::ledger::DocumentRecord;
 use crate::source;
-use crate::types::{ContentHash, DocumentId};
+use crate::types::{ContentHash, DocumentId, is_on_web};
 
 /// Files whose bytes were compared are remembered: readers of PDFs ask for many small parts.
 const REMEMBERED: usize = 4_096;
@@ -58,9 +58,13 @@ impl Scope<'_> {
         while let Some((around, _)) = source::attachment_of(uri) {
             uri = around;
         }
-        let name = uri.rsplit('/').next().unwrap_or(uri).to_owned();
+        // An address on the web says more than a file's name behind its last slash.
+        let name = match is_on_web(uri) {
+            true => source::url_name(uri),
+            false => uri.rsplit('/').next().unwrap_or(uri).to_owned(),
+        };
         let content_hash = record.content_hash.clone();
-        if record.source.is_upload() {
+        if record.source.is_kept() {
             let document = DocumentId::new(&self.tenant, &record.collection, &source::same_name(uri));
             let place = Place::Kept(upload_key(&self.tenant, document, &content_hash));
             return Ok(Original { name, size_bytes: record.size_bytes, content_hash, place });

@@ -15,7 +15,7 @@ use super::collections::Defined;
 use super::scope::Scope;
 use super::waiting::Waiting;
 use crate::config::{Pipeline, Source};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::PageFailure;
 use crate::source::{Discover, Discovery};
@@ -145,6 +145,9 @@ impl Scope<'_> {
         let mut discovery = self.discover(&request.paths, &request.discover).await?;
         let found = discovery.files.len();
         let (known, missing) = self.missing(&request.collection, &discovery).await?;
+        // Nobody misses what was never there.
+        let strangers = std::mem::take(&mut discovery.gone).into_iter().filter(|(uri, _)| !missing.contains(uri));
+        discovery.problems.extend(strangers.map(|(uri, reason)| (PathBuf::from(uri), Error::permanent(reason))));
         let known = if request.prune { known } else { Vec::new() };
         let gone = self.gone(&request.collection, &discovery, known, missing.clone(), request.prune_anyway).await?;
         let worker = match self.app.in_service.load(Ordering::Relaxed) {
@@ -156,7 +159,7 @@ impl Scope<'_> {
         let limits = defined.build.definition.limits.over(&self.app.config.limits);
         let submitter =
             Submitter { force: request.force, ..self.submitter(&request.collection, request.tags.clone(), &limits) };
-        let mut comparison = submitter.submit_all(std::mem::take(&mut discovery.files), stop).await?;
+        let mut comparison = self.submit_found(&submitter, std::mem::take(&mut discovery.files), stop).await?;
         let queued = std::mem::take(&mut comparison.queued);
         let report = match worker {
             Worker::Own(engine) => {

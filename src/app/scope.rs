@@ -104,12 +104,12 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Hides a document and removes its pages; false if there is none. With an upload go the documents inside it: their bytes
-    /// were its.
+    /// Hides a document and removes its pages; false if there is none. With one whose bytes are kept go the documents inside it:
+    /// their bytes were its.
     pub async fn delete_document(&self, document: DocumentId) -> Result<bool> {
         let Some(record) = self.document(document).await? else { return Ok(false) };
         let existed = self.app.ledger.delete(&self.tenant, document).await?;
-        if record.source.is_upload() {
+        if record.source.is_kept() {
             let source_prefix = Some(source::attachment_uri(&record.source.uri, ""));
             let inside = DocumentFilter { collection: Some(record.collection), source_prefix, ..Default::default() };
             for inner in self.all_documents(&inside).await? {

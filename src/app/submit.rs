@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::ingest::{Comparison, Submitter};
 use crate::ledger::{DocumentFilter, State};
 use crate::source::prune::{self, KnownDocument, Roots};
-use crate::source::{self, Buckets, Discover, Discovery, SourceFile, discover};
-use crate::types::{DocumentId, RenderLimits};
+use crate::source::{self, Buckets, Discover, Discovery, SourceFile, Web, discover};
+use crate::types::{DocumentId, RenderLimits, is_on_web};
 
 impl Scope<'_> {
     /// Submits files into a pipeline's collection, for the workers of the service to do.
@@ -30,7 +30,7 @@ impl Scope<'_> {
         let defined = self.app.collections.define(&pipeline.collection, Some(pipeline), &default).await?;
         let limits = defined.build.definition.limits.over(&self.app.config.limits);
         let submitter = self.submitter(&pipeline.collection, pipeline.tags.clone(), &limits);
-        let comparison = submitter.submit_all(files, stop).await?;
+        let comparison = self.submit_found(&submitter, files, stop).await?;
         if let Some(engine) = self.app.resident.get().filter(|_| !comparison.queued.is_empty()) {
             engine.wake();
         }
@@ -54,11 +54,11 @@ impl Scope<'_> {
         self.delete_all(gone).await
     }
 
-    /// Walks folders and lists buckets. What Quire itself keeps is no document.
+    /// Walks folders, lists buckets and asks for what is listed on the web. What Quire itself keeps is no document.
     pub async fn discover(&self, paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
         let mut options = options.clone();
         options.never_enter.push(self.app.data.root().to_owned());
-        find(paths, &options, &self.app.buckets).await
+        find(paths, &options, &self.app.buckets, &self.app.web).await
     }
 
     pub(super) fn submitter(
@@ -94,8 +94,8 @@ impl Scope<'_> {
     ) -> Result<Vec<DocumentId>> {
         let (file, collection) = (self.app.data.roots(), collection.to_owned());
         let (roots, mut folders) = (discovery.roots.clone(), discovery.roots.clone());
-        // A bucket lies on no device.
-        folders.retain(|root| !source::is_in_bucket(&root.uri));
+        // Buckets and the web lie on no device.
+        folders.retain(|root| !source::is_remote(&root.uri));
         let decide = move || {
             let mut before = Roots::load(&file)?;
             let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
@@ -122,13 +122,21 @@ impl Scope<'_> {
             there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
         let listed = discovery.files.iter().map(|file| &file.source.uri).chain(&discovery.left_out);
         let present: HashSet<String> = listed.map(|uri| source::same_name(uri)).collect();
+        let said_gone: HashSet<String> = discovery.gone.iter().map(|(uri, _)| source::same_name(uri)).collect();
         let roots = discovery.roots.clone();
         let look = move || {
             let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
-            // What a listing does not name is gone from the bucket, and what was inside it too.
-            let is_gone = |uri: &str| match source::is_in_bucket(uri) {
-                true => !present.contains(&source::same_name(outermost(uri))),
-                false => prune::is_gone(uri),
+            let is_gone = |uri: &str| {
+                let around = source::same_name(outermost(uri));
+                if source::is_in_bucket(uri) {
+                    // What a listing does not name is gone from the bucket, and what was inside it too.
+                    !present.contains(&around)
+                } else if is_on_web(uri) {
+                    // What is listed no more was not asked for.
+                    said_gone.contains(&around)
+                } else {
+                    prune::is_gone(uri)
+                }
             };
             let is_missing = |uri: &str| below(uri) && !present.contains(&source::same_name(uri)) && is_gone(uri);
             let missing = known.iter().map(|known| &known.uri).filter(|uri| is_missing(uri)).cloned().collect();
@@ -151,28 +159,41 @@ impl Scope<'_> {
     }
 }
 
-/// Everything that paths and addresses of buckets mean.
+/// Everything that paths, addresses of buckets and addresses on the web mean.
 ///
 /// # Errors
-/// As [`discover`] and [`Buckets::discover`].
-pub async fn find(paths: &[PathBuf], options: &Discover, buckets: &Buckets) -> Result<Discovery> {
-    let address = |path: &PathBuf| path.to_str().filter(|text| source::is_in_bucket(text)).map(str::to_owned);
-    let folders: Vec<PathBuf> = paths.iter().filter(|path| address(path).is_none()).cloned().collect();
+/// As [`discover`], [`Buckets::discover`] and [`Web::discover`].
+pub async fn find(paths: &[PathBuf], options: &Discover, buckets: &Buckets, web: &Web) -> Result<Discovery> {
+    let of = |kind: fn(&str) -> bool| -> Vec<String> {
+        paths.iter().filter_map(|path| path.to_str().filter(|text| kind(text)).map(str::to_owned)).collect()
+    };
+    let is_remote = |path: &PathBuf| path.to_str().is_some_and(source::is_remote);
+    let folders: Vec<PathBuf> = paths.iter().filter(|path| !is_remote(path)).cloned().collect();
     let walk = options.clone();
     let mut found = tokio::task::spawn_blocking(move || discover(&folders, &walk))
         .await
         .map_err(|error| Error::bug("walking the folders panicked").with_source(error))??;
-    for address in paths.iter().filter_map(address) {
-        let listed = buckets.discover(&address, options).await?;
-        let known: HashSet<String> = found.files.iter().map(|file| file.source.uri.clone()).collect();
-        found.files.extend(listed.files.into_iter().filter(|file| !known.contains(&file.source.uri)));
-        found.roots.extend(listed.roots);
-        found.left_out.extend(listed.left_out);
-        for (kind, count) in listed.passed_over {
-            *found.passed_over.entry(kind).or_default() += count;
-        }
+    for address in of(source::is_in_bucket) {
+        add(&mut found, buckets.discover(&address, options).await?);
+    }
+    let addresses = of(is_on_web);
+    if !addresses.is_empty() || !options.url_lists.is_empty() {
+        add(&mut found, web.discover(&addresses, options).await?);
     }
     Ok(found)
+}
+
+/// Each document once.
+fn add(found: &mut Discovery, listed: Discovery) {
+    let known: HashSet<String> = found.files.iter().map(|file| file.source.uri.clone()).collect();
+    found.files.extend(listed.files.into_iter().filter(|file| !known.contains(&file.source.uri)));
+    found.roots.extend(listed.roots);
+    found.problems.extend(listed.problems);
+    found.left_out.extend(listed.left_out);
+    found.gone.extend(listed.gone);
+    for (kind, count) in listed.passed_over {
+        *found.passed_over.entry(kind).or_default() += count;
+    }
 }
 
 /// The file or object that a document lies in.

@@ -57,6 +57,10 @@ impl BlobStore for FaultyBlobs {
         self.inner.link(tenant, key, valid).await
     }
 
+    async fn sweep_unfinished(&self, older_than: Duration) -> Result<usize> {
+        self.inner.sweep_unfinished(older_than).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<String>> {
         self.faults.meet("blobs.list").await?;
         self.inner.list(prefix).await

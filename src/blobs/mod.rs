@@ -67,6 +67,11 @@ pub trait BlobStore: Send + Sync {
         Ok(None)
     }
 
+    /// Removes what writers left behind that were killed, and that nobody has written to for so long; how many there were.
+    async fn sweep_unfinished(&self, _older_than: Duration) -> Result<usize> {
+        Ok(0)
+    }
+
     /// Keys in the folder `prefix` (the empty one: all) and the folders in it, sorted.
     async fn list(&self, prefix: &str) -> Result<Vec<String>>;
 }

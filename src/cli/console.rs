@@ -111,10 +111,10 @@ impl Console {
         }
     }
 
-    /// A path as the user wrote it, which may start at the user's current folder; or the address of a bucket.
+    /// A path as the user wrote it, which may start at the user's current folder; or an address of a bucket or the web.
     pub fn path(&self, path: &Path) -> PathBuf {
         match &self.far {
-            Some(far) if !path.to_str().is_some_and(source::is_in_bucket) => far.folder.join(path),
+            Some(far) if !path.to_str().is_some_and(source::is_remote) => far.folder.join(path),
             _ => path.to_owned(),
         }
     }

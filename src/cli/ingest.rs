@@ -21,7 +21,8 @@ const NAMED: usize = 20;
 
 #[derive(Debug, Args)]
 pub struct IngestArgs {
-    /// Files and folders, and buckets (s3://BUCKET/PREFIX); folders are walked for PDF, PNG, JPEG, WebP and TIFF files
+    /// Files and folders, buckets (s3://BUCKET/PREFIX), and addresses of documents (https://...) where `urls.enabled` allows
+    /// them; folders are walked for PDF, PNG, JPEG, WebP and TIFF files
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Pipeline file that says how pages are rendered, embedded and stored

@@ -11,7 +11,7 @@ use super::output::{Output, bytes, count};
 use crate::app::{IngestRequest, Installation, Scope, collection_requests, find};
 use crate::config::{Config, Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::source::{Buckets, Discover};
+use crate::source::{Buckets, Discover, Web};
 use crate::telemetry::visible_line;
 
 #[derive(Debug, Args)]
@@ -60,7 +60,8 @@ pub async fn dry_run(args: &RunArgs, config: &Config, installation: &Installatio
     }
     let source = source_of(&pipeline, args)?;
     let buckets = Buckets::new(installation.environment().clone());
-    let discovery = find(&source.paths, &Discover::from(source), &buckets).await?;
+    let web = Web::new(config.urls.clone(), None);
+    let discovery = find(&source.paths, &Discover::from(source), &buckets, &web).await?;
     let plan = DryRun {
         bytes: discovery.files.iter().map(|file| file.size_bytes).sum(),
         documents: discovery.files.into_iter().map(|file| file.source.uri).collect(),

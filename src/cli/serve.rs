@@ -105,7 +105,7 @@ async fn serve_until_stopped(
     let pipelines = configured(&config, &installation)?;
     let at = args.listen.unwrap_or(config.server.listen);
     let listener = if roles.contains(&Role::Api) { Some(listen(at).await?) } else { None };
-    let app = Arc::new(App::open(config, installation).await?);
+    let app = Arc::new(App::open_for_service(config, installation).await?);
     if listener.is_some() {
         check_listen(&app, at).await?;
     }

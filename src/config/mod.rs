@@ -31,6 +31,7 @@ mod settings;
 mod store;
 mod tree;
 mod trust;
+mod urls;
 mod values;
 mod vlm;
 
@@ -51,5 +52,6 @@ pub use server::{Http, HttpLimits};
 pub use service::Config;
 pub use settings::{Settings, differing};
 pub use store::{Server, Store};
+pub use urls::{Host, Urls};
 pub use values::is_name;
 pub use vlm::{ApiKey, ImageBudget, ImageChoice, TokensField, Vlm, VlmTimeouts};

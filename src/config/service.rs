@@ -25,6 +25,7 @@ use super::report::{Mistakes, Origin};
 use super::server::{Http, HttpWire};
 use super::store::{Store, StoreWire};
 use super::tree::Node;
+use super::urls::{Urls, UrlsWire};
 use super::values::{check_name, resolve, resolve_model};
 use crate::error::{Error, Result};
 use crate::types::{RenderLimits, RenderSettings};
@@ -60,6 +61,7 @@ pub struct Config {
     /// Pipeline files that the service runs.
     pub pipelines: Vec<PathBuf>,
     pub watch: Watch,
+    pub urls: Urls,
     pub log: Log,
 }
 
@@ -95,6 +97,7 @@ struct Wire {
     /// Pipeline files that `quire serve` runs. A relative path in a file starts at the file's folder.
     pipelines: Vec<String>,
     watch: WatchWire,
+    urls: UrlsWire,
     log: LogWire,
 }
 
@@ -117,6 +120,7 @@ impl Default for Wire {
             server: HttpWire::default(),
             pipelines: Vec::new(),
             watch: WatchWire::default(),
+            urls: UrlsWire::default(),
             log: LogWire::default(),
         }
     }
@@ -191,6 +195,7 @@ impl Config {
         wire.store.check(root, &mut mistakes);
         wire.answer.check(root, environment, &mut mistakes);
         wire.server.check(root, environment, &mut mistakes);
+        wire.urls.check(root, &mut mistakes);
         wire.log.check(root, &mut mistakes);
         let folder = |key: &str| match root.locate(key) {
             Origin::Position { file, .. } if root.has(key) => file.parent(),
@@ -234,6 +239,7 @@ impl Config {
             server: wire.server.into_http(environment, &path),
             pipelines: pipelines::into_paths(wire.pipelines, &path),
             watch: wire.watch.into_watch(),
+            urls: wire.urls.into_urls(),
             log: wire.log.into_log(),
         }
     }

@@ -24,7 +24,7 @@ impl Config {
         let named = flags.config.clone().or_else(|| environment.path(env::CONFIG));
         let flags = Flags { config: named.as_deref().map(absolute), ..flags.clone() };
         let config = Self::load(&flags, environment)?;
-        let sections: [(&str, &dyn Debug); 8] = [
+        let sections: [(&str, &dyn Debug); 9] = [
             ("collection", &config.collection),
             ("model", &config.model),
             ("render", &config.render),
@@ -33,6 +33,7 @@ impl Config {
             ("ledger", &config.ledger),
             ("blobs", &config.blobs),
             ("answer", &config.answer),
+            ("urls", &config.urls),
         ];
         let print = |settings: &dyn Debug| blake3::hash(format!("{settings:?}").as_bytes()).to_hex().to_string();
         Ok(sections.into_iter().map(|(name, settings)| (name.to_owned(), print(settings))).collect())

@@ -14,6 +14,7 @@ const TRUSTED_ONLY: &[(&str, &str)] = &[
     ("answer.vlm", "says where pages, questions and keys are sent"),
     ("server", "says who may ask, and from where"),
     ("pipelines", "names what is read, and may delete"),
+    ("urls", "lets anything be fetched, and says from where"),
     ("store.url", "says where pages, questions and keys are sent"),
 ];
 

@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::blobs::{BlobStore, UPLOADS, document_of_upload, generation_prefixes, upload_prefix};
+use crate::blobs::{BlobStore, UPLOADS, document_of_upload, generation_prefixes, upload_key, upload_prefix};
 use crate::error::{Error, Result};
 use crate::ledger::{Garbage, Ledger, State, Turn};
 use crate::store::VectorStore;
@@ -19,6 +20,9 @@ use crate::types::DocumentId;
 const BATCH: usize = 256;
 /// Most generations looked at, where those at the front can't be removed.
 const LONGEST_BATCH: usize = 1 << 16;
+
+/// Nobody writes a blob for so long without a byte; and clocks of machines that share a folder are less apart.
+const UNFINISHED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes garbage.
 pub struct Collector {
@@ -118,7 +122,7 @@ impl Collector {
         Ok(())
     }
 
-    /// The bytes of an upload go with its document, and with nothing else.
+    /// The bytes that are kept of a document go with it; those of its earlier versions, of one from the web, go before.
     async fn remove_upload(&self, garbage: &Garbage) -> Result<()> {
         let prefix = upload_prefix(&garbage.tenant, garbage.document);
         let keys = self.blobs.list(&prefix).await?;
@@ -127,23 +131,23 @@ impl Collector {
         }
         let _kept = self.keep_uploads(garbage.document).await?;
         let known = self.ledger.document(&garbage.tenant, garbage.document).await?;
-        if known.is_some_and(|record| record.state != State::Deleting) {
-            return Ok(());
-        }
-        for key in keys {
-            self.blobs.delete(&key).await?;
+        let known = known.filter(|record| record.state != State::Deleting);
+        let stays = known.map(|record| upload_key(&garbage.tenant, garbage.document, &record.content_hash));
+        for key in keys.iter().filter(|key| stays.as_ref() != Some(key)) {
+            self.blobs.delete(key).await?;
         }
         Ok(())
     }
 
     /// Removes bytes that were uploaded and never became a document: whoever took them was killed before the job was on disk, and
-    /// whoever sent them did not send them again. Returns how many; 0 while another process is at it.
+    /// whoever sent them did not send them again. What a killed writer of any blob left unfinished goes too, once it is so old that
+    /// nobody is writing it any more. Returns how many; 0 while another process is at it.
     ///
     /// # Errors
     /// What ledger and blobs say.
     pub async fn sweep_uploads(&self) -> Result<usize> {
         let Some(_among_processes) = self.ledger.try_turn("sweep uploads").await? else { return Ok(0) };
-        let mut removed = 0;
+        let mut removed = self.blobs.sweep_unfinished(UNFINISHED).await?;
         for key in self.blobs.list(UPLOADS).await? {
             let Some(document) = document_of_upload(&key) else { continue };
             if self.ledger.owner(document).await?.is_some() {

@@ -41,8 +41,8 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
         return Ok(Outcome::Halted);
     };
     let _room = room?;
-    let snapshot = if place.is_upload() {
-        uploaded(flow, job, &place, limit).await?
+    let snapshot = if place.is_kept() {
+        kept(flow, job, &place, limit).await?
     } else {
         let taken = match source::is_in_bucket(&place.file) {
             true => parts.buckets.snapshot(&place.file, &job.content_hash, &parts.spool, limit).await,
@@ -87,16 +87,16 @@ pub async fn store(flow: &Flow, job: &Job, plan: &CollectionPlan, halt: &Cancell
     Ok(Outcome::Stored(Indexed { title: reading.title, page_count, failed_pages, notes }))
 }
 
-/// A private copy of what was uploaded. Its bytes never change: others than those that were submitted are no version of it.
-async fn uploaded(flow: &Flow, job: &Job, place: &Place, max_bytes: u64) -> Result<Snapshot> {
+/// A private copy of what was uploaded or fetched. These bytes never change: others than those that were submitted are no version of it.
+async fn kept(flow: &Flow, job: &Job, place: &Place, max_bytes: u64) -> Result<Snapshot> {
     let parts = &flow.parts;
     let document = DocumentId::new(&job.tenant, &job.collection, &source::same_name(&place.file));
     let key = upload_key(&job.tenant, document, &job.content_hash);
-    let away = |error: Error| error.context("the bytes of the upload").blaming(Blame::Dependency);
+    let away = |error: Error| error.context("the bytes that were kept").blaming(Blame::Dependency);
     let pieces = parts.blobs.read(&job.tenant, &key, 0..job.size_bytes).await.map_err(away)?;
     let copy = source::receive(pieces, &parts.spool, max_bytes).await?;
     if copy.content_hash != job.content_hash {
-        return Err(Error::permanent("the bytes of the upload are damaged: upload it again"));
+        return Err(Error::permanent("the bytes that were kept are damaged: upload or fetch it again"));
     }
     Ok(copy)
 }

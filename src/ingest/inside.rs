@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{DocumentFilter, Job, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Snapshot};
-use crate::types::{DocumentId, Note, SourceRef, UPLOADED};
+use crate::types::{DocumentId, KEPT, Note, SourceRef};
 
 /// Documents in documents in documents: deeper ones are not read.
 const MAX_DEPTH: usize = 3;
@@ -21,9 +21,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether the file is one that was uploaded.
-    pub fn is_upload(&self) -> bool {
-        self.file.starts_with(UPLOADED)
+    /// Whether Quire keeps the file's bytes: it was uploaded, or fetched from the web.
+    pub fn is_kept(&self) -> bool {
+        KEPT.iter().any(|begin| self.file.starts_with(begin))
     }
 
     /// A file may be called like an attachment: then it is one.

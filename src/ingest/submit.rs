@@ -44,6 +44,17 @@ pub struct Comparison {
     pub failed: Vec<(SourceFile, String)>,
 }
 
+impl Comparison {
+    /// This one and another, together.
+    pub fn extend(&mut self, other: Self) {
+        self.queued.extend(other.queued);
+        self.unchanged += other.unchanged;
+        self.missing_pages.extend(other.missing_pages);
+        self.notes.extend(other.notes);
+        self.failed.extend(other.failed);
+    }
+}
+
 impl Submitter {
     /// Submits files until all are submitted or `stop` is called; what was submitted stays.
     ///

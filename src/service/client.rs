@@ -10,14 +10,19 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::frames::{self, Command, Frame, Greeting, Request, VERSION, What, Word};
 use super::socket;
+use crate::app::DataDir;
 use crate::error::{Error, Result};
 
+/// A service that starts listens sooner, unless its model is very large.
+const START: Duration = Duration::from_secs(10);
+/// It is looked for again after so long.
+const LOOK: Duration = Duration::from_millis(50);
 /// A service that is alive answers a greeting sooner.
 const GREETING: Duration = Duration::from_secs(10);
 
@@ -47,9 +52,23 @@ pub enum Piece<'a> {
 }
 
 impl Client {
-    /// The service on a data folder; None where nobody serves it.
+    /// The service on a data folder; None where nobody serves it. One that holds the folder and does not listen yet is waited for,
+    /// for a while; so is one that is about to end, until it has.
     pub async fn find(data_dir: &Path) -> Option<Self> {
-        socket::connect(data_dir).await.map(|stream| Self { stream })
+        Self::find_within(data_dir, START).await
+    }
+
+    async fn find_within(data_dir: &Path, patience: Duration) -> Option<Self> {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(stream) = socket::connect(data_dir).await {
+                return Some(Self { stream });
+            }
+            if Instant::now() >= until || !DataDir::is_served(data_dir) {
+                return None;
+            }
+            sleep(LOOK).await;
+        }
     }
 
     /// Who it is; None where it does not say.
@@ -133,4 +152,30 @@ fn request(what: What) -> Request {
 fn gone(error: io::Error) -> Error {
     Error::transient("the running service went away before the command ended: what was accepted is kept")
         .with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_starts_is_waited_for_and_a_command_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let command = DataDir::open(folder.path()).unwrap();
+        assert!(Client::find(folder.path()).await.is_none());
+        drop(command);
+        let service = DataDir::open_for_service(folder.path()).unwrap();
+        // The client looks first, and again.
+        let (found, listener) =
+            tokio::join!(Client::find(folder.path()), async { socket::listen(folder.path()).unwrap() });
+        assert!(found.is_some());
+        drop((listener, service));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_never_listens_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let _service = DataDir::open_for_service(folder.path()).unwrap();
+        assert!(Client::find_within(folder.path(), 2 * LOOK).await.is_none());
+    }
 }

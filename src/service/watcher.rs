@@ -1,13 +1,13 @@
-//! The watcher: keeps the folders and buckets of configured pipelines in step with their collections. What is new or changed is
+//! The watcher: keeps the folders, buckets and lists of addresses of configured pipelines in step with their collections. What is new or changed is
 //! submitted when it has stopped growing, what is gone is taken out unless it looks like an accident; nothing in a folder or bucket
 //! is ever changed.
 //!
 //! Walks say what there is; what the system tells of a folder only makes the next walk come sooner. So a missed event, a share
 //! that tells nothing and a folder that goes away and comes back are all the same: the next walk is right. A bucket tells nothing:
-//! it is listed again and again, and the versions that it names say what changed. Each bucket has a task of its own, so that one that
-//! is away keeps nothing else waiting, and events of folders list no bucket.
+//! it is listed again and again, and the versions that it names say what changed; so is a list of addresses on the web. Each bucket
+//! has a task of its own, so that one that is away keeps nothing else waiting, and events of folders list no bucket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ use crate::types::DocumentId;
 const AT_ONCE: usize = 256;
 /// Walks take so much of the time: one in so many.
 const WALKING: u32 = 10;
+/// Paths that a line of the log names.
+const NAMED: usize = 10;
 /// Between two walks, however quick they are.
 const AT_LEAST: Duration = Duration::from_millis(100);
 /// However long they take.
@@ -70,7 +72,7 @@ pub(super) async fn run(
                 continue;
             }
             let stop = halt.child_token();
-            tracing::info!(pipeline = pipeline.name, "watching {}", names(&source.paths));
+            tracing::info!(pipeline = pipeline.name, "watching {}", names(pipeline.watched()));
             for part in parts(source) {
                 tasks.spawn(Watched::new(app.clone(), pipeline.clone(), part).run(stop.clone()));
             }
@@ -92,8 +94,11 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// What is watched by itself: all folders of a source, and each of its buckets.
+/// What is watched by itself: all folders of a source, and each of its buckets; a list of addresses.
 fn parts(source: &Source) -> Vec<Source> {
+    if source.is_web {
+        return vec![source.clone()];
+    }
     let (buckets, folders): (Vec<PathBuf>, Vec<PathBuf>) =
         source.paths.iter().cloned().partition(|path| is_bucket(path));
     let of_folders = (!folders.is_empty()).then_some(folders);
@@ -105,11 +110,16 @@ fn is_bucket(path: &Path) -> bool {
     path.to_str().is_some_and(source::is_in_bucket)
 }
 
-fn names(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+/// A list may be long.
+fn names<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
+    let names: Vec<String> = paths.into_iter().map(|path| path.display().to_string()).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..NAMED].join(", ")),
+    }
 }
 
-/// The folders of a pipeline that is watched, or one of its buckets.
+/// The folders of a pipeline that is watched, one of its buckets, or its list of addresses.
 struct Watched {
     app: Arc<App>,
     pipeline: Pipeline,
@@ -131,6 +141,8 @@ struct Watched {
     refused: Option<String>,
     /// Why the last step failed, as it was logged.
     failed: Option<String>,
+    /// What is wrong with documents on the web, as it was logged.
+    troubles: BTreeMap<String, String>,
 }
 
 /// Files that were found to be gone in one walk. A file that was moved is gone here and new there, and the new one goes first: so
@@ -160,6 +172,7 @@ impl Watched {
             look_for_deletions: true,
             refused: None,
             failed: None,
+            troubles: BTreeMap::new(),
         }
     }
 
@@ -197,8 +210,8 @@ impl Watched {
             tracing::warn!(pipeline = self.pipeline.name, %error, "{watched} could not be kept in step: tried again");
             self.failed = Some(reason);
         }
-        // A bucket that refuses us goes on refusing.
-        let refuses = !error.is_transient() && self.source.paths.iter().any(|path| is_bucket(path));
+        // A bucket that refuses us goes on refusing, and a configuration that does not let us ask.
+        let refuses = !error.is_transient() && self.is_remote();
         if refuses { self.app.config().watch.rescan } else { AGAIN }
     }
 
@@ -211,11 +224,14 @@ impl Watched {
         self.away = away;
         let scope = self.app.scope(tenant());
         let began = Instant::now();
-        let discovery = match there.is_empty() {
-            true => return Ok(Some(Instant::now() + AGAIN)),
-            false => scope.discover(&there, &self.options).await?,
-        };
-        let (look, discovery) = self.look(discovery).await?;
+        if there.is_empty() && !self.is_remote() {
+            return Ok(Some(Instant::now() + AGAIN));
+        }
+        let discovering = scope.discover(&there, &self.options);
+        let Some(discovery) = stop.run_until_cancelled(discovering).await else { return Ok(None) };
+        let (look, discovery) = self.look(discovery?).await?;
+        let problems = discovery.problems.iter().map(|(path, error)| (path.display().to_string(), error.to_string()));
+        let mut troubles: BTreeMap<String, String> = problems.filter(|_| self.source.is_web).collect();
         self.walked = began.elapsed();
         let Look { ready, growing, gone, look_again } = look;
         if gone.is_empty() {
@@ -235,8 +251,9 @@ impl Watched {
             if stop.is_cancelled() {
                 return Ok(None);
             }
-            self.submit(files, stop).await?;
+            troubles.extend(self.submit(files, stop).await?);
         }
+        self.tell(troubles);
         let follows = self.follow(&discovery, gone).await?;
         let away = (!self.away.is_empty()).then(|| Instant::now() + AGAIN);
         Ok([look_again, follows, away].into_iter().flatten().min())
@@ -269,12 +286,25 @@ impl Watched {
         Ok((look, discovery))
     }
 
-    async fn submit(&mut self, files: &[SourceFile], stop: &CancellationToken) -> Result<()> {
+    /// Says of documents on the web what is wrong with them, each thing once.
+    fn tell(&mut self, troubles: BTreeMap<String, String>) {
+        for (source, reason) in troubles.iter().filter(|(source, reason)| self.troubles.get(*source) != Some(reason)) {
+            tracing::warn!(pipeline = self.pipeline.name, source, reason, "a document on the web is not up to date");
+        }
+        self.troubles = troubles;
+    }
+
+    fn is_remote(&self) -> bool {
+        self.source.is_web || self.source.paths.iter().any(|path| is_bucket(path))
+    }
+
+    /// Submits what is ready; which documents on the web could not be, and why.
+    async fn submit(&mut self, files: &[SourceFile], stop: &CancellationToken) -> Result<BTreeMap<String, String>> {
         let comparison = self.app.scope(tenant()).submit_files(&self.pipeline, files.to_vec(), stop).await?;
         if stop.is_cancelled() {
-            return Ok(());
+            return Ok(BTreeMap::new());
         }
-        for (file, reason) in &comparison.failed {
+        for (file, reason) in comparison.failed.iter().filter(|_| !self.source.is_web) {
             tracing::warn!(source = file.source.uri, reason, "a file of a watched folder is not indexed");
         }
         if let Some(leaving) = &mut self.leaving {
@@ -284,8 +314,16 @@ impl Watched {
                 leaving.coming.extend(comparison.queued);
             }
         }
-        self.tracker.taken(files);
-        Ok(())
+        if !self.source.is_web {
+            self.tracker.taken(files);
+            return Ok(BTreeMap::new());
+        }
+        // A document that could not be fetched is asked for again.
+        let failed: BTreeMap<String, String> =
+            comparison.failed.into_iter().map(|(file, reason)| (file.source.uri, reason)).collect();
+        let taken = files.iter().filter(|file| !failed.contains_key(&file.source.uri)).cloned();
+        self.tracker.taken(&taken.collect::<Vec<_>>());
+        Ok(failed)
     }
 
     /// Whether documents that may have been moved are still on their way in: until then the old ones stay.
@@ -336,7 +374,7 @@ impl Watched {
     /// Which paths are there and which are away; asks the system to tell of those that are there, anew where one of them is
     /// another folder than before: a share that was mounted.
     async fn listen(&mut self) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-        if self.source.paths.iter().any(|path| is_bucket(path)) {
+        if self.is_remote() {
             return Ok((self.source.paths.clone(), Vec::new()));
         }
         let (paths, follow) = (self.source.paths.clone(), self.source.follow_symlinks);

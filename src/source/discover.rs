@@ -41,6 +41,8 @@ pub struct Discover {
     pub follow_symlinks: bool,
     /// Take files and enter folders whose name begins with a dot.
     pub hidden: bool,
+    /// Files with addresses on the web, one a line.
+    pub url_lists: Vec<PathBuf>,
     /// Folders that are never entered: those where Quire keeps its own images.
     pub never_enter: Vec<PathBuf>,
 }
@@ -52,6 +54,7 @@ impl From<&Source> for Discover {
             include: source.include.clone(),
             exclude: source.exclude.clone(),
             follow_symlinks: source.follow_symlinks,
+            url_lists: source.url_list.iter().cloned().collect(),
             ..Self::default()
         }
     }
@@ -67,7 +70,8 @@ pub struct SourceFile {
     pub real: PathBuf,
     pub source: SourceRef,
     pub size_bytes: u64,
-    /// What is known of its content without reading it: an object's version. None: a file, to be hashed.
+    /// What is known of its content without reading it: an object's version, or that of a document on the web that is as it was.
+    /// None: a file, to be hashed, or a document to be fetched.
     pub version: Option<ContentHash>,
 }
 
@@ -82,8 +86,10 @@ pub struct Discovery {
     pub problems: Vec<(PathBuf, Error)>,
     /// How many files, links and folders were passed over, by kind: an ending as `.epub`, or words.
     pub passed_over: BTreeMap<String, u64>,
-    /// URIs of what was listed in buckets and passed over: it is not meant, and not gone.
+    /// URIs of what was listed in buckets and passed over, or could not be asked for: it is not gone.
     pub left_out: Vec<String>,
+    /// URIs on the web whose server says that there is no such document any more, and how it says so.
+    pub gone: Vec<(String, String)>,
 }
 
 /// A kind of what a walk passes over: links are taken on request.
@@ -112,7 +118,7 @@ pub fn discover(paths: &[PathBuf], options: &Discover) -> Result<Discovery> {
     let mut files: Vec<SourceFile> = walk.found.into_values().collect();
     files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
     let Walk { roots, problems, passed_over, .. } = walk;
-    Ok(Discovery { files, roots, problems, passed_over, left_out: Vec::new() })
+    Ok(Discovery { files, roots, problems, passed_over, ..Discovery::default() })
 }
 
 struct Walk<'a> {

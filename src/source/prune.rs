@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::uri::{attachment_of, is_in_bucket, source_path};
+use super::uri::{attachment_of, is_remote, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
 use crate::types::{DocumentId, UPLOADED};
@@ -118,7 +118,6 @@ fn what_would_go(documents: usize, lost: &[&KnownDocument]) -> String {
     format!("{} of its {documents} documents would go: {}{more}", lost.len(), uris.join(", "))
 }
 
-/// Whether a document lies in a folder or below it.
 /// Whether a source lies in a folder or below.
 pub fn is_below(uri: &str, folder: &str) -> bool {
     uri.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
@@ -126,8 +125,8 @@ pub fn is_below(uri: &str, folder: &str) -> bool {
 
 /// Whether a file is certainly gone: one that can't be looked at may still be there. Blocks.
 pub fn is_gone(uri: &str) -> bool {
-    // Nobody asked the bucket, and uploads have no file.
-    if uri.starts_with(UPLOADED) || is_in_bucket(uri) {
+    // Nobody asked the bucket or the web, and uploads have no file.
+    if uri.starts_with(UPLOADED) || is_remote(uri) {
         return false;
     }
     let is_missing = |uri: &str| matches!(source_path(uri).try_exists(), Ok(false));
@@ -199,7 +198,7 @@ impl Roots {
     /// The root of a document, when it is away: gone, or on another device than when it was ingested. A mount point without
     /// its share is a folder like any other, and a file that is missing there is not the document's fault. Blocks.
     pub fn away(&self, collection: &str, uri: &str) -> Option<PathBuf> {
-        if is_in_bucket(uri) {
+        if is_remote(uri) {
             return None;
         }
         let held = |record: &&RootRecord| record.collection == collection && is_below(uri, &record.root_uri);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::config::Bucket;
+use crate::types::is_on_web;
 
 /// The path as a source URI; `path` should be absolute.
 pub fn source_uri(path: &Path) -> String {
@@ -33,6 +34,11 @@ pub fn source_uri(path: &Path) -> String {
 /// Whether a source lies in a bucket.
 pub fn is_in_bucket(uri: &str) -> bool {
     Bucket::is_address(uri)
+}
+
+/// Whether a source lies in no folder of this machine.
+pub fn is_remote(uri: &str) -> bool {
+    is_in_bucket(uri) || is_on_web(uri)
 }
 
 /// What a source is known by: names that differ only in how their accents are written (composed, as most systems write them, or

@@ -1,4 +1,4 @@
-//! Which files of a watched folder, and which objects of a bucket, are ready to be read: those that are new or changed and have
+//! Which files of a watched folder, objects of a bucket and documents on the web are ready to be read: those that are new or changed and have
 //! stopped growing. Walks say what
 //! is there, the caller's clock says when; nothing is read here but the file's size and times, and nothing is believed of what
 //! the system tells about a folder: that only says that a walk is due ([`Hints`]).
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::discover::{Discovery, SourceFile};
 use super::prune::is_below;
 use crate::error::{Error, Result};
-use crate::types::ContentHash;
+use crate::types::{ContentHash, is_on_web};
 
 /// What tells one state of a file from another without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,15 +28,20 @@ enum Stamp {
         modified: (i64, i64),
         changed: (i64, i64),
     },
-    /// The version that the bucket tells. An object is listed when it is whole: it never grows.
+    /// The version that the bucket tells, or that a document on the web still has. Neither ever grows.
     Object(ContentHash),
+    /// A document on the web that is not what it was, or may not be: it is to be taken each time.
+    Unread(Instant),
 }
 
 impl Stamp {
     /// The file's state now; None where it can't be looked at. Blocks.
-    fn of(file: &SourceFile) -> Option<Self> {
+    fn of(file: &SourceFile, now: Instant) -> Option<Self> {
         if let Some(version) = &file.version {
             return Some(Self::Object(version.clone()));
+        }
+        if is_on_web(&file.source.uri) {
+            return Some(Self::Unread(now));
         }
         let metadata = file.real.metadata().ok()?;
         Some(Self::File {
@@ -87,7 +92,7 @@ impl Tracker {
 
     /// Compares a walk with those before it. Only what lay below a folder that was walked now can be gone. Blocks.
     pub fn look(&mut self, discovery: &Discovery, now: Instant) -> Look {
-        let stamped = discovery.files.iter().filter_map(|file| Some((file, Stamp::of(file)?)));
+        let stamped = discovery.files.iter().filter_map(|file| Some((file, Stamp::of(file, now)?)));
         let stamped: Vec<(&SourceFile, Stamp)> = stamped.collect();
         self.compare(&stamped, &discovery.roots.iter().map(|root| root.uri.as_str()).collect::<Vec<_>>(), now)
     }
@@ -105,7 +110,7 @@ impl Tracker {
             }
             let settled = match stamp {
                 Stamp::File { .. } => seen.since + self.settle,
-                Stamp::Object(_) => now,
+                Stamp::Object(_) | Stamp::Unread(_) => now,
             };
             if settled <= now {
                 look.ready.push((*file).clone());

@@ -7,6 +7,17 @@ use super::{ContentHash, Note};
 /// How the URI of what was uploaded begins; the hash of its bytes and its file's name follow: `upload:HASH/report.pdf`.
 pub const UPLOADED: &str = "upload:";
 
+/// How the URIs of documents begin that were fetched from the web.
+const WEB: [&str; 2] = ["https://", "http://"];
+
+/// How the URIs begin whose bytes Quire keeps itself: nobody could read them again as they were.
+pub const KEPT: [&str; 3] = [UPLOADED, WEB[0], WEB[1]];
+
+/// Whether a source lies on the web.
+pub fn is_on_web(uri: &str) -> bool {
+    WEB.iter().any(|scheme| uri.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))
+}
+
 /// Where a document came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceRef {
@@ -22,9 +33,9 @@ impl SourceRef {
         Self { uri: format!("{UPLOADED}{content_hash}/{name}"), name: name.to_owned() }
     }
 
-    /// Whether the document's bytes came with a request, and are kept by Quire.
-    pub fn is_upload(&self) -> bool {
-        self.uri.starts_with(UPLOADED)
+    /// Whether Quire keeps the document's bytes: they came with a request, or from the web.
+    pub fn is_kept(&self) -> bool {
+        KEPT.iter().any(|begin| self.uri.starts_with(begin))
     }
 }
 

@@ -62,7 +62,15 @@ async fn bytes_that_never_became_a_document_are_swept() {
     for key in [&kept, &left] {
         bench.blobs.put(key, "a".into()).await.unwrap();
     }
-    assert_eq!(bench.collector.sweep_uploads().await.unwrap(), 1);
+    // What a writer left behind that was killed long ago, and what one is writing now.
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 60 * 60);
+    let staged = ["#1", "#2"].map(|ending| bench.folder.path().join(format!("data/blobs/{kept}{ending}")));
+    for file in &staged {
+        std::fs::write(file, "half").unwrap();
+    }
+    std::fs::File::open(&staged[0]).unwrap().set_modified(old).unwrap();
+    assert_eq!(bench.collector.sweep_uploads().await.unwrap(), 2);
+    assert_eq!(staged.map(|file| file.exists()), [false, true]);
     assert_eq!(bench.blobs.list("uploads").await.unwrap(), [kept]);
     assert_eq!(bench.images().await, 2, "page images are none of its business");
 }

@@ -8,6 +8,7 @@ mod common;
 
 mod collections;
 mod garbage;
+mod history;
 mod known;
 mod notes;
 mod promises;
@@ -72,6 +73,7 @@ pub struct Setup {
     pub patience: Duration,
     pub stop_grace: Duration,
     pub disk_reserve_bytes: u64,
+    pub history_kept: Option<Duration>,
     /// Stands between the engine and the real store.
     pub store: fn(Arc<dyn VectorStore>) -> Arc<dyn VectorStore>,
 }
@@ -84,6 +86,7 @@ impl Default for Setup {
             patience: Duration::from_secs(60),
             stop_grace: Duration::ZERO,
             disk_reserve_bytes: 0,
+            history_kept: None,
             store: |store| store,
         }
     }
@@ -134,6 +137,7 @@ impl Bench {
         let events = Events::default();
         let mut settings = Config::default().ingest;
         (settings.patience, settings.stop_grace) = (setup.patience, setup.stop_grace);
+        settings.history_kept = setup.history_kept;
         settings.first_retry = Duration::ZERO;
         settings.longest_retry = Duration::ZERO;
         let engine = Engine::new(Parts {

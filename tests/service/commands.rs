@@ -190,3 +190,20 @@ fn top_tells_what_goes_on() {
     assert!(told["ended"][0].as_str().unwrap().contains("invoice-2025-0417.pdf: indexed, 1 pages"), "{told}");
     daemon.terminate();
 }
+
+#[test]
+fn a_command_given_while_the_service_starts_waits_for_it() {
+    let quire = Quire::new();
+    let mut command = quire.command();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).stdout(Stdio::null());
+    let mut service = command.spawn().unwrap();
+    // It holds the folder from now on, and listens later.
+    let lock = quire.data_dir().join("lock");
+    until("the service to begin", || std::fs::read_to_string(&lock).ok().filter(|text| text.ends_with("service")));
+    quire.json(&["docs", "list"]);
+    assert!(quire.data_dir().join("control.sock").exists(), "the service answered");
+    service.kill().unwrap();
+    service.wait().unwrap();
+    // The next one finds nobody alive there, and does it by itself.
+    quire.json(&["docs", "list"]);
+}

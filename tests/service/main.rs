@@ -9,6 +9,9 @@ mod common;
 mod postgres;
 #[path = "../../src/buckets/testing.rs"]
 mod s3;
+#[path = "../../src/source/web/testing.rs"]
+#[allow(dead_code, reason = "the tests of fetching script more")]
+mod web;
 
 mod buckets;
 mod commands;
@@ -16,4 +19,5 @@ mod daemon;
 mod kills;
 mod ledger;
 mod signals;
+mod urls;
 mod watching;

@@ -2,6 +2,7 @@
 //! validated before anything is opened.
 
 mod plans;
+mod source;
 mod vectors;
 mod wire;
 
@@ -12,14 +13,13 @@ use serde_json::{Value as Json, json};
 
 use self::vectors::Storage;
 use self::wire::PipelineWire;
-use super::blobs::Bucket;
 use super::check::{check, schema_of};
 use super::env::Environment;
 use super::interpolate::{Variables, interpolate};
 use super::report::{Mistakes, hint};
 use super::service::Config;
 use super::tree::{self, Node};
-use super::values::{check_name, resolve, resolve_model, unreadable};
+use super::values::{check_name, resolve_model, unreadable};
 use crate::error::{Error, Result};
 use crate::types::{
     DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec,
@@ -52,8 +52,12 @@ pub struct Pipeline {
 /// Which documents a pipeline reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Files, folders, and addresses in buckets (`s3://BUCKET/PREFIX`).
+    /// Files, folders, and addresses in buckets (`s3://BUCKET/PREFIX`); or, and nothing else then, addresses on the web.
     pub paths: Vec<PathBuf>,
+    /// A file with more addresses on the web, one a line.
+    pub url_list: Option<PathBuf>,
+    /// It is documents on the web that are meant.
+    pub is_web: bool,
     /// Glob patterns of what is taken; empty: everything that can be read.
     pub include: Vec<String>,
     /// Glob patterns of what is left out.
@@ -66,9 +70,10 @@ pub struct Source {
 }
 
 impl Pipeline {
-    /// Folders and buckets that the service keeps in step.
-    pub fn watched(&self) -> &[PathBuf] {
-        self.source.as_ref().filter(|source| source.watch).map_or(&[], |source| &source.paths)
+    /// Folders, buckets and lists of addresses that the service keeps in step.
+    pub fn watched(&self) -> impl Iterator<Item = &PathBuf> {
+        let source = self.source.as_ref().filter(|source| source.watch);
+        source.into_iter().flat_map(|source| source.paths.iter().chain(&source.url_list))
     }
 
     /// What `quire ingest` does where no pipeline is named: every default, with the collection, model and limits of the
@@ -137,21 +142,7 @@ impl Pipeline {
         }
         self.collection = wire.collection.unwrap_or_else(|| wire.name.clone());
         self.name = wire.name;
-        self.source = wire.source.map(|source| Source {
-            paths: source
-                .paths
-                .iter()
-                .map(|path| match Bucket::is_address(path) {
-                    true => PathBuf::from(path),
-                    false => resolve(path, folder, environment),
-                })
-                .collect(),
-            include: source.include,
-            exclude: source.exclude,
-            follow_symlinks: source.follow_symlinks,
-            prune: source.prune,
-            watch: source.watch,
-        });
+        self.source = wire.source.map(|source| source.into_source(folder, root, environment, &mut mistakes));
         self.tags = wire.tags.into_iter().map(|(key, value)| (key, value.0)).collect();
         if self.tags.contains_key("") {
             mistakes.add(root.locate("tags"), "tags", "a tag has no name: text is expected before the ':'");

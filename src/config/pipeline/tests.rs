@@ -113,6 +113,28 @@ retrieve:
 }
 
 #[test]
+fn a_source_is_of_files_or_of_urls() {
+    let text =
+        "version: 1\nname: a\nsource: {type: urls, urls: ['https://example.org/a.pdf'], file: list.txt, watch: true}\n";
+    let pipeline = parse(text, &[]).unwrap();
+    let watched: Vec<_> = pipeline.watched().map(|path| path.display().to_string()).collect();
+    assert_eq!(watched, ["https://example.org/a.pdf", "pipelines/list.txt"]);
+    assert!(pipeline.source.unwrap().is_web);
+    for (source, expected) in [
+        ("{type: urls}", "source: keys 'urls' and 'file' are missing: one of them is expected"),
+        ("{watch: true}", "source: key 'paths' is missing: a list is expected"),
+        ("{type: urls, urls: ['https://a/'], paths: [x]}", "source.paths: a source of type urls has no such key"),
+        ("{type: urls, file: x, include: ['*']}", "source.include: a source of type urls has no such key"),
+        ("{paths: [x], urls: ['https://a/']}", "source.urls: a source of type files has no such key"),
+        ("{paths: ['HTTPS://a/b.pdf']}", "source.paths[0]: this is an address on the web"),
+        ("{type: web, paths: [x]}", "source.type: found 'web', one of files, urls is expected"),
+    ] {
+        let error = parse(&format!("version: 1\nname: a\nsource: {source}\n"), &[]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{source}: {error}");
+    }
+}
+
+#[test]
 fn storage_is_as_written() {
     let text = "
 version: 1

@@ -43,9 +43,20 @@ pub(super) struct PipelineWire {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Source")]
 pub(super) struct SourceWire {
+    /// What is read: `files` (files, folders, buckets), or `urls` (documents from the web, where the service configuration allows
+    /// them: `urls.enabled`).
+    #[serde(default, rename = "type")]
+    pub kind: SourceKind,
     /// Files and folders; folders are walked. Relative paths start at this file's folder, `~/` is your own.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub paths: Vec<String>,
+    /// Of `type: urls`: addresses of documents.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 10_000))]
+    pub urls: Vec<String>,
+    /// Of `type: urls`: a text file with more addresses, one a line, `#` before remarks. It is read anew whenever the list is asked.
+    pub file: Option<String>,
     /// Glob patterns of what is taken (everything that can be read).
     #[serde(default)]
     pub include: Vec<String>,
@@ -58,9 +69,18 @@ pub(super) struct SourceWire {
     /// Remove documents whose file is gone.
     #[serde(default)]
     pub prune: bool,
-    /// Let `quire serve` keep folders and buckets in step: what is new, changed, moved or gone.
+    /// Let `quire serve` keep folders, buckets and lists of URLs in step: what is new, changed, moved or gone.
     #[serde(default)]
     pub watch: bool,
+}
+
+/// What a source is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SourceKind {
+    #[default]
+    Files,
+    Urls,
 }
 
 /// A tag's value: text, also where it looks like a number.

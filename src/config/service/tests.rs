@@ -126,6 +126,7 @@ const TRUSTED: &[(&str, &str)] = &[
     ("blobs", "workers: 1\nblobs: {url: 's3://pages'}\n"),
     ("pipelines", "workers: 1\npipelines: [mine.yaml]\n"),
     ("store.url", "workers: 1\nstore: {url: 'https://qdrant.example:6334', api_key: k}\n"),
+    ("urls", "workers: 1\nurls: {enabled: true}\n"),
     ("server", "workers: 1\nserver: {listen: '0.0.0.0:80'}\n"),
     ("model", "workers: 1\nmodel: ./models/mine\n"),
     ("collection", "workers: 1\ncollection: '${TEAM}'\n"),
@@ -154,6 +155,7 @@ fn what_names_code_or_sends_anything_counts_only_from_a_file_that_the_user_chose
         assert_eq!((&own.answer, &own.store), (&by_flag.answer, &by_flag.store));
         assert_eq!((own.workers, own.onnxruntime, own.pdfium), (1, by_flag.onnxruntime, by_flag.pdfium));
         assert_eq!((own.ledger, own.blobs, own.server), (by_flag.ledger, by_flag.blobs, by_flag.server));
+        assert_eq!(own.urls, by_flag.urls);
     }
     let covered: Vec<&str> = TRUSTED.iter().map(|(key, _)| *key).collect();
     assert!(trusted_only().all(|key| covered.contains(&key)), "each trusted-only key needs its line in TRUSTED");

@@ -276,9 +276,9 @@ pub const DISCARD_DOCUMENT: &str = "
     WHERE i.document_id = $1
     ORDER BY i.physical
     ON CONFLICT (document_id, generation) DO NOTHING";
-/// Of an upload (its source begins with `$2`) the bytes are to go as well, whatever became of it: its last generation is garbage,
+/// Of a document whose bytes are kept (its source begins with `$2`) these are to go as well, whatever became of it: its last generation is garbage,
 /// though nothing may be left of it.
-pub const DISCARD_UPLOAD: &str = "
+pub const DISCARD_KEPT: &str = "
     INSERT INTO garbage (document_id, tenant, physical, generation)
     SELECT d.document_id, d.tenant, d.physical, d.generation FROM documents d
     WHERE d.document_id = $1 AND substr(d.source_uri, 1, length($2)) = $2

@@ -9,7 +9,7 @@ use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::ledger::transitions::{OnSubmit, on_fail, on_submit};
 use crate::ledger::{Build, Chapter, Fate, Garbage, Indexed, Job, Rejection, State, Submission, Submitted, Task};
-use crate::types::{DocumentId, Generation, Tenant, UPLOADED};
+use crate::types::{DocumentId, Generation, KEPT, Tenant};
 
 impl<T: Transaction> Writing<T> {
     pub async fn submit(mut self, submission: &Submission) -> Result<Submitted> {
@@ -170,7 +170,9 @@ impl<T: Transaction> Writing<T> {
             return Ok(false);
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;
-        self.run(Statement::new(sql::DISCARD_UPLOAD).with(id.as_str()).with(UPLOADED)).await?;
+        for begin in KEPT {
+            self.run(Statement::new(sql::DISCARD_KEPT).with(id.as_str()).with(begin)).await?;
+        }
         self.run(Statement::new(sql::DISCARD_DOCUMENT).with(id.as_str())).await?;
         self.run(Statement::new(sql::CLEAR_DOCUMENT).with(id.as_str())).await?;
         self.delete_job(document).await?;

@@ -1,0 +1,140 @@
+//! A list of addresses on the web is kept in step: asked again and again, and only what changed is fetched. What a server says while it
+//! is away or goes in circles takes nothing out.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::common::{Quire, blank_pdf};
+use crate::daemon::{Daemon, until, until_indexed};
+use crate::web::{Page, WebServer};
+
+/// A service that watches a list.
+struct Watched {
+    quire: Quire,
+    server: WebServer,
+    config: PathBuf,
+}
+
+impl Watched {
+    async fn new() -> Self {
+        let (quire, server) = (Quire::new(), WebServer::start().await);
+        let folder = quire.docs().parent().unwrap().to_owned();
+        let at = server.address;
+        let list = format!(
+            "# ours\nhttp://{at}/b.pdf  # the second\nhttp://{at}/loop.pdf\nhttp://{at}/away.pdf\nno address\n"
+        );
+        fs::write(folder.join("list.txt"), list).unwrap();
+        let pipeline = format!(
+            "version: 1\nname: web\ncollection: documents\nsource:\n  type: urls\n  urls: ['http://{at}/a.pdf?x=1#page=2']\n  \
+             file: list.txt\n  watch: true\n"
+        );
+        fs::write(folder.join("web.yaml"), pipeline).unwrap();
+        let config = folder.join("service.yaml");
+        let text = format!(
+            "version: 1\npipelines: [web.yaml]\nwatch: {{settle_s: 0, rescan_s: 1}}\n\
+             urls: {{enabled: true, http: true, private_hosts: ['{at}']}}\n"
+        );
+        fs::write(&config, text).unwrap();
+        Self { quire, server, config }
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start_with(&self.quire, &["--config", self.config.to_str().unwrap()])
+    }
+
+    /// From now on this is the version of a document.
+    fn version(&self, name: &str, version: u32) {
+        let (bytes, etag) = (blank_pdf(1, 200 + version, 100), Some(format!("\"{version}\"")));
+        self.server.says(name, Page::Document { bytes, etag });
+    }
+
+    /// Waits until a path was answered so, twice: what was to follow from the first time has followed.
+    fn until_answered(&self, path: &str, status: u16) {
+        let mut times = 0;
+        self.server.asked();
+        until(&format!("{path} to be answered {status}"), || {
+            times += self.server.asked().iter().filter(|asked| **asked == (path.to_owned(), status)).count();
+            (times >= 2).then_some(())
+        });
+    }
+
+    fn hash_of(&self, name: &str) -> String {
+        let documents = self.quire.documents();
+        let is_it = |source: &str| source.contains(&format!("/{name}"));
+        let found = documents.iter().find(|document| is_it(document["source"].as_str().unwrap()));
+        found.unwrap_or_else(|| panic!("{documents:?}"))["content_hash"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The server goes on serving while the test waits for the service.
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_come_change_and_go_are_followed() {
+    let watched = Watched::new().await;
+    let (quire, server) = (&watched.quire, &watched.server);
+    watched.version("a.pdf", 1);
+    watched.version("b.pdf", 2);
+    server.says("loop.pdf", Page::Redirect("/loop.pdf".into()));
+    server.says("away.pdf", Page::Status(503));
+    let daemon = watched.start();
+    until_indexed(quire, &["a.pdf?x=1", "b.pdf"]);
+
+    // Asked for, and not fetched again.
+    watched.until_answered("/b.pdf", 304);
+
+    // Changed.
+    let before = watched.hash_of("a.pdf");
+    watched.version("a.pdf", 3);
+    until("the new version", || (watched.hash_of("a.pdf") != before).then_some(()));
+    until_indexed(quire, &["a.pdf?x=1", "b.pdf"]);
+    let id = quire.documents()[0]["document_id"].as_str().unwrap().to_owned();
+    assert_eq!(daemon.get(&format!("/v1/documents/{id}/original")), Some(200), "its bytes are kept");
+
+    // Away, and moved: nothing goes.
+    server.says("b.pdf", Page::Status(503));
+    watched.until_answered("/b.pdf", 503);
+    server.says("b.pdf", Page::Redirect("/elsewhere/b.pdf".into()));
+    watched.version("elsewhere/b.pdf", 2);
+    watched.until_answered("/elsewhere/b.pdf", 304);
+    until_indexed(quire, &["a.pdf?x=1", "b.pdf"]);
+
+    // Gone.
+    server.says("b.pdf", Page::Status(410));
+    until_indexed(quire, &["a.pdf?x=1"]);
+
+    // Where nothing of a list is left, it looks like an accident.
+    server.says("a.pdf", Page::Status(404));
+    watched.until_answered("/a.pdf", 404);
+    until_indexed(quire, &["a.pdf?x=1"]);
+    daemon.terminate();
+
+    // What was remembered outlives the service.
+    watched.version("a.pdf", 3);
+    server.asked();
+    let daemon = watched.start();
+    until("the first question", || server.asked().contains(&("/a.pdf".to_owned(), 304)).then_some(()));
+    until_indexed(quire, &["a.pdf?x=1"]);
+    daemon.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_fetched_unless_the_configuration_says_so() {
+    let watched = Watched::new().await;
+    watched.version("a.pdf", 1);
+    let uri = format!("http://{}/a.pdf", watched.server.address);
+    let error = watched.quire.fails(&["ingest", &uri], 2);
+    assert!(error.contains("urls: {enabled: true}"), "{error}");
+    assert!(watched.server.asked().is_empty());
+    let config = watched.config.to_str().unwrap();
+    let summary = watched.quire.json(&["ingest", "--config", config, &uri]);
+    assert_eq!(summary["documents"]["indexed"], 1);
+    // The list as a run at rest sees it: what can't be had is named, and costs nobody anything.
+    let folder = watched.config.parent().unwrap();
+    let mut run = watched.quire.command();
+    run.args(["run", "--json", "--config", config, folder.join("web.yaml").to_str().unwrap()]);
+    let output = run.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failures = summary["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 4, "{failures:?}");
+    assert!(failures.iter().any(|failure| failure["source"].as_str().unwrap().ends_with("list.txt:5")), "{failures:?}");
+}
