@@ -300,7 +300,7 @@ async fn muvera_comes_in_place_and_goes_without_a_trace() {
 /// The number of candidates is chosen by 32 questions, and has to do for others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_query_that_is_printed_finds_what_full_max_sim_finds() {
-    const PAGES: std::ops::Range<u64> = 1000..1600;
+    const PAGES: std::ops::Range<u64> = 1000..1240;
     let Some(theirs) = Theirs::new("original").await else { return };
     theirs.put(PAGES.map(|number| point("original", number, page_rows(number))).collect()).await;
     let report = theirs.add(&theirs.request(VectorName::Fde, "original")).await;
@@ -313,7 +313,7 @@ async fn the_query_that_is_printed_finds_what_full_max_sim_finds() {
     assert_eq!(limit, agreement.prefetch_limit as u64);
     let muvera = Muvera::new(DIM, &FdeSettings::default()).unwrap();
     let (mut found, mut asked) = (0, 0);
-    for number in PAGES.step_by(29) {
+    for number in PAGES.step_by(12) {
         // Sixteen rows in a run, as the words of a passage are.
         let norm = |row: &Vec<f32>| row.iter().map(|value| value * value).sum::<f32>().sqrt();
         let question: Vec<Vec<f32>> = page_rows(number)[40..56].to_vec();

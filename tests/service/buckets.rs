@@ -164,7 +164,7 @@ async fn a_prefix_is_ingested_once_and_again() {
     assert_eq!(watched.counts(&[run.as_slice(), &["--prune-anyway"]].concat()), [0, 1, 11]);
 
     // An address with nothing below it is a mistake.
-    fs::remove_file(watched.object(&key(12))).unwrap();
+    fs::remove_dir_all(watched.object("reports")).unwrap();
     let (code, said) = watched.run(&[prune.as_slice(), &["--prune-anyway"]].concat());
     assert!(code == Some(2) && said.to_string().contains("nothing below"), "{said:#}");
     assert_eq!(watched.quire.documents().len(), 1);

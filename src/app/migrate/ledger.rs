@@ -40,11 +40,11 @@ pub async fn migrate_ledger(config: &Config, to: &str) -> Result<LedgerMigrated>
     let started = Instant::now();
     let data = DataDir::open(&config.data_dir)?;
     let file = Place::File(data.ledger());
-    let from = backends::postgres(config)?.map_or_else(|| file.clone(), Place::Server);
+    let from = backends::postgres(config)?.map_or_else(|| file.clone(), |settings| Place::Server(Box::new(settings)));
     let to = match to {
         DATA_FOLDER => file,
         url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-            Place::Server(PostgresSettings::of_url(url, CONNECTIONS)?)
+            Place::Server(Box::new(PostgresSettings::of_url(url, CONNECTIONS)?))
         }
         _ => {
             return Err(Error::configuration(format!(

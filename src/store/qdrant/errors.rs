@@ -85,9 +85,13 @@ pub(super) fn exists_already(error: &QdrantError) -> bool {
         || status.code() == Code::InvalidArgument && status.message().contains("already exists")
 }
 
-/// Whether a node of a cluster has not heard yet of shards that were made just now.
-pub(super) fn is_unknown_shard(error: &QdrantError) -> bool {
-    matches!(error, QdrantError::ResponseError { status } if status.message().contains("No target shard"))
+/// Whether a node of a cluster has not heard yet of shards that were made just now, or takes them for unready: the server asks then to be
+/// told once more.
+pub(super) fn is_of_new_shards(error: &QdrantError) -> bool {
+    let QdrantError::ResponseError { status } = error else { return false };
+    ["No target shard", "Failed to apply operation to at least one `Active` replica"]
+        .iter()
+        .any(|said| status.message().contains(said))
 }
 
 #[cfg(test)]
@@ -131,9 +135,11 @@ mod tests {
     #[test]
     fn shards_that_a_node_has_not_heard_of_are_told_from_what_is_broken() {
         let said = "Pre-condition failure: Precondition failed: No target shard 1 found for update";
-        let unknown = QdrantError::from(Status::new(Code::FailedPrecondition, said));
-        assert!(is_unknown_shard(&unknown));
-        assert!(!is_unknown_shard(&Status::new(Code::FailedPrecondition, "locked").into()));
+        assert!(is_of_new_shards(&Status::new(Code::FailedPrecondition, said).into()));
+        let said = "Service internal error: Failed to apply operation to at least one `Active` replica. Consistency of this update is not \
+                    guaranteed. Please retry.";
+        assert!(is_of_new_shards(&Status::new(Code::Internal, said).into()));
+        assert!(!is_of_new_shards(&Status::new(Code::FailedPrecondition, "locked").into()));
     }
 
     #[test]

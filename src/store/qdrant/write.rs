@@ -14,7 +14,7 @@ use qdrant_client::qdrant::{
 };
 
 use super::connection::Connection;
-use super::errors::{is_unknown_shard, store_error};
+use super::errors::{is_of_new_shards, store_error};
 use super::query::{with_payload, with_vectors};
 use super::shards::TenantShards;
 use super::{json, points};
@@ -172,7 +172,7 @@ async fn write_points(target: &Target<'_>, request: UpsertPoints) -> Result<()> 
     while target.shards.is_some() {
         let written = connection.try_call(|client| client.upsert_points(request.clone())).await?;
         match written {
-            Err(error) if is_unknown_shard(&error) && started.elapsed() < NEW_SHARDS => {
+            Err(error) if is_of_new_shards(&error) && started.elapsed() < NEW_SHARDS => {
                 tokio::time::sleep(NEW_SHARDS_PAUSE).await;
             }
             written => {

@@ -26,7 +26,7 @@ const TOLD: u64 = 100_000;
 pub enum Place {
     /// SQLite. Whoever names it holds the data folder that it lies in.
     File(PathBuf),
-    Server(PostgresSettings),
+    Server(Box<PostgresSettings>),
 }
 
 impl Place {

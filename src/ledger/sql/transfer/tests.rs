@@ -18,7 +18,7 @@ fn file(folder: &tempfile::TempDir, name: &str) -> Place {
 }
 
 fn on(database: &TestDatabase) -> Place {
-    Place::Server(PostgresSettings { options: database.options.clone(), connections: 4 })
+    Place::Server(Box::new(PostgresSettings { options: database.options.clone(), connections: 4 }))
 }
 
 async fn sqlite(place: &Place) -> SqliteLedger {
