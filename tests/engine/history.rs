@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quire::ledger::{Ledger, State};
+use quire::ledger::{State, Stories};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bench, Setup, tenant};
