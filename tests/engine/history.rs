@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quire::ledger::{Ledger, State};
+use quire::ledger::{State, Stories};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bench, Setup, tenant};
@@ -22,7 +22,7 @@ async fn an_engine_that_runs_forgets_what_ended_longer_ago_than_it_is_kept() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), forgotten).await.expect("its story is kept");
+        tokio::time::timeout(Duration::from_secs(600), forgotten).await.expect("its story is kept");
         stop.cancel();
     });
     assert_eq!(report.unwrap().indexed, 1);
