@@ -5,6 +5,9 @@
 `german.tsv` has a line a page: kind, sentence, question. `whole`: the compound itself is asked for; `part`: words that it is made of; `run`: several
 of them as one word; `inflected`: page or question has another form; `apart`: the compound is asked for, and the page has its parts as words.
 Needs reportlab. WORK is made anew.
+
+2026-11-27: recall@1 .875, @5 .917 (42 and 44 of 48); without parts of compounds 5 of 48. Terms added a page: 7 of German ones (of 139 distinct
+words), one or none of English ones.
 """
 import collections, json, os, shutil, subprocess, sys
 from reportlab.lib.pagesizes import A5

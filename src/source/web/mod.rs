@@ -317,7 +317,7 @@ fn read_list(path: &Path) -> Result<Vec<(String, String)>> {
 /// What people call a document on the web: the last part of its path, else its host.
 pub fn url_name(uri: &str) -> String {
     let Ok(url) = Url::parse(uri) else { return uri.to_owned() };
-    let last = url.path_segments().and_then(|parts| parts.filter(|part| !part.is_empty()).next_back());
+    let last = url.path_segments().and_then(|mut parts| parts.rfind(|part| !part.is_empty()));
     // An escaped slash is one.
     let decoded = unescaped(last.unwrap_or_default());
     let last = decoded.rsplit(['/', '\\']).next().unwrap_or_default();
