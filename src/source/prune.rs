@@ -80,8 +80,8 @@ pub fn decide(
         return Ok(losing.into_values().collect());
     }
     Err(Error::configuration(format!(
-        "pruning was refused, nothing was deleted: {}. Check that it is the right place and that all of it can be reached (is its share mounted?); if \
-         all of this is meant to go, say {FLAG}",
+        "pruning was refused, nothing was deleted: {}. Check that it is the right place and that all of it can be reached (is its \
+         share mounted?); if all of this is meant to go, say {FLAG}",
         refusals.join("; ")
     )))
 }
