@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::ledger::{DocumentFilter, Job, Submission};
 use crate::render::OpenDocument;
 use crate::source::{self, Snapshot};
-use crate::types::{DocumentId, KEPT, Note, SourceRef};
+use crate::types::{self, DocumentId, Note, SourceRef};
 
 /// Documents in documents in documents: deeper ones are not read.
 const MAX_DEPTH: usize = 3;
@@ -21,9 +21,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether Quire keeps the file's bytes: it was uploaded, or fetched from the web.
+    /// Whether Quire keeps the file's bytes.
     pub fn is_kept(&self) -> bool {
-        KEPT.iter().any(|begin| self.file.starts_with(begin))
+        types::is_kept(&self.file)
     }
 
     /// A file may be called like an attachment: then it is one.

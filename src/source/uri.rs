@@ -62,35 +62,39 @@ pub fn attachment_of(uri: &str) -> Option<(&str, &str)> {
 
 /// The path that [`source_uri`] was given.
 pub fn source_path(uri: &str) -> PathBuf {
-    let mut rest = uri.as_bytes();
-    let mut path = Vec::with_capacity(rest.len());
+    PathBuf::from(OsString::from_vec(unescaped(uri, escaped_byte)))
+}
+
+/// `text` with what `escaped` reads at the beginning of the rest, three bytes each time, as the byte that it stands for.
+pub(super) fn unescaped(text: &str, escaped: fn(&[u8]) -> Option<u8>) -> Vec<u8> {
+    let mut rest = text.as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
     while let Some((&first, others)) = rest.split_first() {
-        match escaped_byte(rest) {
+        match escaped(rest) {
             Some(byte) => {
-                path.push(byte);
+                bytes.push(byte);
                 rest = &rest[3..];
             }
             None => {
-                path.push(first);
+                bytes.push(first);
                 rest = others;
             }
         }
     }
-    PathBuf::from(OsString::from_vec(path))
+    bytes
 }
 
-/// The byte that `text` begins with an escape of: `%25`, or `%80` to `%FF`.
+/// The byte that `text` begins with an escape of, as URLs have them: `%20`, `%c3`.
+pub(super) fn percent_byte(text: &[u8]) -> Option<u8> {
+    let [b'%', high, low, ..] = text else { return None };
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()
+}
+
+/// The same as paths have them: `%25`, or `%80` to `%FF`.
 fn escaped_byte(text: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = text else {
-        return None;
-    };
-    let digit = |digit: &u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    };
-    let byte = digit(high)? * 16 + digit(low)?;
-    (byte >= 0x80 || byte == b'%').then_some(byte)
+    let byte = percent_byte(text).filter(|byte| *byte >= 0x80 || *byte == b'%');
+    byte.filter(|_| !text[1..3].iter().any(u8::is_ascii_lowercase))
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::payload::flat_tag;
 use super::schema::{FULL_SCAN_THRESHOLD_KB, FieldIndex, PAYLOAD_INDEXES, field};
-use super::tree::{self, Stage};
+use super::tree::{self, Stage, Summand};
 use super::{Condition, DateField, Filter, QueryVector, Scoring, StoreQuery};
 use crate::config;
 use crate::error::Result;
-use crate::types::{Datatype, Fusion, Lacking, MemoryTier, Quantization, Schema, SearchParams, VectorKind, VectorSpec};
+use crate::types::{
+    Datatype, Fusion, MemoryTier, Quantization, Schema, SearchParams, VectorKind, VectorName, VectorSpec,
+};
 
 /// A request to a server.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -217,15 +219,15 @@ fn stage(stage: Stage) -> Map<String, Value> {
 
 fn fusion(fusion: Fusion) -> Value {
     match fusion {
-        Fusion::Sum { mut weights, lacking } => {
-            let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
-            let variable = |branch: usize| format!("$score[{branch}]");
-            let part = |(branch, weight): (usize, &f32)| json!({ "mult": [weight, variable(branch)] });
-            let mut parts: Vec<Value> = weights.iter().enumerate().map(part).collect();
-            parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
-                json!({ "mult": [weight, variable(stage), { "has_vector": vector.as_str() }] })
-            }));
-            let defaults: Map<_, _> = (0..weights.len()).map(|branch| (variable(branch), json!(0.0))).collect();
+        Fusion::Sum { weights, lacking } => {
+            let summands = tree::summands(weights, lacking);
+            let defaults: Map<_, _> = summands.iter().map(|summand| (summand.variable.clone(), json!(0.0))).collect();
+            let part = |Summand { weight, variable, having }| {
+                let has = having.map(|vector: VectorName| json!({ "has_vector": vector.as_str() }));
+                let factors: Vec<Value> = [json!(weight), json!(variable)].into_iter().chain(has).collect();
+                json!({ "mult": factors })
+            };
+            let parts: Vec<Value> = summands.into_iter().map(part).collect();
             json!({ "formula": { "sum": parts }, "defaults": defaults })
         }
         Fusion::Dbsf => json!({ "fusion": "dbsf" }),

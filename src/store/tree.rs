@@ -117,13 +117,26 @@ fn check_dim(using: VectorName, found: usize, expected: usize) -> Result<()> {
     )))
 }
 
-/// What stands in a formula for [`Lacking`]: the stage's weight in `weights` is raised for every page, and the weight given back is what
-/// pages that have the vector lose again. None for a stage that is not there.
-pub(super) fn evened(weights: &mut [f32], lacking: Lacking) -> Option<(Lacking, f32)> {
-    let weight = weights.get_mut(lacking.stage)?;
-    let more = *weight * lacking.more;
-    *weight += more;
-    Some((lacking, -more))
+/// A part of a weighted sum of scores: `weight * variable`.
+pub(super) struct Summand {
+    pub weight: f32,
+    /// What formulas call the score of a branch: `$score[0]`. 0 where the branch does not know the page.
+    pub variable: String,
+    /// It counts for pages that have this vector alone.
+    pub having: Option<VectorName>,
+}
+
+/// The sum of all branches. [`Lacking`] raises a branch's weight for every page, and pages that have the vector lose as much again.
+pub(super) fn summands(mut weights: Vec<f32>, lacking: Option<Lacking>) -> Vec<Summand> {
+    let summand = |branch: usize, weight, having| Summand { weight, variable: format!("$score[{branch}]"), having };
+    let lost_again = lacking.and_then(|Lacking { vector, stage, more }| {
+        let weight = weights.get_mut(stage)?;
+        let more = *weight * more;
+        *weight += more;
+        Some(summand(stage, -more, Some(vector)))
+    });
+    let of_all = weights.into_iter().enumerate().map(|(branch, weight)| summand(branch, weight, None));
+    of_all.chain(lost_again).collect()
 }
 
 fn check_fusion(fusion: &Fusion, branches: usize) -> Result<()> {

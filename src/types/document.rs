@@ -18,6 +18,11 @@ pub fn is_on_web(uri: &str) -> bool {
     WEB.iter().any(|scheme| uri.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))
 }
 
+/// Whether Quire keeps the bytes of a source: they came with a request, or from the web.
+pub fn is_kept(uri: &str) -> bool {
+    KEPT.iter().any(|begin| uri.starts_with(begin))
+}
+
 /// Where a document came from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceRef {
@@ -33,9 +38,9 @@ impl SourceRef {
         Self { uri: format!("{UPLOADED}{content_hash}/{name}"), name: name.to_owned() }
     }
 
-    /// Whether Quire keeps the document's bytes: they came with a request, or from the web.
+    /// As [`is_kept`].
     pub fn is_kept(&self) -> bool {
-        KEPT.iter().any(|begin| self.uri.starts_with(begin))
+        is_kept(&self.uri)
     }
 }
 

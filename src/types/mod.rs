@@ -23,7 +23,7 @@ pub use boxes::PackedBoxes;
 pub use codebook::{Codebook, Norms, PrincipalComponents, RoundedEntries};
 pub use derive::{DeriveSettings, FdeSettings, TextSettings};
 pub use device::Device;
-pub use document::{Attachment, DocumentInfo, KEPT, OutlineEntry, Section, SourceRef, UPLOADED, is_on_web};
+pub use document::{Attachment, DocumentInfo, KEPT, OutlineEntry, Section, SourceRef, UPLOADED, is_kept, is_on_web};
 pub use ids::{ContentHash, DocumentId, Generation, PointId, RecipeId, Tenant, length_prefixed};
 pub use layout::{Grid, Lines, PackedLayout, PayloadLayout, Scale, TokenLayout};
 pub use note::Note;

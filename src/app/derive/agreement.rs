@@ -21,7 +21,7 @@ pub const TOP: usize = 10;
 /// Candidates that are tried, fewest first.
 pub const CANDIDATES: [usize; 7] = [50, 100, 200, 400, 800, 1600, 3200];
 /// Enough agreement to stop looking.
-pub const ENOUGH: f64 = 0.95;
+const ENOUGH: f64 = 0.95;
 /// Longest that is measured: full MaxSim over many points takes its time.
 const LONGEST: Duration = Duration::from_secs(120);
 /// Longest wait for the server to index what was written.

@@ -26,6 +26,7 @@ use self::memory::{Memory, Remembered, Validators};
 use super::discover::{Discover, Discovery, SourceFile};
 use super::prune::WalkedRoot;
 use super::snapshot::{Snapshot, receive};
+use super::uri::{percent_byte, unescaped};
 use crate::config;
 use crate::error::{Error, Result, io_error};
 use crate::telemetry::is_unsafe;
@@ -319,7 +320,8 @@ pub fn url_name(uri: &str) -> String {
     let Ok(url) = Url::parse(uri) else { return uri.to_owned() };
     let last = url.path_segments().and_then(|mut parts| parts.rfind(|part| !part.is_empty()));
     // An escaped slash is one.
-    let decoded = unescaped(last.unwrap_or_default());
+    let decoded = unescaped(last.unwrap_or_default(), percent_byte);
+    let decoded = String::from_utf8_lossy(&decoded);
     let last = decoded.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().filter(|char| !is_unsafe(*char) && !char.is_control()).collect();
     if plain.trim().is_empty() {
@@ -328,26 +330,6 @@ pub fn url_name(uri: &str) -> String {
     // Its ending says what kind of file it is.
     let skipped = plain.chars().count().saturating_sub(MAX_NAME);
     plain.chars().skip(skipped).collect()
-}
-
-/// `%20` and so on as what they stand for.
-fn unescaped(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, others)) = rest.split_first() {
-        let code = rest.get(1..3).filter(|_| first == b'%').and_then(|code| std::str::from_utf8(code).ok());
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &rest[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = others;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use qdrant_edge::{
 use super::filter::{engine_filter, narrowed};
 use super::points::{engine_sparse, from_engine_id, from_payload};
 use crate::error::{Error, Result};
-use crate::store::tree::{self, Stage};
+use crate::store::tree::{self, Stage, Summand};
 use crate::store::{QueryVector, ScoredPoint, Scoring, StoreQuery};
-use crate::types::{Fusion, Lacking, Schema, SearchParams, VectorName};
+use crate::types::{Fusion, Schema, SearchParams, VectorName};
 
 /// Qdrant's own default for reciprocal rank fusion.
 const RRF_K: usize = 2;
@@ -79,26 +79,15 @@ fn engine_vector(vector: QueryVector) -> VectorInternal {
     }
 }
 
-/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page; and what [`Lacking`] adds.
-fn weighted_sum(mut weights: Vec<f32>, lacking: Option<Lacking>) -> Result<ScoringQuery> {
-    let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
-    let variable = |branch: usize| format!("$score[{branch}]");
-    let part = |(branch, weight): (usize, &f32)| {
-        Expression::Mult(vec![Expression::Constant(*weight), Expression::Variable(variable(branch))])
+fn weighted_sum(summands: Vec<Summand>) -> Result<ScoringQuery> {
+    let defaults = summands.iter().map(|summand| (summand.variable.clone(), 0.0.into())).collect();
+    let part = |Summand { weight, variable, having }| {
+        let has = having.map(|vector: VectorName| HasVectorCondition { has_vector: vector.as_str().into() });
+        let has = has.map(|has| Expression::Condition(Box::new(EngineCondition::HasVector(has))));
+        let factors = [Expression::Constant(weight), Expression::Variable(variable)];
+        Expression::Mult(factors.into_iter().chain(has).collect())
     };
-    let mut parts: Vec<Expression> = weights.iter().enumerate().map(part).collect();
-    parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
-        let has = HasVectorCondition { has_vector: vector.as_str().into() };
-        Expression::Mult(vec![
-            Expression::Constant(weight),
-            Expression::Variable(variable(stage)),
-            Expression::Condition(Box::new(EngineCondition::HasVector(has))),
-        ])
-    }));
-    let formula = Formula {
-        formula: Expression::Sum(parts),
-        defaults: (0..weights.len()).map(|branch| (variable(branch), 0.0.into())).collect(),
-    };
+    let formula = Formula { formula: Expression::Sum(summands.into_iter().map(part).collect()), defaults };
     let parsed =
         formula.try_into().map_err(|error: OperationError| Error::bug("a sum is no formula").with_source(error))?;
     Ok(ScoringQuery::Formula(parsed))
@@ -111,7 +100,7 @@ fn engine_fusion(fusion: Fusion) -> Result<ScoringQuery> {
             let weights = weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
             EngineFusion::Rrf { k: k.unwrap_or(RRF_K), weights: (!weights.is_empty()).then_some(weights) }
         }
-        Fusion::Sum { weights, lacking } => return weighted_sum(weights, lacking),
+        Fusion::Sum { weights, lacking } => return weighted_sum(tree::summands(weights, lacking)),
     };
     Ok(ScoringQuery::Fusion(fusion))
 }

@@ -16,9 +16,9 @@ use super::connection::Version;
 use super::filter::{narrowed, of_tenant, server_filter};
 use super::points::{from_payload, from_server_id, multi, sparse};
 use crate::error::{Error, Result};
-use crate::store::tree::{self, Stage};
+use crate::store::tree::{self, Stage, Summand};
 use crate::store::{QueryVector, ScoredPoint, Scoring, StoreQuery};
-use crate::types::{Fusion, Lacking, Schema, SearchParams, VectorName};
+use crate::types::{Fusion, Schema, SearchParams, VectorName};
 
 /// Translates a whole query to the collection `physical` of a server of this version.
 ///
@@ -97,7 +97,7 @@ impl Translation {
 
     fn fusion(&self, fusion: Fusion) -> Result<Variant> {
         match fusion {
-            Fusion::Sum { weights, lacking } => Ok(Variant::Formula(weighted_sum(weights, lacking))),
+            Fusion::Sum { weights, lacking } => Ok(Variant::Formula(weighted_sum(tree::summands(weights, lacking)))),
             Fusion::Dbsf => Ok(Variant::Fusion(ServerFusion::Dbsf.into())),
             Fusion::Rrf { weights, .. } if !weights.is_empty() && !self.version.has_weighted_fusion() => {
                 Err(Error::configuration(format!(
@@ -115,22 +115,15 @@ impl Translation {
     }
 }
 
-/// `w0 * $score[0] + w1 * $score[1] + ...`, 0 for the score of a branch that does not know the page; and what [`Lacking`] adds.
-fn weighted_sum(mut weights: Vec<f32>, lacking: Option<Lacking>) -> Formula {
-    let from_those_that_have_it = lacking.and_then(|lacking| tree::evened(&mut weights, lacking));
-    let variable = |branch: usize| format!("$score[{branch}]");
-    let part = |(branch, weight): (usize, &f32)| {
-        Expression::mult_with([Expression::constant(*weight), Expression::variable(variable(branch))])
+fn weighted_sum(summands: Vec<Summand>) -> Formula {
+    let defaults = summands.iter().map(|summand| (summand.variable.clone(), 0.0.into())).collect();
+    let part = |Summand { weight, variable, having }| {
+        let has = having.map(|vector: VectorName| Expression::condition(ServerCondition::has_vector(vector.as_str())));
+        let factors = [Expression::constant(weight), Expression::variable(variable)];
+        Expression::mult_with(factors.into_iter().chain(has).collect::<Vec<_>>())
     };
-    let mut parts: Vec<Expression> = weights.iter().enumerate().map(part).collect();
-    parts.extend(from_those_that_have_it.map(|(Lacking { vector, stage, .. }, weight)| {
-        let has = Expression::condition(ServerCondition::has_vector(vector.as_str()));
-        Expression::mult_with([Expression::constant(weight), Expression::variable(variable(stage)), has])
-    }));
-    Formula {
-        expression: Some(Expression::sum_with(parts)),
-        defaults: (0..weights.len()).map(|branch| (variable(branch), 0.0.into())).collect(),
-    }
+    let parts: Vec<Expression> = summands.into_iter().map(part).collect();
+    Formula { expression: Some(Expression::sum_with(parts)), defaults }
 }
 
 fn input(vector: QueryVector) -> VectorInput {

@@ -167,17 +167,12 @@ impl Batch {
 
 async fn write_points(target: &Target<'_>, request: UpsertPoints) -> Result<()> {
     let connection = target.connection;
-    let started = Instant::now();
+    let until = Instant::now() + NEW_SHARDS;
     // Nodes of a cluster hear one after another of a tenant's new shards, and a page may come to one of them before.
-    while target.shards.is_some() {
-        let written = connection.try_call(|client| client.upsert_points(request.clone())).await?;
-        match written {
-            Err(error) if is_of_new_shards(&error) && started.elapsed() < NEW_SHARDS => {
-                tokio::time::sleep(NEW_SHARDS_PAUSE).await;
-            }
-            written => {
-                return applied(written.map_err(|error| store_error(connection.url(), "write points", error))?);
-            }
+    while target.shards.is_some() && Instant::now() < until {
+        match connection.try_call(|client| client.upsert_points(request.clone())).await? {
+            Err(error) if is_of_new_shards(&error) => tokio::time::sleep(NEW_SHARDS_PAUSE).await,
+            written => return applied(written.map_err(|error| store_error(connection.url(), "write points", error))?),
         }
     }
     applied(connection.call("write points", |client| client.upsert_points(request)).await?)

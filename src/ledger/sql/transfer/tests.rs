@@ -193,15 +193,22 @@ async fn what_can_not_be_moved_is_refused() {
     refused(&here, &there, "secrets has 1 rows").await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn who_is_interrupted_leaves_nothing_and_starts_over() {
-    let Some(server) = database().await else { return };
+/// A file with something in each table, what stands in it, and the tables of a server that are empty yet.
+async fn ready(server: &TestDatabase) -> (tempfile::TempDir, Place, Generation) {
     let folder = tempfile::tempdir().unwrap();
-    let (here, there) = (file(&folder, "here"), on(&server));
+    let here = file(&folder, "here");
     let ledger = sqlite(&here).await;
     let stands = fill_ledger(&ledger).await;
     ledger.close().await;
-    drop(postgres(&there).await);
+    drop(postgres(&on(server)).await);
+    (folder, here, stands)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_interrupted_leaves_nothing_and_starts_over() {
+    let Some(server) = database().await else { return };
+    let (_folder, here, stands) = ready(&server).await;
+    let there = on(&server);
     run(
         &server,
         "CREATE FUNCTION quire.hang() RETURNS trigger LANGUAGE plpgsql AS
@@ -212,7 +219,8 @@ async fn who_is_interrupted_leaves_nothing_and_starts_over() {
     // It hangs at the first event of the last table, and is killed there.
     let mut gate = connection(&server.options).await;
     sqlx::raw_sql("SELECT pg_advisory_lock(7)").execute(&mut gate).await.unwrap();
-    let moving = tokio::spawn(async move { transfer(&here, &there).await });
+    let (from, to) = (here.clone(), there.clone());
+    let moving = tokio::spawn(async move { transfer(&from, &to).await });
     let waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted";
     while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut gate).await.unwrap() == 0 {
         assert!(!moving.is_finished(), "it did not come as far");
@@ -223,7 +231,6 @@ async fn who_is_interrupted_leaves_nothing_and_starts_over() {
     gate.close().await.unwrap();
     run(&server, "DROP TRIGGER hang ON quire.history").await;
 
-    let (here, there) = (file(&folder, "here"), on(&server));
     transfer(&here, &there).await.unwrap();
     check(&postgres(&there).await, &stands).await;
 }
@@ -231,12 +238,8 @@ async fn who_is_interrupted_leaves_nothing_and_starts_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_copy_that_differs_is_not_kept() {
     let Some(server) = database().await else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let (here, there) = (file(&folder, "here"), on(&server));
-    let ledger = sqlite(&here).await;
-    fill_ledger(&ledger).await;
-    ledger.close().await;
-    drop(postgres(&there).await);
+    let (_folder, here, _) = ready(&server).await;
+    let there = on(&server);
     run(
         &server,
         "CREATE FUNCTION quire.spoil() RETURNS trigger LANGUAGE plpgsql AS

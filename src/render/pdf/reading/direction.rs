@@ -81,7 +81,11 @@ fn sort(parts: &mut [Part], from_the_right: bool) {
         let order = a.rect.left.total_cmp(&b.rect.left);
         if from_the_right { order.reverse() } else { order }
     });
-    // The gap before a part belongs to its place in the line.
+    begin_the_line(parts);
+}
+
+/// The gap before a part belongs to its place: what begins the line is the first now.
+fn begin_the_line(parts: &mut [Part]) {
     if let Some(first) = parts.iter().position(|part| part.gap == Gap::Line) {
         parts[first].gap = Gap::Space;
         parts[0].gap = Gap::Line;
@@ -99,11 +103,7 @@ pub(super) fn put_in_order(parts: &mut [Part]) {
             run.reverse();
         }
     }
-    // A run that was turned may have taken the beginning of the line with it.
-    if let Some(first) = parts.iter().position(|part| part.gap == Gap::Line) {
-        parts[first].gap = Gap::Space;
-        parts[0].gap = Gap::Line;
-    }
+    begin_the_line(parts);
     if from_the_right {
         open_before_closing(parts);
     }
