@@ -337,6 +337,7 @@ fn what_an_earlier_run_left_in_the_queue_is_done_by_the_next_one_of_its_collecti
                 content_hash: quire::source::hash_file(&left, u64::MAX).await.unwrap(),
                 tags: Default::default(),
                 size_bytes: fs::metadata(&left).unwrap().len(),
+                priority: Default::default(),
                 force: false,
                 limits: Default::default(),
             };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::scope::Scope;
 use crate::error::{Error, Result};
 use crate::ledger::{DocumentRecord, PageFailure, Progress, Retried, State, StoryEvent};
-use crate::types::{ContentHash, DocumentId, Note};
+use crate::types::{ContentHash, DocumentId, Note, Priority};
 
 /// A document.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +27,8 @@ pub struct DocumentView {
     pub content_hash: ContentHash,
     pub tags: BTreeMap<String, String>,
     pub attempts: u32,
+    /// How soon it is wanted, beside the tenant's others.
+    pub priority: Priority,
     /// How far the attempt is that runs now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
@@ -51,6 +53,7 @@ impl From<DocumentRecord> for DocumentView {
             content_hash: record.content_hash,
             tags: record.tags,
             attempts: record.attempts,
+            priority: record.priority,
             progress: record.progress,
             size_bytes: record.size_bytes,
             updated_at: record.updated_at,

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::ingest::{Comparison, Engine, Report, Submitter};
 use crate::ledger::PageFailure;
 use crate::source::{Discover, Discovery};
-use crate::types::Note;
+use crate::types::{Note, Priority};
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct IngestRequest {
     pub pipeline: Option<Pipeline>,
     pub collection: String,
     pub tags: BTreeMap<String, String>,
+    /// Which of the tenant's documents are taken first.
+    pub priority: Priority,
     /// Delete documents of the given folders whose files are gone.
     pub prune: bool,
     /// Delete them even if it looks like an accident.
@@ -46,6 +48,7 @@ impl IngestRequest {
             discover: Discover::from(source),
             collection: pipeline.collection.clone(),
             tags: pipeline.tags.clone(),
+            priority: pipeline.priority,
             prune: source.prune,
             prune_anyway: false,
             force: false,
@@ -157,8 +160,11 @@ impl Scope<'_> {
         let default = self.app.default_pipeline();
         let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
         let limits = defined.build.definition.limits.over(&self.app.config.limits);
-        let submitter =
-            Submitter { force: request.force, ..self.submitter(&request.collection, request.tags.clone(), &limits) };
+        let submitter = Submitter {
+            force: request.force,
+            priority: request.priority,
+            ..self.submitter(&request.collection, request.tags.clone(), &limits)
+        };
         let mut comparison = self.submit_found(&submitter, std::mem::take(&mut discovery.files), stop).await?;
         let queued = std::mem::take(&mut comparison.queued);
         let report = match worker {

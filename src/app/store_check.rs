@@ -208,6 +208,7 @@ async fn mend(store: &dyn VectorStore, ledger: &dyn Ledger, physical: &str, chec
             content_hash: record.content_hash.clone(),
             tags: record.tags.clone(),
             size_bytes: record.size_bytes,
+            priority: record.priority,
             force: true,
             limits: BTreeMap::new(),
         };
@@ -233,7 +234,7 @@ mod tests {
     use crate::config::{Config, Environment};
     use crate::ledger::{Build, Claim, Indexed, Submitted};
     use crate::store::fixtures::{self, Page};
-    use crate::types::{ContentHash, PagePoint, PointId, RecipeId, SourceRef};
+    use crate::types::{ContentHash, PagePoint, PointId, Priority, RecipeId, SourceRef};
 
     const PHYSICAL: &str = "documents--1";
 
@@ -262,6 +263,7 @@ mod tests {
             content_hash: ContentHash::of(b"x"),
             tags: BTreeMap::new(),
             size_bytes: 1,
+            priority: Priority::Normal,
             force: false,
             limits: BTreeMap::new(),
         };

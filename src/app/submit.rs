@@ -13,7 +13,7 @@ use crate::ingest::{Comparison, Submitter};
 use crate::ledger::{DocumentFilter, State};
 use crate::source::prune::{self, KnownDocument, Roots};
 use crate::source::{self, Buckets, Discover, Discovery, SourceFile, Web, discover};
-use crate::types::{DocumentId, RenderLimits, is_on_web};
+use crate::types::{DocumentId, Priority, RenderLimits, is_on_web};
 
 impl Scope<'_> {
     /// Submits files into a pipeline's collection, for the workers of the service to do.
@@ -29,7 +29,10 @@ impl Scope<'_> {
         let default = self.app.default_pipeline();
         let defined = self.app.collections.define(&pipeline.collection, Some(pipeline), &default).await?;
         let limits = defined.build.definition.limits.over(&self.app.config.limits);
-        let submitter = self.submitter(&pipeline.collection, pipeline.tags.clone(), &limits);
+        let submitter = Submitter {
+            priority: pipeline.priority,
+            ..self.submitter(&pipeline.collection, pipeline.tags.clone(), &limits)
+        };
         let comparison = self.submit_found(&submitter, files, stop).await?;
         if let Some(engine) = self.app.resident.get().filter(|_| !comparison.queued.is_empty()) {
             engine.wake();
@@ -72,6 +75,7 @@ impl Scope<'_> {
             tenant: self.tenant.clone(),
             collection: collection.to_owned(),
             tags,
+            priority: Priority::Normal,
             force: false,
             max_document_bytes: limits.max_document_bytes,
             limits: self.app.limit_values(limits),

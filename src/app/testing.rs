@@ -17,8 +17,8 @@ use crate::faults::Faults;
 use crate::ledger::{Claim, DocumentRecord, Indexed, Submission, Submitted};
 use crate::store::fixtures::Noise;
 use crate::types::{
-    ContentHash, DocumentId, Generation, Grid, Multivector, NamedVector, PagePayload, PagePoint, PointId, SourceRef,
-    Tenant, TokenLayout, VectorName,
+    ContentHash, DocumentId, Generation, Grid, Multivector, NamedVector, PagePayload, PagePoint, PointId, Priority,
+    SourceRef, Tenant, TokenLayout, VectorName,
 };
 
 pub const COLLECTION: &str = "documents";
@@ -85,6 +85,7 @@ pub fn submission(tenant: &Tenant, number: u64) -> Submission {
         content_hash: ContentHash::of(&number.to_le_bytes()),
         tags: BTreeMap::from([("team".into(), "blue".into())]),
         size_bytes: 1,
+        priority: Priority::Normal,
         force: false,
         limits: BTreeMap::new(),
     }

@@ -13,7 +13,7 @@ use crate::blobs::upload_key;
 use crate::error::{Error, Result, ResultExt};
 use crate::ledger::{DocumentRecord, Receipt, Submission};
 use crate::source::{self, Snapshot};
-use crate::types::{DocumentId, SourceRef};
+use crate::types::{DocumentId, Priority, SourceRef};
 
 /// Longest name of a file, in bytes: what file systems take.
 const MAX_NAME_BYTES: usize = 255;
@@ -56,6 +56,7 @@ impl Scope<'_> {
         &self,
         collection: &str,
         tags: &BTreeMap<String, String>,
+        priority: Priority,
         received: Vec<Received>,
     ) -> Result<Vec<DocumentRecord>> {
         if self.app.ledger.collection(collection).await?.is_none() {
@@ -65,7 +66,7 @@ impl Scope<'_> {
         let limits = self.app.limit_values(&limits);
         let mut taken = Vec::with_capacity(received.len());
         for file in received {
-            taken.push(self.take_one(collection, tags, &limits, file).await?);
+            taken.push(self.take_one(collection, tags, priority, &limits, file).await?);
         }
         Ok(taken)
     }
@@ -74,6 +75,7 @@ impl Scope<'_> {
         &self,
         collection: &str,
         tags: &BTreeMap<String, String>,
+        priority: Priority,
         limits: &BTreeMap<String, u64>,
         Received { name, copy }: Received,
     ) -> Result<DocumentRecord> {
@@ -96,6 +98,7 @@ impl Scope<'_> {
                 content_hash: copy.content_hash.clone(),
                 tags: tags.clone(),
                 size_bytes: copy.size_bytes,
+                priority,
                 force: false,
                 limits: limits.clone(),
             };

@@ -37,6 +37,7 @@ pub async fn eval(scope: &Scope<'_>, args: EvalArgs, output: Output, quiet: bool
         discover: Discover::default(),
         pipeline: None,
         collection: args.collection.clone(),
+        priority: Default::default(),
         tags: BTreeMap::new(),
         prune: true,
         // The set is what its folder holds.

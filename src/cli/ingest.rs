@@ -11,10 +11,10 @@ use super::exit::ExitCode;
 use super::output::{Output, count};
 use super::{parse_tag, tags};
 use crate::app::{DocumentCounts, DocumentNote, IngestRequest, IngestSummary, Scope};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::{Discover, LINKS};
 use crate::telemetry::visible_line;
-use crate::types::Note;
+use crate::types::{Note, Priority};
 
 /// Files that are gone and are named; more are counted.
 const NAMED: usize = 20;
@@ -34,6 +34,9 @@ pub struct IngestArgs {
     /// Tag every document; may be given more than once
     #[arg(long = "tag", value_name = "K=V", value_parser = parse_tag)]
     tags: Vec<(String, String)>,
+    /// What goes first where documents wait: high, normal or low, beside your other documents [default: normal, or the pipeline's]
+    #[arg(long, value_name = "PRIORITY", value_parser = parse_priority)]
+    priority: Option<Priority>,
     /// Also delete documents of these folders whose files are gone
     #[arg(long)]
     prune: bool,
@@ -54,6 +57,10 @@ pub struct IngestArgs {
     follow_symlinks: bool,
 }
 
+fn parse_priority(text: &str) -> std::result::Result<Priority, String> {
+    text.parse().map_err(|error: Error| error.message().to_owned())
+}
+
 pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: bool) -> Result<ExitCode> {
     let app = scope.app();
     let read = |file: &Path| app.installation().pipeline(&output.console.path(file), app.config());
@@ -71,7 +78,9 @@ pub async fn ingest(scope: &Scope<'_>, args: IngestArgs, output: Output, quiet: 
     }
     discover.exclude.extend(args.exclude);
     discover.follow_symlinks |= args.follow_symlinks;
+    let of_pipeline = pipeline.as_ref().map(|pipeline| pipeline.priority);
     let request = IngestRequest {
+        priority: args.priority.or(of_pipeline).unwrap_or_default(),
         paths: output.console.paths(&args.paths),
         discover,
         pipeline,

@@ -215,6 +215,7 @@ async fn resubmit(flow: &Flow, job: &Job, snapshot: &Snapshot, limits: &RenderLi
         content_hash: snapshot.content_hash.clone(),
         tags: job.tags.clone(),
         size_bytes: snapshot.size_bytes,
+        priority: job.priority,
         force: true,
         limits: flow.parts.renderer.limit_values(limits),
     };

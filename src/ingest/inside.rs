@@ -83,6 +83,7 @@ pub async fn submit(flow: &Flow, job: &Job, document: &OpenDocument, depth: usiz
             content_hash: job.content_hash.clone(),
             tags: job.tags.clone(),
             size_bytes: job.size_bytes,
+            priority: job.priority,
             force: false,
             limits: flow.parts.renderer.limit_values(&document.limits),
         };

@@ -10,7 +10,7 @@ use super::events::{DocumentEvent, Event, Events, Happening};
 use crate::error::Result;
 use crate::ledger::{Ledger, PageFailure, Submission, Submitted};
 use crate::source::{self, SourceFile, hash_file};
-use crate::types::{DocumentId, Note, Tenant};
+use crate::types::{DocumentId, Note, Priority, Tenant};
 
 /// Files hashed at the same time: enough to keep a disk busy.
 const HASHING: usize = 4;
@@ -21,6 +21,7 @@ pub struct Submitter {
     pub tenant: Tenant,
     pub collection: String,
     pub tags: BTreeMap<String, String>,
+    pub priority: Priority,
     /// Index again what has not changed.
     pub force: bool,
     /// Larger files are refused unread.
@@ -87,6 +88,7 @@ impl Submitter {
                 content_hash,
                 tags: self.tags.clone(),
                 size_bytes: file.size_bytes,
+                priority: self.priority,
                 force: self.force,
                 limits: self.limits.clone(),
             };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stories::Progress;
 use crate::error::Limit;
-use crate::types::{ContentHash, DocumentId, Generation, Groups, Note, RecipeId, SourceRef, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Groups, Note, Priority, RecipeId, SourceRef, Tenant};
 
 /// One way in which a collection is filled: one per recipe and schema. Its vectors have a collection of the store to
 /// themselves, so that two vector spaces never meet in one ranking.
@@ -73,6 +73,7 @@ pub struct Submission {
     pub content_hash: ContentHash,
     pub tags: BTreeMap<String, String>,
     pub size_bytes: u64,
+    pub priority: Priority,
     /// Index again even if nothing differs.
     pub force: bool,
     /// Values of the limits in force, by name: a rejection or a lost page that met another value is worth another try. A
@@ -139,6 +140,7 @@ pub struct Job {
     pub generation: Generation,
     pub tags: BTreeMap<String, String>,
     pub size_bytes: u64,
+    pub priority: Priority,
     pub task: Task,
     /// 1 for the first.
     pub attempt: u32,
@@ -236,6 +238,8 @@ pub struct DocumentRecord {
     pub visible: Option<Generation>,
     pub tags: BTreeMap<String, String>,
     pub attempts: u32,
+    /// How soon it is wanted, as it was submitted last.
+    pub priority: Priority,
     /// How far the attempt is that runs now, once its pages are known.
     pub progress: Option<Progress>,
     pub size_bytes: u64,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Build, Claim, Clock, Ledger, Submission};
-use crate::types::{ContentHash, DocumentId, RecipeId, SourceRef, Tenant};
+use crate::types::{ContentHash, DocumentId, Priority, RecipeId, SourceRef, Tenant};
 
 /// Makes ledgers with nothing in them.
 #[async_trait]
@@ -80,6 +80,7 @@ pub(super) fn submission_of(tenant: &Tenant, name: &str, version: u32) -> Submis
         content_hash: ContentHash::of(&version.to_le_bytes()),
         tags: BTreeMap::from([("year".into(), "2024".into())]),
         size_bytes: 1000,
+        priority: Priority::Normal,
         force: false,
         limits: BTreeMap::new(),
     }

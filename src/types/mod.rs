@@ -13,6 +13,7 @@ mod note;
 mod page;
 mod plan;
 mod point;
+mod priority;
 mod question;
 mod render;
 mod schema;
@@ -30,6 +31,7 @@ pub use note::Note;
 pub use page::{PageImage, Rect, RenderedPage, TextLayer, Word};
 pub use plan::{Fusion, Lacking, MAX_PREFETCH_DEPTH, Plan, Rerank, SearchParams, Stage};
 pub use point::{PagePayload, PagePoint, StoredPage};
+pub use priority::Priority;
 pub use question::QuestionEmbedding;
 pub use render::{OwnLimits, RenderLimits, RenderSettings};
 pub use schema::{

@@ -179,6 +179,7 @@ async fn furnish(app: &App, folder: &Path, tenant: &str) -> String {
         discover: Discover::default(),
         pipeline: Some(app.installation().pipeline(&pipeline, app.config()).unwrap()),
         collection: COLLECTION.into(),
+        priority: Default::default(),
         tags: [("team".to_owned(), tenant.to_owned())].into(),
         prune: false,
         prune_anyway: false,

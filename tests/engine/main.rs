@@ -207,6 +207,7 @@ impl Bench {
             tenant: tenant.clone(),
             collection: COLLECTION.into(),
             tags: tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            priority: Default::default(),
             force,
             max_document_bytes: self.limits.max_document_bytes,
             limits: self.limits.values(),

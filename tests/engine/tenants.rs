@@ -64,6 +64,7 @@ async fn ingest(scope: &Scope<'_>, folder: &Path, pipeline: &Pipeline) {
         discover: Discover::default(),
         pipeline: Some(pipeline.clone()),
         collection: COLLECTION.into(),
+        priority: Default::default(),
         tags: BTreeMap::new(),
         // Deletes what is gone: of this tenant's own documents.
         prune: true,

@@ -22,7 +22,8 @@ use super::tree::{self, Node};
 use super::values::{check_name, resolve_model, unreadable};
 use crate::error::{Error, Result};
 use crate::types::{
-    DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, RenderLimits, RenderSettings, Schema, VectorName, VectorSpec,
+    DeriveSettings, MAX_DENSE_DIM, OwnLimits, Plan, Priority, RenderLimits, RenderSettings, Schema, VectorName,
+    VectorSpec,
 };
 
 /// A validated pipeline.
@@ -34,6 +35,8 @@ pub struct Pipeline {
     pub source: Option<Source>,
     /// Put on every document.
     pub tags: BTreeMap<String, String>,
+    /// Which of the tenant's documents are taken first.
+    pub priority: Priority,
     pub render: RenderSettings,
     /// What a document may cost: the other keys of `render`.
     pub limits: RenderLimits,
@@ -86,6 +89,7 @@ impl Pipeline {
             collection: config.collection.clone(),
             source: None,
             tags: BTreeMap::new(),
+            priority: Priority::Normal,
             render: config.render.clone(),
             limits: config.limits.clone(),
             own_limits: OwnLimits::default(),
@@ -147,6 +151,7 @@ impl Pipeline {
         if self.tags.contains_key("") {
             mistakes.add(root.locate("tags"), "tags", "a tag has no name: text is expected before the ':'");
         }
+        self.priority = wire.priority.into();
         self.render = wire.render.settings_over(&self.render);
         self.limits = wire.render.limits_over(&self.limits);
         self.own_limits = wire.render.own_limits();

@@ -135,6 +135,14 @@ fn a_source_is_of_files_or_of_urls() {
 }
 
 #[test]
+fn a_pipeline_says_how_soon_its_documents_are_wanted() {
+    let of = |text: &str| parse(&format!("version: 1\nname: a\n{text}"), &[]).map(|pipeline| pipeline.priority);
+    assert_eq!((of("").unwrap(), of("priority: low\n").unwrap()), (Priority::Normal, Priority::Low));
+    let error = of("priority: urgent\n").unwrap_err().to_string();
+    assert!(error.contains("priority: found 'urgent', one of high, normal, low is expected"), "{error}");
+}
+
+#[test]
 fn storage_is_as_written() {
     let text = "
 version: 1

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::render::RenderWire;
-use crate::types::{Datatype, MemoryTier, VectorName};
+use crate::types::{Datatype, MemoryTier, Priority, VectorName};
 
 /// A Quire pipeline: which documents, how pages are drawn, which vectors are kept, how pages are found.
 ///
@@ -28,6 +28,9 @@ pub(super) struct PipelineWire {
     /// Put on every document; searches can ask for them.
     #[serde(default)]
     pub tags: BTreeMap<String, TagWire>,
+    /// Which documents are taken first where several pipelines' wait: `high`, `normal`, or `low`, when nothing else does.
+    #[serde(default)]
+    pub priority: PriorityWire,
     #[serde(default)]
     pub render: RenderWire,
     /// Page model: the name of its folder, or a path (as in the service configuration).
@@ -72,6 +75,26 @@ pub(super) struct SourceWire {
     /// Let `quire serve` keep folders, buckets and lists of URLs in step: what is new, changed, moved or gone.
     #[serde(default)]
     pub watch: bool,
+}
+
+/// What goes first.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum PriorityWire {
+    High,
+    #[default]
+    Normal,
+    Low,
+}
+
+impl From<PriorityWire> for Priority {
+    fn from(written: PriorityWire) -> Self {
+        match written {
+            PriorityWire::High => Self::High,
+            PriorityWire::Normal => Self::Normal,
+            PriorityWire::Low => Self::Low,
+        }
+    }
 }
 
 /// What a source is.

@@ -2,6 +2,7 @@
 
 use super::super::testing::{ordinary, submission, submission_of};
 use super::*;
+use crate::types::Priority;
 
 fn of(tenant: &str, collection: &str, name: &str) -> Submission {
     let made = submission_of(&Tenant(tenant.into()), &format!("{tenant}-{collection}-{name}"), 1);
@@ -53,6 +54,38 @@ pub(crate) async fn collections_of_a_tenant_take_turns(backend: &dyn Backend) {
         ["a-documents-1", "b-documents-1", "a-elsewhere-1", "b-documents-2", "a-documents-2", "a-elsewhere-2"];
     assert_eq!(next_names(&*ledger, 6).await, expected);
     assert_eq!(next_names(&*ledger, 1).await, ["a-documents-3"]);
+}
+
+pub(crate) async fn what_is_wanted_sooner_goes_first_within_a_tenant(backend: &dyn Backend) {
+    let Some((ledger, _)) = open(backend).await else { return };
+    let wanted = |priority, of: Submission| Submission { priority, ..of };
+    for (priority, of) in [
+        (Priority::Low, of("a", "documents", "low")),
+        (Priority::Normal, of("a", "documents", "1")),
+        (Priority::Normal, of("a", "elsewhere", "1")),
+        (Priority::High, of("a", "elsewhere", "high")),
+        (Priority::High, of("a", "documents", "high")),
+        (Priority::Low, of("b", "documents", "low-1")),
+        (Priority::Low, of("b", "documents", "low-2")),
+    ] {
+        ledger.submit(&wanted(priority, of)).await.unwrap();
+    }
+    let record = record(&*ledger, &of("a", "documents", "low")).await;
+    assert_eq!((record.priority, record.state), (Priority::Low, State::Queued));
+    // However soon a wants its own, b waits for no more than one of them.
+    let expected = ["a-elsewhere-high", "b-documents-low-1", "a-documents-high", "b-documents-low-2"];
+    assert_eq!(next_names(&*ledger, 4).await, expected);
+    // Within one claim too; the last word counts, and what waits is not begun anew.
+    let sooner = wanted(Priority::High, of("a", "documents", "low"));
+    assert_eq!(ledger.submit(&sooner).await.unwrap(), Submitted::Queued);
+    ledger.submit(&wanted(Priority::Low, of("a", "elsewhere", "late"))).await.unwrap();
+    let rest = ledger.claim(&ordinary(10)).await.unwrap();
+    let names: Vec<_> = rest.iter().map(|job| job.source.name.trim_end_matches(".pdf")).collect();
+    assert_eq!(names, ["a-documents-low", "a-elsewhere-1", "a-documents-1", "a-elsewhere-late"]);
+    assert_eq!((rest[0].priority, rest[0].attempt), (Priority::High, 1));
+    // What is given back is wanted as it was.
+    ledger.release(&rest[3], Duration::ZERO, None).await.unwrap();
+    assert_eq!(claim_one(&*ledger).await.priority, Priority::Low);
 }
 
 pub(crate) async fn a_new_tenant_does_not_wait(backend: &dyn Backend) {

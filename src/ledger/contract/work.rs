@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::super::testing::{LEASE, RETRY, build, ordinary, submission};
 use super::*;
 use crate::error::Kind;
-use crate::types::Note;
+use crate::types::{Note, Priority};
 
 pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
     let Some((ledger, clock)) = open(backend).await else { return };
@@ -40,6 +40,7 @@ pub(crate) async fn a_document_is_indexed(backend: &dyn Backend) {
         visible: Some(job.generation.clone()),
         tags: v1.tags.clone(),
         attempts: 1,
+        priority: Priority::Normal,
         progress: None,
         size_bytes: 1000,
         updated_at: "2023-11-14T22:13:21.500Z".into(),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::testing::submission_of;
 use super::super::{PageFailure, Submission};
 use crate::error::Limit;
-use crate::types::Tenant;
+use crate::types::{Priority, Tenant};
 
 /// Jobs are counted back from the one that was handed out last.
 #[derive(Debug, Clone)]
@@ -39,10 +39,11 @@ fn limit(value: u64) -> Limit {
 }
 
 fn submission() -> impl Strategy<Value = Submission> {
-    (0usize..2, 0u8..2, 0u32..2, any::<bool>(), prop::bool::weighted(0.1), 1u64..3).prop_map(
-        |(tenant, name, version, tag, force, max_pages)| {
+    (0usize..2, 0u8..2, 0u32..2, any::<bool>(), prop::bool::weighted(0.1), 1u64..3, 0usize..3).prop_map(
+        |(tenant, name, version, tag, force, max_pages, priority)| {
             let mut made = submission_of(&tenants()[tenant], &name.to_string(), version);
             made.force = force;
+            made.priority = Priority::ALL[priority];
             made.limits.insert("max_pages".into(), max_pages);
             if tag {
                 made.tags.insert("seen".into(), "twice".into());

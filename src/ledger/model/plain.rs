@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::testing::{LEASE, RETRY};
 use super::super::*;
 use crate::error::Limit;
+use crate::types::Priority;
 
 pub const MAX_ATTEMPTS: u32 = 2;
 
@@ -124,6 +125,7 @@ impl Model {
                 return Submitted::RejectedBefore(old.reason.clone().unwrap());
             }
             if old.job.is_some() && same_tags && !pages_to_try {
+                self.documents.get_mut(&new.document).unwrap().target.priority = new.priority;
                 return Submitted::Queued;
             }
             if old.state == State::Indexed && same_tags && !pages_to_try {
@@ -160,12 +162,17 @@ impl Model {
                     free && suspect == suspects
                 })
             });
-            // Tenants take turns; of each the oldest job.
-            let in_turn = ready.min_by_key(|(_, document)| {
-                let turn = self.turns.get(&document.target.tenant.0).copied().unwrap_or_default();
-                (turn, document.job.as_ref().unwrap().order)
-            });
-            let Some(id) = in_turn.map(|(id, _)| *id) else { break };
+            // Tenants take turns; of each the oldest job of those that are wanted soonest.
+            let mut first: BTreeMap<&str, (Priority, usize, DocumentId)> = BTreeMap::new();
+            for (id, document) in ready {
+                let this = (document.target.priority, document.job.as_ref().unwrap().order, *id);
+                let tenant = first.entry(&document.target.tenant.0).or_insert(this);
+                *tenant = this.min(*tenant);
+            }
+            let in_turn = first
+                .into_iter()
+                .min_by_key(|(tenant, (_, order, _))| (self.turns.get(*tenant).copied().unwrap_or_default(), *order));
+            let Some(id) = in_turn.map(|(_, (.., id))| id) else { break };
             let turn = self.turns.values().max().map_or(1, |last| last + 1);
             let document = self.documents.get_mut(&id).unwrap();
             self.turns.insert(document.target.tenant.0.clone(), turn);

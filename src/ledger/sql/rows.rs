@@ -12,7 +12,7 @@ use crate::ledger::{
     Build, Chapter, CollectionRecord, DocumentRecord, Garbage, HeldKey, Job, KeyRecord, Progress, Receipt, SameContent,
     State, StoryEvent, Task,
 };
-use crate::types::{ContentHash, DocumentId, Generation, RecipeId, SourceRef, Tenant};
+use crate::types::{ContentHash, DocumentId, Generation, Priority, RecipeId, SourceRef, Tenant};
 
 pub fn collection(row: &impl Columns) -> Result<CollectionRecord> {
     let build = |physical: String, prefix: &str| -> Result<Build> {
@@ -136,6 +136,7 @@ pub fn document(row: &impl Columns) -> Result<DocumentRecord> {
         visible: row.optional_text("visible")?.map(Generation),
         tags: tags(row)?,
         attempts: attempts(row)?,
+        priority: priority(row)?,
         progress: (state == State::Processing && progress.pages > 0).then_some(progress),
         size_bytes: row.integer("size_bytes")?.unsigned_abs(),
         updated_at: to_rfc3339(row.integer("updated_at_ms")?)?,
@@ -160,8 +161,15 @@ pub struct Queue {
     pub turn: i64,
     pub tenant_turn: i64,
     pub last_turn: i64,
-    /// Number of the oldest job that may be handed out.
-    pub oldest: Option<i64>,
+    /// The job that may be handed out next.
+    pub next: Option<Next>,
+}
+
+/// What is known of a job that may be handed out, in the order in which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Next {
+    pub priority: Priority,
+    pub id: i64,
 }
 
 pub fn queue(row: &impl Columns) -> Result<Queue> {
@@ -171,8 +179,18 @@ pub fn queue(row: &impl Columns) -> Result<Queue> {
         turn: row.integer("turn")?,
         tenant_turn: row.integer("tenant_turn")?,
         last_turn: row.integer("last_turn")?,
-        oldest: row.optional_integer("oldest")?,
+        next: row.optional_integer("next")?.map(|id| Ok(Next { priority: priority(row)?, id })).transpose()?,
     })
+}
+
+pub fn next(row: &impl Columns) -> Result<Next> {
+    Ok(Next { priority: priority(row)?, id: row.integer("next")? })
+}
+
+fn priority(row: &impl Columns) -> Result<Priority> {
+    let rank = row.integer("priority")?;
+    let known = Priority::ALL.into_iter().find(|priority| i64::from(priority.rank()) == rank);
+    known.ok_or_else(|| unreadable("the priority", &rank.to_string()))
 }
 
 /// The job as it is handed out by the claim that follows what the row says, and the worker whose lease ran out. An attempt that
@@ -192,6 +210,7 @@ pub fn claimed_job(row: &impl Columns) -> Result<(Job, Option<String>)> {
         generation: Generation(row.text("generation")?),
         tags: tags(row)?,
         size_bytes: row.integer("size_bytes")?.unsigned_abs(),
+        priority: priority(row)?,
         task: Task::parse(&row.text("task")?)?,
         attempt: attempts(row)?.saturating_add(u32::from(!taken_over)),
         crashes: small(row, "crashes")?.saturating_add(u32::from(taken_over)),

@@ -137,17 +137,20 @@ pub const STANDING: &str = "
 pub const PUT_TARGET: &str = "
     INSERT INTO documents (
         document_id, tenant, collection, source_uri, source_name, physical, content_hash, recipe, generation, tags, size_bytes,
-        updated_at_ms, state, reason, met_limit, attempts)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', NULL, NULL, 0)
+        updated_at_ms, state, reason, met_limit, attempts, priority)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'queued', NULL, NULL, 0, $13)
     ON CONFLICT (document_id) DO UPDATE SET
         source_uri = excluded.source_uri, source_name = excluded.source_name, physical = excluded.physical,
         content_hash = excluded.content_hash, recipe = excluded.recipe, generation = excluded.generation,
         tags = excluded.tags, size_bytes = excluded.size_bytes, updated_at_ms = excluded.updated_at_ms, state = 'queued',
-        reason = NULL, met_limit = NULL, attempts = 0";
+        reason = NULL, met_limit = NULL, attempts = 0, priority = excluded.priority";
+/// A document that waits already is wanted sooner or later than it was; [`HURRY_JOB`] follows.
+pub const HURRY: &str = "UPDATE documents SET priority = $2 WHERE document_id = $1 AND priority != $2";
+pub const HURRY_JOB: &str = "UPDATE jobs SET priority = $2 WHERE document_id = $1";
 /// A job of the document `$1`; [`OPEN_QUEUE`] goes before.
 pub const INSERT_JOB: &str = "
-    INSERT INTO jobs (document_id, tenant, collection, task, attempts, claims, crashes, due_at_ms)
-    SELECT d.document_id, d.tenant, d.collection, $2, 0, 0, 0, $3 FROM documents d WHERE d.document_id = $1";
+    INSERT INTO jobs (document_id, tenant, collection, task, attempts, claims, crashes, due_at_ms, priority)
+    SELECT d.document_id, d.tenant, d.collection, $2, 0, 0, 0, $3, d.priority FROM documents d WHERE d.document_id = $1";
 /// The queue of the document `$1`: one a tenant and collection. One that is new is served before all others.
 pub const OPEN_QUEUE: &str = "
     INSERT INTO queues (tenant, collection, turn)
@@ -164,8 +167,8 @@ macro_rules! may_be_handed_out {
     };
 }
 
-/// Queues of collection `$3` or (null) of any, with the oldest job that may be handed out of each (null: none), when it was
-/// served last, when its tenant was, and when any was.
+/// Queues of collection `$3` or (null) of any, with the next job that may be handed out of each (null: none): the oldest of those
+/// that are wanted soonest; when the queue was served last, when its tenant was, and when any was.
 pub const QUEUES: &str = concat!(
     "
     SELECT q.tenant, q.collection, q.turn,
@@ -173,23 +176,34 @@ pub const QUEUES: &str = concat!(
         (SELECT MAX(l.turn) FROM queues l) AS last_turn,
         (SELECT j.id FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
     may_be_handed_out!(),
-    " ORDER BY j.id LIMIT 1) AS oldest
+    " ORDER BY j.priority, j.id LIMIT 1) AS next,
+        (SELECT j.priority FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
+    may_be_handed_out!(),
+    " ORDER BY j.priority, j.id LIMIT 1) AS priority
     FROM queues q WHERE $3 IS NULL OR q.collection = $3"
 );
+/// What stands next in the queue of tenant `$3` and collection `$4`.
+pub const NEXT_IN_QUEUE: &str = concat!(
+    "
+    SELECT j.id AS next, j.priority FROM jobs j WHERE j.tenant = $3 AND j.collection = $4 AND ",
+    may_be_handed_out!(),
+    " ORDER BY j.priority, j.id LIMIT 1"
+);
 pub const SERVED: &str = "UPDATE queues SET turn = $3 WHERE tenant = $1 AND collection = $2";
-/// The oldest job of the queue of tenant `$3` and collection `$4` that may be handed out.
+/// The next job of the queue of tenant `$3` and collection `$4` that may be handed out.
 macro_rules! next_job {
     ($locking:literal) => {
         concat!(
             "
     SELECT j.id, j.task, j.attempts, j.claims, j.crashes, j.worker,
         CAST(CASE WHEN j.lease_until_ms IS NULL THEN 0 ELSE 1 END AS BIGINT) AS taken_over, d.document_id, d.tenant, d.collection, d.physical,
-        d.source_uri, d.source_name, d.content_hash, d.recipe, d.generation, d.tags, d.size_bytes
+        d.source_uri, d.source_name, d.content_hash, d.recipe, d.generation, d.tags, d.size_bytes,
+        d.priority
     FROM jobs j JOIN documents d ON d.document_id = j.document_id
     WHERE j.tenant = $3 AND j.collection = $4 AND ",
             $crate::ledger::sql::statements::may_be_handed_out!(),
             "
-    ORDER BY j.id LIMIT 1 ",
+    ORDER BY j.priority, j.id LIMIT 1 ",
             $locking
         )
     };
@@ -308,7 +322,7 @@ macro_rules! documents {
         of_documents!(
             "
     SELECT d.document_id, d.tenant, d.collection, d.source_uri, d.source_name, d.state, d.reason, d.content_hash, d.recipe,
-        d.tags, d.size_bytes, d.attempts, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
+        d.tags, d.size_bytes, d.attempts, d.priority, d.updated_at_ms, v.generation AS visible, COALESCE(v.title, '') AS title,
         COALESCE(v.page_count, 0) AS page_count, COALESCE(v.failed_pages, '[]') AS failed_pages,
         COALESCE(v.notes, '[]') AS notes, COALESCE(j.pages, 0) AS pages, COALESCE(j.pages_done, 0) AS pages_done",
             $condition

@@ -26,6 +26,11 @@ impl<T: Transaction> Writing<T> {
         }
         let standing = known.map(|known| known.standing);
         let (task, generation) = match on_submit(standing.as_ref(), submission, &collection) {
+            // It waits already, and the last word counts of how soon it is wanted.
+            OnSubmit::Answer(Submitted::Queued) => {
+                self.hurry(submission).await?;
+                return Ok(Submitted::Queued);
+            }
             OnSubmit::Answer(answer) => return Ok(answer),
             OnSubmit::Index { garbage } => {
                 if let (Some(abandoned), Some(standing)) = (garbage, &standing) {
@@ -51,6 +56,15 @@ impl<T: Transaction> Writing<T> {
         Ok(Submitted::Queued)
     }
 
+    async fn hurry(mut self, submission: &Submission) -> Result<()> {
+        let (id, rank) = (submission.document.to_string(), i64::from(submission.priority.rank()));
+        if self.run(Statement::new(sql::HURRY).with(id.as_str()).with(rank)).await? > 0 {
+            self.run(Statement::new(sql::HURRY_JOB).with(id).with(rank)).await?;
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
     async fn put_target(&mut self, submission: &Submission, build: &Build, generation: &Generation) -> Result<()> {
         let statement = Statement::new(sql::PUT_TARGET)
             .with(submission.document.to_string())
@@ -64,7 +78,8 @@ impl<T: Transaction> Writing<T> {
             .with(generation.0.as_str())
             .with(to_json(&submission.tags)?)
             .with(to_integer(submission.size_bytes))
-            .with(self.now_ms);
+            .with(self.now_ms)
+            .with(i64::from(submission.priority.rank()));
         self.run(statement).await.map(drop)
     }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::ledger::{DocumentFilter, DocumentRecord, Listing, State as Standing};
 use crate::server::routes::{check_collection, room};
 use crate::server::{Caller, Permission, Server};
+use crate::types::Priority;
 
 /// Files of a page of the list where a request names no number, and the most.
 const DEFAULT_FILES: usize = 20;
@@ -60,7 +61,7 @@ pub async fn create(
         }
     }
     let file = file.ok_or_else(|| OpenAiError::invalid(Some("file"), "no file is sent: a field 'file' is expected"))?;
-    let taken = scope.take(&collection, &BTreeMap::new(), vec![file]).await?;
+    let taken = scope.take(&collection, &BTreeMap::new(), Priority::Normal, vec![file]).await?;
     let record = taken.first().ok_or_else(|| Error::bug("a file was taken and is no document"))?;
     Ok(Json(object(record)))
 }

@@ -16,7 +16,7 @@ use crate::error::{Blame, Error};
 use crate::ledger::Receipt;
 use crate::server::wire::{DocumentBody, Failures, UploadedBody};
 use crate::server::{Caller, Permission, Problem, Server};
-use crate::types::{ALLOWED, allowed_tag};
+use crate::types::{ALLOWED, Priority, allowed_tag};
 
 /// Bytes of a field that is no file.
 const MAX_FIELD_BYTES: usize = 64 << 10;
@@ -29,7 +29,8 @@ const RETRY_AFTER_S: u64 = 30;
 
 /// Takes files: 202 when their bytes and jobs are on disk.
 ///
-/// Fields: `file` (any number), `collection`, `tags` (a JSON object; `allowed` may be a list of groups). With an
+/// Fields: `file` (any number), `collection`, `tags` (a JSON object; `allowed` may be a list of groups), `priority` (`high`, `normal` or
+/// `low`, beside the tenant's other documents). With an
 /// `Idempotency-Key` the same request sent again is answered as before, within a day.
 #[utoipa::path(post, path = "/v1/documents", tag = "documents",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes sending it again harmless")),
@@ -48,7 +49,7 @@ pub async fn upload(State(server): State<Server>, caller: Caller, request: Reque
         return answered_before(&receipt, &fingerprint);
     }
     let collection = form.collection.unwrap_or_else(|| server.app.config().collection.clone());
-    let records = scope.take(&collection, &form.tags, form.files).await?;
+    let records = scope.take(&collection, &form.tags, form.priority.unwrap_or_default(), form.files).await?;
     let documents: Vec<DocumentBody> = records.into_iter().map(DocumentView::from).map(DocumentBody::from).collect();
     let body = UploadedBody { documents };
     if let Some(key) = &key {
@@ -68,6 +69,8 @@ struct UploadForm {
     collection: Option<String>,
     /// A JSON object of texts; `allowed` may be a list of groups.
     tags: Option<String>,
+    /// `high`, `normal` or `low`: in which order the tenant's documents are taken.
+    priority: Option<String>,
 }
 
 /// Whether more documents may wait.
@@ -107,6 +110,7 @@ struct Form {
     files: Vec<Received>,
     collection: Option<String>,
     tags: BTreeMap<String, String>,
+    priority: Option<Priority>,
 }
 
 impl Form {
@@ -130,8 +134,14 @@ impl Form {
                 }
                 "collection" => form.collection = Some(text(field).await?),
                 "tags" => form.tags = tags(&text(field).await?)?,
+                "priority" => {
+                    let wrong = |error: Error| Problem::bad_request(format!("priority: {error}"));
+                    form.priority = Some(text(field).await?.parse().map_err(wrong)?);
+                }
                 other => {
-                    return Err(Problem::bad_request(format!("'{other}' is no field: file, collection and tags are")));
+                    return Err(Problem::bad_request(format!(
+                        "'{other}' is no field: file, collection, tags and priority are"
+                    )));
                 }
             }
         }
@@ -146,7 +156,11 @@ impl Form {
 
     fn fingerprint(&self) -> String {
         let files: Vec<_> = self.files.iter().map(Received::fingerprint).collect();
-        json!({ "files": files, "collection": self.collection, "tags": self.tags }).to_string()
+        let mut asked = json!({ "files": files, "collection": self.collection, "tags": self.tags });
+        if let Some(priority) = self.priority {
+            asked["priority"] = json!(priority);
+        }
+        asked.to_string()
     }
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::app::DocumentView;
 use crate::ledger::{PageFailure, Progress, State, StoryEvent};
-use crate::types::{ContentHash, DocumentId, Note};
+use crate::types::{ContentHash, DocumentId, Note, Priority};
 
 /// A document: what `quire docs show --json` prints.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -33,6 +33,9 @@ pub struct DocumentBody {
     pub content_hash: ContentHash,
     pub tags: BTreeMap<String, String>,
     pub attempts: u32,
+    /// high, normal or low: how soon it is wanted beside the tenant's other documents.
+    #[schema(value_type = String)]
+    pub priority: Priority,
     /// How far the attempt is that runs now: `{pages_done, pages}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -58,6 +61,7 @@ impl<T: Into<DocumentView>> From<T> for DocumentBody {
             content_hash: view.content_hash,
             tags: view.tags,
             attempts: view.attempts,
+            priority: view.priority,
             progress: view.progress,
             size_bytes: view.size_bytes,
             updated_at: view.updated_at,

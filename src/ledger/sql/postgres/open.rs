@@ -11,7 +11,12 @@ use super::key;
 use crate::error::{Error, Result, ResultExt};
 
 /// `migrations[i]` leads from version `i` to version `i + 1`.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// How long a call waits for a connection, or for a server that is starting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);

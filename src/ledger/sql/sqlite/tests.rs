@@ -55,7 +55,7 @@ async fn commits_are_durable() {
     assert_eq!(pragma(&ledger, "PRAGMA journal_mode").await, "wal");
     assert_eq!(pragma(&ledger, "PRAGMA synchronous").await, "2", "2 is FULL");
     assert_eq!(pragma(&ledger, "PRAGMA foreign_keys").await, "1");
-    assert_eq!(pragma(&ledger, "PRAGMA user_version").await, "6");
+    assert_eq!(pragma(&ledger, "PRAGMA user_version").await, "7");
     assert_eq!(pragma(&ledger, "PRAGMA secure_delete").await, "1");
 }
 
