@@ -133,3 +133,20 @@ async fn what_is_too_large_or_too_much_is_turned_away() {
     assert_eq!(files_below(&house, "spool"), 0);
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_says_how_soon_it_is_wanted() {
+    let house = House::open(None).await;
+    let bytes = note(1);
+    let upload = async |fields: &[(&str, &str)]| {
+        let (kind, body) = form(&[("note.pdf", &bytes)], fields);
+        reply(house.request("acme", "POST", "/v1/documents").header("content-type", kind).body(body)).await
+    };
+    let priority = |reply: &crate::house::Reply| reply.body["documents"][0]["priority"].clone();
+    assert_eq!(priority(&upload(&[]).await), "normal");
+    // The same document, which still waits.
+    assert_eq!(priority(&upload(&[("priority", "high")]).await), "high");
+    let wrong = upload(&[("priority", "urgent")]).await;
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body["detail"].as_str().unwrap().contains("high, normal, low"), "{}", wrong.body);
+}
