@@ -29,6 +29,7 @@ fn wrong_usage_is_code_2_and_says_why() {
     assert!(quire.fails(&["ingest"], 2).contains("PATH"));
     assert!(quire.fails(&["ingest", "/no/such/folder"], 2).contains("/no/such/folder"));
     assert!(quire.fails(&["search", "pump"], 2).contains("quire ingest"), "nothing is ingested: say how to begin");
+    assert!(quire.fails(&["ingest", ".", "--priority", "urgent"], 2).contains("high, normal, low"));
     assert!(quire.fails(&["frobnicate"], 2).contains("frobnicate"));
 }
 

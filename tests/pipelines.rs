@@ -95,6 +95,26 @@ fn a_pipeline_is_shown_by_a_dry_run_and_then_run() {
 }
 
 #[test]
+fn how_soon_documents_are_wanted_is_said_by_a_pipeline_or_a_flag() {
+    let quire = Quire::new();
+    let notice = quire.add("site-notice.png");
+    let file = quire.docs().join("../later.yaml");
+    fs::write(&file, "version: 1\nname: later\npriority: low\nsource: {paths: [./docs]}\n").unwrap();
+    let (notice, file) = (notice.to_str().unwrap(), file.to_str().unwrap());
+    let shown = |expected: &str| {
+        assert_eq!(quire.documents()[0]["priority"], expected);
+        assert_eq!(quire.json(&["docs", "why", notice])["document"]["priority"], expected);
+        String::from_utf8(quire.run(&["docs", "why", notice]).stdout).unwrap()
+    };
+    quire.json(&["run", file]);
+    assert!(shown("low").contains("low priority"));
+    quire.json(&["ingest", notice, "--pipeline", file, "--force", "--priority", "high"]);
+    assert!(shown("high").contains("high priority"));
+    quire.json(&["ingest", notice, "--collection", "later", "--force"]);
+    assert!(!shown("normal").contains("priority"), "nobody said anything");
+}
+
+#[test]
 fn the_built_in_model_is_listed_and_whole() {
     let quire = Quire::new();
     let models = quire.json(&["model", "list"]);

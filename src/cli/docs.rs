@@ -11,7 +11,7 @@ use crate::app::{DocumentList, DocumentStory, DocumentView, Scope};
 use crate::error::{Error, Result, ResultExt};
 use crate::ledger::{self, DocumentFilter, PageFailure, State};
 use crate::telemetry::visible_line;
-use crate::types::Note;
+use crate::types::{Note, Priority};
 
 #[derive(Debug, Subcommand)]
 pub enum DocsCommand {
@@ -176,6 +176,9 @@ fn write_story(out: &mut dyn Write, story: &DocumentStory) -> io::Result<()> {
     let view = &story.document;
     let reason = view.reason.as_ref().map(|reason| format!(": {}", visible_line(reason))).unwrap_or_default();
     writeln!(out, "{}\n{}{reason}", visible_line(&view.source), view.state.as_str())?;
+    if view.priority != Priority::Normal {
+        writeln!(out, "{} priority", view.priority)?;
+    }
     if let Some(progress) = view.progress {
         writeln!(out, "page {} of {}", progress.pages_done, progress.pages)?;
     }
@@ -216,6 +219,7 @@ fn write_one(out: &mut dyn Write, view: &DocumentView) -> io::Result<()> {
         ("collection", view.collection.clone()),
         ("state", view.state.as_str().to_owned()),
         ("reason", view.reason.clone().unwrap_or_default()),
+        ("priority", view.priority.to_string()),
         ("pages", view.page_count.to_string()),
         ("content hash", view.content_hash.to_string()),
         ("tags", tags.join(", ")),

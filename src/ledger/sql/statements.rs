@@ -168,19 +168,21 @@ macro_rules! may_be_handed_out {
 }
 
 /// Queues of collection `$3` or (null) of any, with the next job that may be handed out of each (null: none): the oldest of those
-/// that are wanted soonest; when the queue was served last, when its tenant was, and when any was.
+/// that are wanted soonest; when the queue was served last, when its tenant was, and when any was. Each job is looked for once.
 pub const QUEUES: &str = concat!(
     "
-    SELECT q.tenant, q.collection, q.turn,
-        (SELECT MAX(t.turn) FROM queues t WHERE t.tenant = q.tenant) AS tenant_turn,
+    WITH waiting AS MATERIALIZED (
+        SELECT q.tenant, q.collection, q.turn,
+            (SELECT j.id FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
+    may_be_handed_out!(),
+    " ORDER BY j.priority, j.id LIMIT 1) AS next
+        FROM queues q WHERE $3 IS NULL OR q.collection = $3
+    )
+    SELECT w.tenant, w.collection, w.turn, w.next,
+        (SELECT MAX(t.turn) FROM queues t WHERE t.tenant = w.tenant) AS tenant_turn,
         (SELECT MAX(l.turn) FROM queues l) AS last_turn,
-        (SELECT j.id FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
-    may_be_handed_out!(),
-    " ORDER BY j.priority, j.id LIMIT 1) AS next,
-        (SELECT j.priority FROM jobs j WHERE j.tenant = q.tenant AND j.collection = q.collection AND ",
-    may_be_handed_out!(),
-    " ORDER BY j.priority, j.id LIMIT 1) AS priority
-    FROM queues q WHERE $3 IS NULL OR q.collection = $3"
+        (SELECT n.priority FROM jobs n WHERE n.id = w.next) AS priority
+    FROM waiting w"
 );
 /// What stands next in the queue of tenant `$3` and collection `$4`.
 pub const NEXT_IN_QUEUE: &str = concat!(

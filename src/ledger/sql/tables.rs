@@ -56,7 +56,7 @@ pub const TABLES: [Table; 12] = [
         "reason" Text, "met_limit" Text, "physical" Text, "content_hash" Text, "recipe" Text, "generation" Text, "tags" Text,
         "size_bytes" Integer,
         "attempts" Integer = "CASE WHEN state = 'processing' THEN attempts - 1 ELSE attempts END",
-        "updated_at_ms" Integer
+        "updated_at_ms" Integer, "priority" Integer
     ),
     table!("queues" by "tenant, collection", numbered: false, "tenant" Text, "collection" Text, "turn" Integer),
     table!(
@@ -65,7 +65,7 @@ pub const TABLES: [Table; 12] = [
         "attempts" Integer = "CASE WHEN lease_until_ms IS NULL THEN attempts ELSE attempts - 1 END",
         "claims" Integer, "crashes" Integer, "due_at_ms" Integer,
         "lease_until_ms" Integer = "CAST(NULL AS BIGINT)",
-        "worker" Text, "pages" Integer, "pages_done" Integer
+        "worker" Text, "pages" Integer, "pages_done" Integer, "priority" Integer
     ),
     table!(
         "indexed" by "document_id, physical", numbered: false,
@@ -103,8 +103,8 @@ mod tests {
         assert_eq!(
             jobs.rows,
             "SELECT id, document_id, tenant, collection, task, CASE WHEN lease_until_ms IS NULL THEN attempts ELSE attempts - 1 \
-             END AS attempts, claims, crashes, due_at_ms, CAST(NULL AS BIGINT) AS lease_until_ms, worker, pages, pages_done FROM \
-             jobs ORDER BY id"
+             END AS attempts, claims, crashes, due_at_ms, CAST(NULL AS BIGINT) AS lease_until_ms, worker, pages, pages_done, \
+             priority FROM jobs ORDER BY id"
         );
         assert_eq!(TABLES[8].insert, "INSERT INTO secrets (name, value) ");
     }

@@ -11,7 +11,7 @@ use crate::error::Limit;
 use crate::ledger::sql::postgres::tests::server::{Database as TestDatabase, database};
 use crate::ledger::testing::{build, ordinary, submission_of};
 use crate::ledger::{Indexed, Job, Keys, Ledger, NewKey, Receipt, Rejection, State, Submission, Submitted};
-use crate::types::{Generation, Groups, Permission, Tenant};
+use crate::types::{Generation, Groups, Permission, Priority, Tenant};
 
 fn file(folder: &tempfile::TempDir, name: &str) -> Place {
     Place::File(folder.path().join(name))
@@ -62,6 +62,10 @@ fn secret_report() -> Submission {
     report
 }
 
+fn waiting() -> Submission {
+    Submission { priority: Priority::Low, ..version("waiting", "a", 1) }
+}
+
 /// A ledger with something in each table. "kept" stands, in two versions of which the older is garbage; "secret" is for one group;
 /// "wrong" was rejected; "held" is in work, "waiting" waits.
 async fn fill_ledger(ledger: &dyn Ledger) -> Generation {
@@ -78,7 +82,7 @@ async fn fill_ledger(ledger: &dyn Ledger) -> Generation {
     assert!(ledger.reject(&wrong, &rejection).await.unwrap());
     ledger.submit(&version("held", "b", 1)).await.unwrap();
     claim(ledger).await;
-    ledger.submit(&version("waiting", "a", 1)).await.unwrap();
+    ledger.submit(&waiting()).await.unwrap();
     for (id, expires_at_ms) in [("one", None), ("two", Some(4_000_000_000_000)), ("three", None)] {
         let (name, tenant, secret_hash) = (format!("key {id}"), Tenant("a".into()), format!("hash of {id}"));
         let (permissions, groups) = (vec![Permission::Read], vec!["finance".into()]);
@@ -123,6 +127,7 @@ async fn check(ledger: &dyn Ledger, stands: &Generation) {
     jobs.sort_by_key(|job| job.id);
     let names: Vec<&str> = jobs.iter().map(|job| job.source.name.as_str()).collect();
     assert_eq!(names, ["held.pdf", "waiting.pdf", "new.pdf"]);
+    assert_eq!((jobs[1].priority, jobs[2].priority), (Priority::Low, Priority::Normal));
     assert!(jobs.iter().all(|job| job.attempt == 1));
     for job in &jobs {
         ledger.release(job, Duration::ZERO, None).await.unwrap();

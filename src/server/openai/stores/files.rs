@@ -15,7 +15,6 @@ use crate::server::openai::files::find as find_anywhere;
 use crate::server::openai::{page, seconds};
 use crate::server::routes::{check_collection, room};
 use crate::server::{Caller, Permission, Server};
-use crate::types::Priority;
 
 /// Files of a page of the list where a request names no number, and the most: OpenAI's own.
 const DEFAULT_FILES: usize = 20;
@@ -134,7 +133,7 @@ pub async fn put(
     let bytes = scope.original_bytes(&original, 0..original.size_bytes).await?;
     let received = scope.receive(&record.source.name, bytes).await?;
     let tags = attributes.map_or_else(|| record.tags.clone(), tags);
-    let taken = scope.take(store, &tags, Priority::Normal, vec![received]).await?;
+    let taken = scope.take(store, &tags, record.priority, vec![received]).await?;
     Ok(taken.into_iter().next().ok_or_else(|| Error::bug("a file was taken and is no document"))?)
 }
 
