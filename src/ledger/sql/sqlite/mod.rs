@@ -4,8 +4,8 @@
 //! and every write transaction begins IMMEDIATE, so that none fails half-way for want of the lock. Nobody else writes while it
 //! lasts: nothing in it is locked besides.
 //!
-//! Deleted text leaves the file: SQLite writes zeros over what is deleted (`secure_delete`), and [`crate::ledger::Ledger::trim`]
-//! takes it out of the log beside the file.
+//! Deleted text leaves the file: SQLite writes zeros over what is deleted (`secure_delete`). That leaves copies of rows that moved
+//! within their page or to another one, and the log beside the file: [`crate::ledger::Ledger::trim`] takes text out of these too.
 
 mod error;
 mod open;
@@ -40,6 +40,20 @@ pub struct SqliteFile {
     clock: Clock,
 }
 
+impl SqliteFile {
+    /// Takes milliseconds, and waits for reads that are under way.
+    async fn empty_log(&self) -> Result<()> {
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&self.pools.writer)
+            .await
+            .map_err(|error| failed("empty the log of the ledger", error))?;
+        if row.integer("busy")? != 0 {
+            return Err(Error::transient("the log of the ledger is being read by another program: it was not emptied"));
+        }
+        Ok(())
+    }
+}
+
 impl SqlLedger<SqliteFile> {
     /// Opens the ledger, or creates it with the folders above it. A ledger of an earlier version is brought to this one.
     ///
@@ -71,7 +85,7 @@ impl SqlLedger<SqliteFile> {
     /// Waits for running transactions and closes the file, which leaves no log beside it.
     pub async fn close(self) {
         self.database.pools.reader.close().await;
-        if let Err(error) = self.database.trim().await {
+        if let Err(error) = self.database.empty_log().await {
             tracing::warn!(%error, "the ledger is closed, and its log is left");
         }
         self.database.pools.writer.close().await;
@@ -123,17 +137,12 @@ impl Database for SqliteFile {
         query(statement).fetch_all(&self.pools.reader).await.map_err(|error| failed("read the ledger", error))
     }
 
-    /// Empties the log beside the file, so that deleted text is gone from both. Cheap: takes milliseconds, and waits for reads
-    /// that are under way.
+    /// Writes the file anew and empties the log beside it, so that deleted text is gone from both. Takes a second for each hundred
+    /// megabytes, in which writers wait; waits for reads that are under way.
     async fn trim(&self) -> Result<()> {
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&self.pools.writer)
-            .await
-            .map_err(|error| failed("empty the log of the ledger", error))?;
-        if row.integer("busy")? != 0 {
-            return Err(Error::transient("the log of the ledger is being read by another program: it was not emptied"));
-        }
-        Ok(())
+        let anew = sqlx::query("VACUUM").execute(&self.pools.writer).await;
+        anew.map_err(|error| failed("write the ledger anew", error))?;
+        self.empty_log().await
     }
 }
 
