@@ -147,7 +147,7 @@ impl App {
             collector: Arc::new(Collector::new(store.clone(), ledger.clone(), blobs.clone())),
             retriever: Retriever::new(store.clone(), ledger.clone()),
             buckets: Arc::new(Buckets::new(installation.environment().clone())),
-            web: Web::new(config.urls.clone(), Some(data.web())),
+            web: Web::new(config.urls.clone(), Some(data.web()), Some(data.url_lists())),
             config,
             installation,
             data,

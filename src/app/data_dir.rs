@@ -93,6 +93,11 @@ impl DataDir {
         self.root.join("web.json")
     }
 
+    /// What lists of addresses on the web named.
+    pub fn url_lists(&self) -> PathBuf {
+        self.root.join("url-lists.json")
+    }
+
     /// Hashes of large model files that were checked.
     pub fn model_hashes(&self) -> PathBuf {
         self.root.join("model-hashes")

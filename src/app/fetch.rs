@@ -73,17 +73,20 @@ impl Scope<'_> {
         let app = self.app;
         let document = submitter.document_id(&file);
         if let Some(Fetched { copy, .. }) = &fetched {
-            app.blobs.put_file(&upload_key(&self.tenant, document, &copy.content_hash), &copy.path).await?;
+            (file.version, file.size_bytes) = (Some(copy.content_hash.clone()), copy.size_bytes);
+            // A server that tells no versions sends the same again and again.
+            if self.kept_bytes(document, &file).await?.is_none() {
+                app.blobs.put_file(&upload_key(&self.tenant, document, &copy.content_hash), &copy.path).await?;
+            }
         }
         let _kept = app.collector.keep_uploads(document).await?;
         match &fetched {
             Some(Fetched { copy, .. }) => {
-                // The collector may just have removed them, with those of an earlier version.
+                // The collector may just have removed them, with the document or those of an earlier version.
                 let key = upload_key(&self.tenant, document, &copy.content_hash);
                 if !app.blobs.list(&upload_prefix(&self.tenant, document)).await?.contains(&key) {
                     app.blobs.put_file(&key, &copy.path).await?;
                 }
-                (file.version, file.size_bytes) = (Some(copy.content_hash.clone()), copy.size_bytes);
             }
             None => match self.kept_bytes(document, &file).await? {
                 Some(size_bytes) => file.size_bytes = size_bytes,

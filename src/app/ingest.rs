@@ -45,7 +45,7 @@ impl IngestRequest {
     pub fn of_pipeline(pipeline: &Pipeline, source: &Source) -> Self {
         Self {
             paths: source.paths.clone(),
-            discover: Discover::from(source),
+            discover: Discover::all_of(pipeline, source),
             collection: pipeline.collection.clone(),
             tags: pipeline.tags.clone(),
             priority: pipeline.priority,

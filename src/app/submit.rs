@@ -52,7 +52,7 @@ impl Scope<'_> {
         not_yet: &BTreeSet<String>,
     ) -> Result<u64> {
         let (known, mut missing) = self.missing(collection, discovery).await?;
-        missing.retain(|uri| !not_yet.contains(outermost(uri)));
+        missing.retain(|uri| !not_yet.contains(source::outermost(uri)));
         let gone = self.gone(collection, discovery, known, missing, false).await?;
         self.delete_all(gone).await
     }
@@ -99,7 +99,7 @@ impl Scope<'_> {
         let (file, collection) = (self.app.data.roots(), collection.to_owned());
         let (roots, mut folders) = (discovery.roots.clone(), discovery.roots.clone());
         // Buckets and the web lie on no device.
-        folders.retain(|root| !source::is_remote(&root.uri));
+        folders.retain(|root| root.listed.is_none() && !source::is_remote(&root.uri));
         let decide = move || {
             let mut before = Roots::load(&file)?;
             let gone = prune::decide(&collection, &roots, &known, |uri| missing.contains(uri), &before, anyway)?;
@@ -126,18 +126,20 @@ impl Scope<'_> {
             there.map(|record| KnownDocument { document: record.document_id, uri: record.source.uri }).collect();
         let listed = discovery.files.iter().map(|file| &file.source.uri).chain(&discovery.left_out);
         let present: HashSet<String> = listed.map(|uri| source::same_name(uri)).collect();
-        let said_gone: HashSet<String> = discovery.gone.iter().map(|(uri, _)| source::same_name(uri)).collect();
+        let gone = discovery.gone.iter().map(|(uri, _)| uri).chain(&discovery.taken_off);
+        let gone: HashSet<String> = gone.map(|uri| source::same_name(uri)).collect();
+        self.forget_taken_off(collection, discovery, &known).await?;
         let roots = discovery.roots.clone();
         let look = move || {
-            let below = |uri: &str| roots.iter().any(|root| prune::is_below(uri, &root.uri));
+            let below = |uri: &str| roots.iter().any(|root| root.holds(uri));
             let is_gone = |uri: &str| {
-                let around = source::same_name(outermost(uri));
+                let around = source::same_name(source::outermost(uri));
                 if source::is_in_bucket(uri) {
                     // What a listing does not name is gone from the bucket, and what was inside it too.
                     !present.contains(&around)
                 } else if is_on_web(uri) {
-                    // What is listed no more was not asked for.
-                    said_gone.contains(&around)
+                    // Nobody asked for what no list of this ingest named.
+                    gone.contains(&around)
                 } else {
                     prune::is_gone(uri)
                 }
@@ -149,6 +151,17 @@ impl Scope<'_> {
         tokio::task::spawn_blocking(look)
             .await
             .map_err(|error| Error::bug("looking for files that are gone panicked").with_source(error))
+    }
+
+    /// What was taken off a list and has no document goes from memory too.
+    async fn forget_taken_off(&self, collection: &str, discovery: &Discovery, known: &[KnownDocument]) -> Result<()> {
+        let there: HashSet<&str> = known.iter().map(|known| source::outermost(&known.uri)).collect();
+        let without = discovery.taken_off.iter().filter(|uri| !there.contains(uri.as_str()));
+        let without: BTreeSet<String> = without.cloned().collect();
+        if without.is_empty() {
+            return Ok(());
+        }
+        self.app.web.forget(collection, without).await
     }
 
     pub(super) async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
@@ -195,12 +208,8 @@ fn add(found: &mut Discovery, listed: Discovery) {
     found.problems.extend(listed.problems);
     found.left_out.extend(listed.left_out);
     found.gone.extend(listed.gone);
+    found.taken_off.extend(listed.taken_off);
     for (kind, count) in listed.passed_over {
         *found.passed_over.entry(kind).or_default() += count;
     }
-}
-
-/// The file or object that a document lies in.
-fn outermost(uri: &str) -> &str {
-    source::attachment_of(uri).map_or(uri, |(around, _)| outermost(around))
 }

@@ -60,7 +60,7 @@ pub async fn dry_run(args: &RunArgs, config: &Config, installation: &Installatio
     }
     let source = source_of(&pipeline, args)?;
     let buckets = Buckets::new(installation.environment().clone());
-    let web = Web::new(config.urls.clone(), None);
+    let web = Web::new(config.urls.clone(), None, None);
     let discovery = find(&source.paths, &Discover::from(source), &buckets, &web).await?;
     let plan = DryRun {
         bytes: discovery.files.iter().map(|file| file.size_bytes).sum(),

@@ -160,7 +160,7 @@ impl Watched {
     fn new(app: Arc<App>, pipeline: Pipeline, source: Source) -> Self {
         Self {
             tracker: Tracker::new(app.config().watch.settle),
-            options: Discover::from(&source),
+            options: Discover::all_of(&pipeline, &source),
             app,
             pipeline,
             source,

@@ -80,7 +80,7 @@ impl Buckets {
         }
         discovery.files.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         let uri = address_of(&bucket, &location);
-        discovery.roots.push(WalkedRoot { uri, device: 0, files: discovery.files.len(), problems: 0 });
+        discovery.roots.push(WalkedRoot { uri, device: 0, files: discovery.files.len(), problems: 0, listed: None });
         Ok(discovery)
     }
 

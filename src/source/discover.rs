@@ -1,7 +1,7 @@
 //! From the paths that somebody named to the files that are meant.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::{FileType, Metadata};
 use std::io;
@@ -14,7 +14,8 @@ use walkdir::{DirEntry, WalkDir};
 use super::glob::Glob;
 use super::prune::WalkedRoot;
 use super::uri::{same_name, source_uri};
-use crate::config::Source;
+use super::web::ListName;
+use crate::config::{Pipeline, Source};
 use crate::error::{Blame, Error, Result, ResultExt, io_error};
 use crate::types::{ContentHash, SourceRef};
 
@@ -43,6 +44,8 @@ pub struct Discover {
     pub hidden: bool,
     /// Files with addresses on the web, one a line.
     pub url_lists: Vec<PathBuf>,
+    /// Addresses on the web are all that this list names; None: somebody named some.
+    pub list: Option<ListName>,
     /// Folders that are never entered: those where Quire keeps its own images.
     pub never_enter: Vec<PathBuf>,
 }
@@ -57,6 +60,14 @@ impl From<&Source> for Discover {
             url_lists: source.url_list.iter().cloned().collect(),
             ..Self::default()
         }
+    }
+}
+
+impl Discover {
+    /// How a pipeline reads all of its source: an address that its list names no more is gone.
+    pub fn all_of(pipeline: &Pipeline, source: &Source) -> Self {
+        let name = || ListName { collection: pipeline.collection.clone(), pipeline: pipeline.name.clone() };
+        Self { list: source.is_web.then(name), ..Self::from(source) }
     }
 }
 
@@ -90,6 +101,8 @@ pub struct Discovery {
     pub left_out: Vec<String>,
     /// URIs on the web whose server says that there is no such document any more, and how it says so.
     pub gone: Vec<(String, String)>,
+    /// URIs on the web that a list named before and none does any more.
+    pub taken_off: BTreeSet<String>,
 }
 
 /// A kind of what a walk passes over: links are taken on request.
@@ -174,7 +187,7 @@ impl<'a> Walk<'a> {
         let problems = self.problems.len();
         let files = self.folder(root);
         let problems = self.problems.len() - problems;
-        self.roots.push(WalkedRoot { uri, device: metadata.dev(), files, problems });
+        self.roots.push(WalkedRoot { uri, device: metadata.dev(), files, problems, listed: None });
     }
 
     /// Takes what is meant in a folder and below; how many files that are.
@@ -540,6 +553,7 @@ mod tests {
             device,
             files,
             problems,
+            listed: None,
         });
         assert_eq!(roots, expected, "in the order in which they were named, each once; a file is no root");
     }

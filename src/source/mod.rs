@@ -18,5 +18,5 @@ pub use bucket::Buckets;
 pub use discover::{Discover, Discovery, EXTENSIONS, LINKS, SourceFile, discover};
 pub use prune::{Roots, WalkedRoot};
 pub use snapshot::{Snapshot, clear_spool, hash_file, open_again, open_as_indexed, receive, snapshot, spool};
-pub use uri::{attachment_of, attachment_uri, is_in_bucket, is_remote, same_name, source_path, source_uri};
-pub use web::{AT_ONCE as FETCHES_AT_ONCE, Fetched, Web, url_name};
+pub use uri::{attachment_of, attachment_uri, is_in_bucket, is_remote, outermost, same_name, source_path, source_uri};
+pub use web::{AT_ONCE as FETCHES_AT_ONCE, Fetched, ListName, Web, url_name};

@@ -4,14 +4,14 @@
 //! Deciding is a pure function, [`decide`]; what it has to know of earlier ingests is in [`Roots`], a small file in the data
 //! folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::uri::{attachment_of, is_remote, source_path};
+use super::uri::{attachment_of, is_remote, outermost, source_path};
 use crate::durable::durable_write;
 use crate::error::{Error, Result, io_error};
 use crate::types::{DocumentId, UPLOADED};
@@ -25,10 +25,10 @@ const NAMED: usize = 5;
 /// What the user says to have it done all the same.
 const FLAG: &str = "--prune-anyway";
 
-/// A folder that somebody named and that was walked.
+/// A folder or prefix of a bucket that somebody named and that was walked, or a list of addresses that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalkedRoot {
-    /// Its path as a source URI, with every link resolved.
+    /// Its path as a source URI, with every link resolved; what people call a list.
     pub uri: String,
     /// The file system that it lies on.
     pub device: u64,
@@ -36,6 +36,18 @@ pub struct WalkedRoot {
     pub files: usize,
     /// Files and folders in it that could not be looked at.
     pub problems: usize,
+    /// Addresses that a list names or has named; None: it is no list.
+    pub listed: Option<BTreeSet<String>>,
+}
+
+impl WalkedRoot {
+    /// Whether a source belongs to it: lies in it or below, or inside a document that its list names.
+    pub fn holds(&self, uri: &str) -> bool {
+        match &self.listed {
+            Some(listed) => listed.contains(outermost(uri)),
+            None => is_below(uri, &self.uri),
+        }
+    }
 }
 
 /// A document that a collection holds.
@@ -65,7 +77,7 @@ pub fn decide(
     let mut losing = BTreeMap::new();
     let mut refusals = Vec::new();
     for root in roots {
-        let below: Vec<&KnownDocument> = known.iter().filter(|document| is_below(&document.uri, &root.uri)).collect();
+        let below: Vec<&KnownDocument> = known.iter().filter(|document| root.holds(&document.uri)).collect();
         let lost: Vec<&KnownDocument> = below.iter().copied().filter(|document| gone(&document.uri)).collect();
         if lost.is_empty() {
             continue;
@@ -119,7 +131,7 @@ fn what_would_go(documents: usize, lost: &[&KnownDocument]) -> String {
 }
 
 /// Whether a source lies in a folder or below.
-pub fn is_below(uri: &str, folder: &str) -> bool {
+fn is_below(uri: &str, folder: &str) -> bool {
     uri.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
 }
 
@@ -244,7 +256,7 @@ mod tests {
     }
 
     fn root(uri: &str, files: usize) -> WalkedRoot {
-        WalkedRoot { uri: uri.into(), device: 1, files, problems: 0 }
+        WalkedRoot { uri: uri.into(), device: 1, files, problems: 0, listed: None }
     }
 
     /// Of `documents` in `/docs`, the first `lost` are gone.
@@ -305,6 +317,19 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("/docs/005.pdf"), "{text}");
+    }
+
+    #[test]
+    fn a_list_loses_what_it_named_with_the_same_questions() {
+        let uris = ["https://a/1.pdf", "https://a/2.zip", "https://a/2.zip#attachment=b.pdf", "https://a/3.pdf"];
+        let documents = known(uris.map(str::to_owned));
+        let listed = Some(["https://a/1.pdf", "https://a/2.zip"].map(str::to_owned).into());
+        let list = |files| WalkedRoot { listed: listed.clone(), ..root("the list of pipeline web", files) };
+        let gone = |uri: &str| uri.contains("/2.zip");
+        let lost = decide(COLLECTION, &[list(1)], &documents, gone, &Roots::default(), false).unwrap();
+        assert_eq!(lost, [id(uris[1]), id(uris[2])], "what was inside goes with it, what was never listed stays");
+        let text = decide(COLLECTION, &[list(0)], &documents, gone, &Roots::default(), false).unwrap_err().to_string();
+        assert!(text.contains("the list of pipeline web: no document was found in it; 2 of its 3 documents"), "{text}");
     }
 
     #[test]

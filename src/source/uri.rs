@@ -60,6 +60,11 @@ pub fn attachment_of(uri: &str) -> Option<(&str, &str)> {
     uri.rsplit_once(ATTACHMENT)
 }
 
+/// The file, object or document on the web that a document lies in.
+pub fn outermost(uri: &str) -> &str {
+    attachment_of(uri).map_or(uri, |(around, _)| outermost(around))
+}
+
 /// The path that [`source_uri`] was given.
 pub fn source_path(uri: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(unescaped(uri, escaped_byte)))

@@ -14,7 +14,6 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::discover::{Discovery, SourceFile};
-use super::prune::is_below;
 use crate::error::{Error, Result};
 use crate::types::{ContentHash, is_on_web};
 
@@ -94,10 +93,10 @@ impl Tracker {
     pub fn look(&mut self, discovery: &Discovery, now: Instant) -> Look {
         let stamped = discovery.files.iter().filter_map(|file| Some((file, Stamp::of(file, now)?)));
         let stamped: Vec<(&SourceFile, Stamp)> = stamped.collect();
-        self.compare(&stamped, &discovery.roots.iter().map(|root| root.uri.as_str()).collect::<Vec<_>>(), now)
+        self.compare(&stamped, |uri| discovery.roots.iter().any(|root| root.holds(uri)), now)
     }
 
-    fn compare(&mut self, files: &[(&SourceFile, Stamp)], roots: &[&str], now: Instant) -> Look {
+    fn compare(&mut self, files: &[(&SourceFile, Stamp)], walked: impl Fn(&str) -> bool, now: Instant) -> Look {
         let mut look = Look::default();
         for (file, stamp) in files {
             let new = || Seen { uri: file.source.uri.clone(), stamp: stamp.clone(), since: now, taken: false };
@@ -120,10 +119,9 @@ impl Tracker {
             }
         }
         let there: BTreeSet<&Path> = files.iter().map(|(file, _)| file.path.as_path()).collect();
-        let walked = |seen: &Seen| roots.iter().any(|root| is_below(&seen.uri, root));
         // What was never submitted leaves nothing behind.
         self.files.retain(|path, seen| seen.taken || there.contains(path.as_path()));
-        let gone = self.files.iter().filter(|(path, seen)| walked(seen) && !there.contains(path.as_path()));
+        let gone = self.files.iter().filter(|(path, seen)| walked(&seen.uri) && !there.contains(path.as_path()));
         look.gone = gone.map(|(path, _)| path.clone()).collect();
         look.gone.sort();
         look
@@ -206,6 +204,10 @@ mod tests {
         SourceFile { path: path.into(), real: path.into(), source, size_bytes: 1, version: None }
     }
 
+    fn in_docs(uri: &str) -> bool {
+        uri.starts_with("/docs/")
+    }
+
     fn stamp(bytes: u64) -> Stamp {
         Stamp::File { inode: 1, bytes, modified: (0, 0), changed: (0, 0) }
     }
@@ -226,7 +228,7 @@ mod tests {
             let files: Vec<(SourceFile, Stamp)> =
                 files.iter().map(|(path, bytes)| (file(path), stamp(*bytes))).collect();
             let found: Vec<(&SourceFile, Stamp)> = files.iter().map(|(file, stamp)| (file, stamp.clone())).collect();
-            let look = self.tracker.compare(&found, &["/docs"], self.now);
+            let look = self.tracker.compare(&found, in_docs, self.now);
             self.tracker.taken(&look.ready);
             let ready = look.ready.into_iter().map(|file| file.source.name).collect();
             (ready, look.gone, look.look_again.is_some())
@@ -250,7 +252,7 @@ mod tests {
         let mut folder = Folder::new();
         folder.holds(0, &[("/docs/a.pdf", 1)]);
         let (found, at) = (file("/docs/a.pdf"), folder.now + SETTLE);
-        let again = |folder: &mut Folder| folder.tracker.compare(&[(&found, stamp(1))], &["/docs"], at).ready.len();
+        let again = |folder: &mut Folder| folder.tracker.compare(&[(&found, stamp(1))], in_docs, at).ready.len();
         assert_eq!((again(&mut folder), again(&mut folder)), (1, 1));
     }
 
@@ -260,7 +262,7 @@ mod tests {
         let mut looks = |content: &str| {
             let mut object = file("s3://inbox/a.pdf");
             object.version = Some(ContentHash::of(content.as_bytes()));
-            let root = WalkedRoot { uri: "s3://inbox".into(), device: 0, files: 1, problems: 0 };
+            let root = WalkedRoot { uri: "s3://inbox".into(), device: 0, files: 1, problems: 0, listed: None };
             let discovery = Discovery { files: vec![object], roots: vec![root], ..Discovery::default() };
             let look = tracker.look(&discovery, Instant::now());
             tracker.taken(&look.ready);
@@ -291,9 +293,9 @@ mod tests {
         let mut folder = Folder::new();
         folder.holds(0, &[("/docs/a.pdf", 1)]);
         folder.holds(2, &[("/docs/a.pdf", 1)]);
-        assert!(folder.tracker.compare(&[], &["/other"], folder.now).gone.is_empty());
-        assert!(folder.tracker.compare(&[], &[], folder.now).gone.is_empty());
-        assert_eq!(folder.tracker.compare(&[], &["/docs"], folder.now).gone.len(), 1);
+        assert!(folder.tracker.compare(&[], |uri| uri.starts_with("/other/"), folder.now).gone.is_empty());
+        assert!(folder.tracker.compare(&[], |_| false, folder.now).gone.is_empty());
+        assert_eq!(folder.tracker.compare(&[], in_docs, folder.now).gone.len(), 1);
     }
 
     #[tokio::test]

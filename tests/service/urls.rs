@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use walkdir::{DirEntryExt, WalkDir};
+
 use crate::common::{Quire, blank_pdf};
 use crate::daemon::{Daemon, until, until_indexed};
 use crate::web::{Page, WebServer};
@@ -114,6 +116,95 @@ async fn documents_that_come_change_and_go_are_followed() {
     until("the first question", || server.asked().contains(&("/a.pdf".to_owned(), 304)).then_some(()));
     until_indexed(quire, &["a.pdf?x=1"]);
     daemon.terminate();
+}
+
+/// As a file goes that is in its folder no more: at once, or when the service is there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_no_more_goes_and_comes_back_with_its_address() {
+    let watched = Watched::new().await;
+    let list = watched.config.with_file_name("list.txt");
+    let names = |names: &[&str]| {
+        let lines: Vec<String> = names.iter().map(|name| format!("http://{}/{name}", watched.server.address)).collect();
+        fs::write(&list, lines.join("\n")).unwrap();
+    };
+    for (number, name) in ["a.pdf", "b.pdf", "c.pdf"].into_iter().enumerate() {
+        watched.version(name, number as u32);
+    }
+    names(&["b.pdf", "c.pdf"]);
+    let daemon = watched.start();
+    until_indexed(&watched.quire, &["a.pdf?x=1", "b.pdf", "c.pdf"]);
+    names(&["c.pdf"]);
+    until_indexed(&watched.quire, &["a.pdf?x=1", "c.pdf"]);
+    names(&["b.pdf", "c.pdf"]);
+    until_indexed(&watched.quire, &["a.pdf?x=1", "b.pdf", "c.pdf"]);
+    daemon.terminate();
+    names(&["b.pdf"]);
+    let daemon = watched.start();
+    until_indexed(&watched.quire, &["a.pdf?x=1", "b.pdf"]);
+    daemon.terminate();
+}
+
+/// A server that tells neither length nor version nor time of its documents.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_are_unchanged_and_what_leaves_the_list_is_pruned_with_a_guard() {
+    let watched = Watched::new().await;
+    let uri = |number: u32| format!("http://{}/{number}.pdf", watched.server.address);
+    let pipeline = watched.config.with_file_name("many.yaml");
+    let names = |numbers: std::ops::Range<u32>, prune: bool| {
+        let urls: Vec<String> = numbers.map(uri).collect();
+        let text = format!(
+            "version: 1\nname: many\ncollection: documents\nsource:\n  type: urls\n  urls: {urls:?}\n  prune: {prune}\n"
+        );
+        fs::write(&pipeline, text).unwrap();
+    };
+    let says = |number: u32, version: u32| {
+        let bytes = blank_pdf(1, 200 + number, 100 + version);
+        let pieces = bytes.chunks(100).map(<[u8]>::to_vec).collect();
+        watched.server.says(&format!("{number}.pdf"), Page::Pieces(pieces));
+    };
+    let run = ["run", "--config", watched.config.to_str().unwrap(), pipeline.to_str().unwrap()];
+    let counts = |arguments: &[&str]| {
+        let summary = watched.quire.json(&[run.as_slice(), arguments].concat());
+        let counts = ["indexed", "unchanged", "pruned"].map(|count| summary["documents"][count].as_u64().unwrap());
+        (counts, summary)
+    };
+    (0..13).for_each(|number| says(number, 0));
+    names(0..13, false);
+    assert_eq!(counts(&[]).0, [13, 0, 0]);
+
+    // Read again, and found to be the same: nobody works on them, and what is kept is not written anew.
+    let kept = || {
+        let files =
+            WalkDir::new(watched.quire.data_dir().join("blobs/uploads")).sort_by_file_name().into_iter().flatten();
+        let files = files.filter(|entry| entry.file_type().is_file());
+        files.map(|file| (file.path().to_owned(), file.ino())).collect::<Vec<_>>()
+    };
+    let before = kept();
+    let (same, summary) = counts(&[]);
+    assert_eq!((same, &summary["pages"]), ([0, 13, 0], &0.into()), "{summary:#}");
+    assert_eq!((before.len(), kept()), (13, before));
+    let story = watched.quire.json(&["docs", "why", &uri(5)]);
+    let claimed = |event: &&serde_json::Value| event["what"] == "claimed";
+    assert_eq!(story["events"].as_array().unwrap().iter().filter(claimed).count(), 1, "{story:#}");
+    says(5, 1);
+    assert_eq!(counts(&[]).0, [1, 12, 0]);
+
+    // Listed no more: said, and removed where the pipeline prunes.
+    names(1..13, false);
+    let (kept, summary) = counts(&[]);
+    assert_eq!((kept, &summary["gone"]), ([0, 12, 0], &serde_json::json!([uri(0)])), "{summary:#}");
+    names(1..13, true);
+    assert_eq!(counts(&[]).0, [0, 12, 1]);
+    assert_eq!(counts(&[]).0, [0, 12, 0], "and forgotten");
+
+    // Too much at once looks like an accident.
+    names(12..13, true);
+    let error = watched.quire.fails(&run, 2);
+    for part in ["the list of pipeline many: more than 20 %", "11 of its 12 documents would go", "--prune-anyway"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(watched.quire.documents().len(), 12);
+    assert_eq!(counts(&["--prune-anyway"]).0, [0, 1, 11]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

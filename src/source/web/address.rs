@@ -15,6 +15,13 @@ const MAX_BYTES: usize = 4_096;
 /// Characters of one that is no address, for people.
 const SHOWN: usize = 200;
 
+/// What a document at this address is known by, whether or not it may be asked for; None: it is no address.
+pub fn uri(text: &str) -> Option<String> {
+    let mut url = Url::parse(text).ok()?;
+    url.set_fragment(None);
+    Some(url.to_string())
+}
+
 /// An address that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {

@@ -7,10 +7,11 @@
 
 mod address;
 mod client;
+mod lists;
 mod memory;
 mod reach;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use tokio::time::timeout;
 
 use self::address::Address;
 use self::client::{Clients, Lookup};
+pub use self::lists::ListName;
+use self::lists::{Compared, Lists};
 use self::memory::{Memory, Remembered, Validators};
 use super::discover::{Discover, Discovery, SourceFile};
 use super::prune::WalkedRoot;
@@ -50,6 +53,7 @@ pub struct Web {
     /// Set up when something is first asked.
     clients: OnceLock<Result<Clients>>,
     memory: Arc<Memory>,
+    lists: Arc<Lists>,
 }
 
 /// A document as it was sent.
@@ -80,17 +84,19 @@ enum Look {
 }
 
 impl Web {
-    /// `memory`: the file in which versions are remembered.
-    pub fn new(settings: config::Urls, memory: Option<PathBuf>) -> Self {
-        Self::with_lookup(settings, memory, client::system())
+    /// `memory`: the file in which versions are remembered; `lists`: that in which lists are.
+    pub fn new(settings: config::Urls, memory: Option<PathBuf>, lists: Option<PathBuf>) -> Self {
+        Self { lists: Arc::new(Lists::new(lists)), ..Self::with_lookup(settings, memory, client::system()) }
     }
 
     fn with_lookup(settings: config::Urls, memory: Option<PathBuf>, lookup: Lookup) -> Self {
-        Self { settings, lookup, clients: OnceLock::new(), memory: Arc::new(Memory::new(memory)) }
+        let (memory, lists) = (Arc::new(Memory::new(memory)), Arc::new(Lists::new(None)));
+        Self { settings, lookup, clients: OnceLock::new(), memory, lists }
     }
 
     /// Asks for every document of `addresses` and of the lists that `options` names, without fetching any. One that says that it is
-    /// gone is named as such; of one that can't be asked nothing is known.
+    /// gone is named as such; of one that can't be asked nothing is known. Where they are all that a pipeline's list names, what it named
+    /// before is taken off.
     ///
     /// # Errors
     /// Configuration: it is switched off, there are too many, or a list can't be read.
@@ -110,8 +116,10 @@ impl Web {
             )));
         }
         let mut discovery = Discovery::default();
-        let mut meant = BTreeMap::new();
+        let (mut meant, mut named) = (BTreeMap::new(), BTreeSet::new());
         for (place, text) in written {
+            // One that may not be asked any more is listed all the same.
+            named.extend(address::uri(&text));
             match Address::parse(&text, &self.settings) {
                 Ok(address) => drop(meant.insert(address.url.to_string(), address)),
                 Err(error) => discovery.problems.push((PathBuf::from(place), error)),
@@ -135,14 +143,14 @@ impl Web {
                 }
             }
         }
-        for scheme in ["https://", "http://"] {
-            let of_it = |uri: &str| uri.starts_with(scheme);
-            let files = discovery.files.iter().filter(|file| of_it(&file.source.uri)).count();
-            let problems = discovery.left_out.iter().filter(|uri| of_it(uri)).count();
-            if files + problems > 0 || discovery.gone.iter().any(|(uri, _)| of_it(uri)) {
-                discovery.roots.push(WalkedRoot { uri: scheme.to_owned(), device: 0, files, problems });
-            }
-        }
+        let Some(list) = &options.list else {
+            discovery.roots = roots_of(&discovery);
+            return Ok(discovery);
+        };
+        let Compared { ever, taken_off } = self.read_list(list.clone(), named).await?;
+        let (files, problems) = (discovery.files.len(), discovery.left_out.len());
+        discovery.roots.push(WalkedRoot { uri: list.to_string(), device: 0, files, problems, listed: Some(ever) });
+        discovery.taken_off = taken_off;
         Ok(discovery)
     }
 
@@ -178,6 +186,24 @@ impl Web {
     /// The next look at a document compares with this version.
     pub fn remember(&self, uri: &str, version: Remembered) {
         self.memory.put(uri, version);
+    }
+
+    /// A collection holds no documents of these addresses, which were taken off, any more.
+    ///
+    /// # Errors
+    /// The data folder can't be written.
+    pub async fn forget(&self, collection: &str, addresses: BTreeSet<String>) -> Result<()> {
+        let (lists, collection) = (self.lists.clone(), collection.to_owned());
+        tokio::task::spawn_blocking(move || lists.forget(&collection, &addresses))
+            .await
+            .map_err(|error| Error::bug("forgetting addresses panicked").with_source(error))?
+    }
+
+    async fn read_list(&self, list: ListName, now: BTreeSet<String>) -> Result<Compared> {
+        let lists = self.lists.clone();
+        tokio::task::spawn_blocking(move || lists.compare(&list, now))
+            .await
+            .map_err(|error| Error::bug("comparing a list panicked").with_source(error))?
     }
 
     /// What was remembered outlives the process.
@@ -250,6 +276,18 @@ impl Web {
             .await
             .map_err(|error| Error::bug("remembering versions panicked").with_source(error))?
     }
+}
+
+/// Addresses that somebody named one by one are the whole web's, by scheme.
+fn roots_of(discovery: &Discovery) -> Vec<WalkedRoot> {
+    let root = |scheme: &str| {
+        let of_it = |uri: &str| uri.starts_with(scheme);
+        let files = discovery.files.iter().filter(|file| of_it(&file.source.uri)).count();
+        let problems = discovery.left_out.iter().filter(|uri| of_it(uri)).count();
+        let is_meant = files + problems > 0 || discovery.gone.iter().any(|(uri, _)| of_it(uri));
+        is_meant.then(|| WalkedRoot { uri: scheme.to_owned(), device: 0, files, problems, listed: None })
+    };
+    ["https://", "http://"].into_iter().filter_map(root).collect()
 }
 
 fn conditions(before: Option<&Validators>) -> HeaderMap {
