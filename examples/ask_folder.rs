@@ -43,6 +43,7 @@ async fn ask(folder: PathBuf, question: &str) -> Result<()> {
         pipeline: None,
         collection: COLLECTION.into(),
         tags: BTreeMap::new(),
+        priority: Default::default(),
         prune: false,
         prune_anyway: false,
         force: false,

@@ -45,6 +45,7 @@ fn main() -> Result<()> {
             pipeline: None,
             collection: "documents".into(),
             tags: BTreeMap::new(),
+            priority: Default::default(),
             prune: false,
             prune_anyway: false,
             force: false,

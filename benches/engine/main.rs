@@ -52,6 +52,7 @@ async fn measure(pages: u64, page_time: Duration, batch: usize) -> Result<()> {
         pipeline: Some(Pipeline::load(&pipeline, app.config(), &Environment::default())?),
         collection: "bench".into(),
         tags: Default::default(),
+        priority: Default::default(),
         prune: false,
         prune_anyway: false,
         force: false,
