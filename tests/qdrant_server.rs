@@ -311,6 +311,30 @@ fn a_server_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn a_server_that_starts_after_an_ingest_is_waited_for() {
+    let Some(mut server) = Server::start() else { return };
+    let client = Client::of(&server);
+    server.kill();
+    let stderr = server.folder.path().join("ingest");
+    let mut run = client
+        .command(&["ingest", client.0.docs().to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !std::fs::read_to_string(&stderr).unwrap().contains("waits for what is away") {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended: {}", std::fs::read_to_string(&stderr).unwrap());
+        assert!(started.elapsed() < NOTICE, "nothing was said of the server");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.restart();
+    let status = run.wait().unwrap();
+    assert!(status.success(), "{status}: {}", std::fs::read_to_string(&stderr).unwrap());
+    client.check();
+}
+
+#[test]
 fn a_server_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     let Some(disk) = Disk::mount() else { return };
     let Some(server) = Server::start_on(&disk) else { return };

@@ -11,7 +11,7 @@ use qdrant_client::config::QdrantConfig;
 use qdrant_client::{Qdrant, QdrantError};
 use tokio::sync::OnceCell;
 
-use super::errors::store_error;
+use super::errors::{not_reached, store_error};
 use crate::config;
 use crate::error::{Error, Result};
 
@@ -173,7 +173,7 @@ impl Connection {
         self.server
             .get_or_try_init(|| async {
                 let reply = self.client.health_check().await;
-                let reply = reply.map_err(|error| store_error(&self.url, "be reached", error))?;
+                let reply = reply.map_err(|error| not_reached(&self.url, error))?;
                 let server = Server::new(reply.version)?;
                 tracing::info!(url = self.url, version = server.release, "the store is a Qdrant server");
                 Ok(server)
@@ -225,6 +225,46 @@ mod tests {
         let error = connection.server().await.err().unwrap();
         assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
         assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+
+    /// What comes of a server that does this with whoever connects.
+    async fn met(scheme: &str, serve: impl AsyncFn(tokio::net::TcpStream) + Send + 'static) -> Error {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connection = Connection::new(&settings(&format!("{scheme}://127.0.0.1:{port}"))).unwrap();
+        let serving = async {
+            loop {
+                serve(listener.accept().await.unwrap().0).await;
+            }
+        };
+        tokio::select! {
+            () = serving => unreachable!(),
+            reached = connection.server() => reached.err().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_waiting_mends_is_told_from_a_server_that_is_away() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        async fn answer(mut stream: tokio::net::TcpStream, bytes: &[u8]) {
+            let mut heard = [0; 64];
+            let _ = stream.read(&mut heard).await;
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+            while stream.read(&mut heard).await.is_ok_and(|length| length > 0) {}
+        }
+        const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        /// A fatal alert of TLS: a message that was not expected.
+        const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 10];
+        let other = met("http", async |stream| answer(stream, HTTP).await).await;
+        let tls = met("http", async |stream| answer(stream, ALERT).await).await;
+        let plain = met("https", async |stream| answer(stream, HTTP).await).await;
+        let refused = met("https", async |stream| answer(stream, ALERT).await).await;
+        let closed = met("http", async |stream| drop(stream)).await;
+        let closed_tls = met("https", async |stream| drop(stream)).await;
+        let nowhere =
+            Connection::new(&settings("http://quire-nowhere.invalid:6334")).unwrap().server().await.err().unwrap();
+        panic!("{other:?}\n{tls:?}\n{plain:?}\n{refused:?}\n{closed:?}\n{closed_tls:?}\n{nowhere:?}");
     }
 
     #[test]
