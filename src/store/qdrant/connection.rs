@@ -256,15 +256,44 @@ mod tests {
         const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         /// A fatal alert of TLS: a message that was not expected.
         const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 10];
-        let other = met("http", async |stream| answer(stream, HTTP).await).await;
-        let tls = met("http", async |stream| answer(stream, ALERT).await).await;
-        let plain = met("https", async |stream| answer(stream, HTTP).await).await;
-        let refused = met("https", async |stream| answer(stream, ALERT).await).await;
-        let closed = met("http", async |stream| drop(stream)).await;
-        let closed_tls = met("https", async |stream| drop(stream)).await;
-        let nowhere =
-            Connection::new(&settings("http://quire-nowhere.invalid:6334")).unwrap().server().await.err().unwrap();
-        panic!("{other:?}\n{tls:?}\n{plain:?}\n{refused:?}\n{closed:?}\n{closed_tls:?}\n{nowhere:?}");
+        let to_be_mended = [
+            ("gRPC", met("http", async |stream| answer(stream, HTTP).await).await),
+            ("gRPC", met("http", async |stream| answer(stream, ALERT).await).await),
+            ("secured", met("https", async |stream| answer(stream, HTTP).await).await),
+            ("secured", met("https", async |stream| answer(stream, ALERT).await).await),
+        ];
+        for (says, error) in to_be_mended {
+            assert_eq!((error.kind(), error.blame()), (Kind::Configuration, Blame::Dependency), "{error:?}");
+            assert!(error.to_string().contains(says) && error.to_string().contains("store.url"), "{error}");
+        }
+        // As a server does that starts, or is killed: who comes is not heard, or the connection is reset.
+        let away = [
+            met("http", async |stream| drop(stream)).await,
+            met("https", async |stream| drop(stream)).await,
+            met("http", async |stream| stream.readable().await.unwrap()).await,
+        ];
+        for error in away {
+            assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_is_told_from_a_name_that_is_not_known_yet() {
+        let of = |said: &str| {
+            let said = format!(
+                "Failed to connect to http://qdrant:6334/: tonic::transport::Error(Transport, ConnectError(ConnectError(\"dns error\", \
+                 Custom {{ kind: Uncategorized, error: \"failed to lookup address information: {said}\" }})))"
+            );
+            not_reached("http://qdrant:6334", tonic::Status::internal(said).into())
+        };
+        let unknown = of("Name or service not known");
+        assert_eq!(unknown.kind(), Kind::Configuration);
+        assert!(
+            unknown
+                .to_string()
+                .contains("(failed to lookup address information: Name or service not known): there is no such host")
+        );
+        assert!(of("Temporary failure in name resolution").is_transient());
     }
 
     #[test]
