@@ -42,6 +42,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 pub use ask::{AnswerEvent, AskResponse, AskTimings, Found};
 pub use catalog::OwnCollection;
@@ -76,7 +77,7 @@ use crate::blobs::BlobStore;
 use crate::config::{Config, Pipeline};
 use crate::embed::{EmbedOptions, Models};
 use crate::error::{Error, Result};
-use crate::ingest::{Collector, Engine, Events, Parts, Questions, SpoolBudget};
+use crate::ingest::{Collector, Engine, Events, Parts, Patience, Questions, SpoolBudget};
 use crate::ledger::{Ledger, Switch, Turn};
 use crate::render::{Office, Renderer, WorkerCommand};
 use crate::retrieve::Retriever;
@@ -123,21 +124,61 @@ impl App {
     /// # Errors
     /// Configuration: another process holds the folder, or a newer Quire wrote it.
     pub fn open(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
-        async move { Self::open_all(DataDir::open(&config.data_dir)?, config, installation).await }.boxed()
+        let open = async move {
+            Self::open_all(DataDir::open(&config.data_dir)?, config, installation, Patience::none()).await
+        };
+        open.boxed()
+    }
+
+    /// The same for who has time: a ledger that is away is waited for, for `ingest.patience_s` at most, or until `stop`.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; transient: the ledger stayed away.
+    pub fn open_patiently(
+        config: Config,
+        installation: Installation,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<Self>> {
+        async move { Self::open_waiting(DataDir::open(&config.data_dir)?, config, installation, &stop).await }.boxed()
     }
 
     /// The same for a service: commands wait for it while it starts.
     ///
     /// # Errors
-    /// As [`Self::open`].
-    pub fn open_for_service(config: Config, installation: Installation) -> BoxFuture<'static, Result<Self>> {
-        async move { Self::open_all(DataDir::open_for_service(&config.data_dir)?, config, installation).await }.boxed()
+    /// As [`Self::open_patiently`].
+    pub fn open_for_service(
+        config: Config,
+        installation: Installation,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, Result<Self>> {
+        let open = async move {
+            Self::open_waiting(DataDir::open_for_service(&config.data_dir)?, config, installation, &stop).await
+        };
+        open.boxed()
     }
 
-    async fn open_all(data: DataDir, config: Config, installation: Installation) -> Result<Self> {
-        let ledger = backends::ledger(&config, &data).await?;
+    async fn open_waiting(
+        data: DataDir,
+        config: Config,
+        installation: Installation,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let longest = config.ingest.patience;
+        Self::open_all(data, config, installation, Patience::new(longest, stop)).await
+    }
+
+    async fn open_all(
+        data: DataDir,
+        config: Config,
+        installation: Installation,
+        patience: Patience<'_>,
+    ) -> Result<Self> {
+        let ledger = patience.with(|| backends::ledger(&config, &data)).await?;
         let store = backends::vectors(&config, &data).await?;
-        let alone = if store.is_shared() { None } else { Some(backends::alone_with_vectors(ledger.as_ref()).await?) };
+        let alone = match store.is_shared() {
+            true => None,
+            false => Some(patience.with(|| backends::alone_with_vectors(ledger.as_ref())).await?),
+        };
         let blobs = backends::blobs(&config, &data)?;
         let models = Arc::new(models(&config, &installation, &data));
         Ok(Self {

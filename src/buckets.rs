@@ -13,7 +13,7 @@ use object_store::signer::Signer;
 use object_store::{ObjectStore, RetryConfig};
 
 use crate::config::Bucket;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_of_unknown_host};
 
 /// How long one call tries by itself: then the engine knows that the bucket is away, and waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +64,25 @@ fn both<S: ObjectStore + Signer>(built: object_store::Result<S>) -> Result<(Arc<
     let client =
         Arc::new(built.map_err(|error| Error::configuration("its settings make no sense").with_source(error))?);
     Ok((client.clone(), client))
+}
+
+/// What a failure means that `message` tells of: who refuses us, or is not there under this name, is for people to set right; the rest may
+/// pass. Whoever asks for one object handles [`object_store::Error::NotFound`] before.
+pub fn failed(message: String, error: object_store::Error) -> Error {
+    use object_store::Error as E;
+    // The client tells a refused listing from a failed one in words alone.
+    let told = error.to_string();
+    let is_refused = ["403 Forbidden", "401 Unauthorized"].iter().any(|status| told.contains(status));
+    match &error {
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } | E::NotFound { .. } => {
+            Error::configuration(message).with_source(error)
+        }
+        E::InvalidPath { .. } | E::NotImplemented { .. } | E::NotSupported { .. } => {
+            Error::bug(message).with_source(error)
+        }
+        _ if is_refused || is_of_unknown_host(&error) => Error::configuration(message).with_source(error),
+        _ => Error::transient(message).with_source(error),
+    }
 }
 
 /// Settings that this kind of client doesn't know are other programs' variables.

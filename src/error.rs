@@ -191,6 +191,24 @@ impl<T> ResultExt<T> for Result<T> {
     }
 }
 
+/// Whether an error or one of its causes says that there is no host of that name.
+pub fn is_of_unknown_host(error: &(dyn StdError + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.any(|error| says_unknown_host(&error.to_string()))
+}
+
+/// The same of what somebody made of such an error. That a name can't be looked up for the moment is another thing.
+pub fn says_unknown_host(text: &str) -> bool {
+    // getaddrinfo of glibc, musl and macOS; no number of theirs comes through.
+    let unknown = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "nodename nor servname provided",
+    ];
+    unknown.iter().any(|said| text.contains(said))
+}
+
 /// An I/O error about a path of ours: missing files and refused access stay as they are however often one tries, the rest may
 /// pass. Never a document's fault: what reads documents says so itself.
 pub fn io_error(action: &str, path: &std::path::Path, error: std::io::Error) -> Error {
@@ -214,6 +232,17 @@ mod tests {
         let error = Error::transient("cannot write page 3").with_source(inner).context("report.pdf");
         assert_eq!(error.to_string(), "report.pdf: cannot write page 3: disk on fire");
         assert!(error.is_transient());
+    }
+
+    #[test]
+    fn an_unknown_host_is_told_from_one_that_is_away() {
+        let lookup = |said: &str| {
+            let cause = std::io::Error::other(format!("failed to lookup address information: {said}"));
+            Error::transient("cannot connect").with_source(cause)
+        };
+        assert!(is_of_unknown_host(&lookup("Name or service not known")));
+        assert!(!is_of_unknown_host(&lookup("Temporary failure in name resolution")));
+        assert!(!is_of_unknown_host(&Error::transient("connection refused")));
     }
 
     #[test]

@@ -42,7 +42,16 @@ struct Server {
     storage: PathBuf,
     grpc: u16,
     http: u16,
+    /// What the program is started with beside: the nodes of a cluster find each other by it.
+    cluster: Option<Membership>,
     process: Option<Child>,
+}
+
+/// A node's part in a cluster.
+struct Membership {
+    port: u16,
+    /// That of the first node; None: this one is.
+    first: Option<u16>,
 }
 
 impl Server {
@@ -58,10 +67,21 @@ impl Server {
     }
 
     fn start_with(program: PathBuf, folder: tempfile::TempDir, storage: PathBuf) -> Self {
+        Self::start_as(program, folder, storage, None)
+    }
+
+    fn start_as(program: PathBuf, folder: tempfile::TempDir, storage: PathBuf, cluster: Option<Membership>) -> Self {
         let (grpc, http) = (free_port(), free_port());
-        let mut server = Self { program, folder, storage, grpc, http, process: None };
+        let mut server = Self { program, folder, storage, grpc, http, cluster, process: None };
         server.restart();
         server
+    }
+
+    /// A node of a cluster, and where the next ones find it.
+    fn join(program: PathBuf, first: Option<u16>) -> (Self, u16) {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let storage = folder.path().join("storage");
+        (Self::start_as(program, folder, storage, Some(Membership { port, first })), port)
     }
 
     /// One that keeps its collections on this disk; None, said aloud, if no program was named.
@@ -76,7 +96,16 @@ impl Server {
     fn restart(&mut self) {
         assert!(self.process.is_none());
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(Membership { port, first }) = &self.cluster {
+            let at = |port: &u16| format!("http://127.0.0.1:{port}");
+            command.env("QDRANT__CLUSTER__ENABLED", "true").env("QDRANT__CLUSTER__P2P__PORT", port.to_string());
+            command.args(["--uri", &at(port)]);
+            if let Some(first) = first {
+                command.args(["--bootstrap", &at(first)]);
+            }
+        }
+        let child = command
             .env("QDRANT__SERVICE__GRPC_PORT", self.grpc.to_string())
             .env("QDRANT__SERVICE__HTTP_PORT", self.http.to_string())
             .env("QDRANT__SERVICE__HOST", "127.0.0.1")
@@ -161,7 +190,12 @@ fn free_port() -> u16 {
 }
 
 /// `quire` that keeps its vectors there.
-struct Client(Quire, String);
+struct Client {
+    quire: Quire,
+    url: String,
+    /// Variables beside.
+    settings: Vec<(&'static str, &'static str)>,
+}
 
 impl Client {
     fn of(server: &Server) -> Self {
@@ -169,12 +203,12 @@ impl Client {
         for (name, _) in DOCUMENTS {
             quire.add(name);
         }
-        Self(quire, server.url())
+        Self { quire, url: server.url(), settings: Vec::new() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.0.command();
-        command.env("QUIRE__STORE__URL", &self.1).args(arguments);
+        let mut command = self.quire.command();
+        command.env("QUIRE__STORE__URL", &self.url).envs(self.settings.iter().copied()).args(arguments);
         command
     }
 
@@ -186,7 +220,7 @@ impl Client {
     }
 
     fn ingest(&self) -> Value {
-        self.json(&["ingest", self.0.docs().to_str().unwrap()])
+        self.json(&["ingest", self.quire.docs().to_str().unwrap()])
     }
 
     /// Every document is complete, once, and nobody paid for the server with an attempt.
@@ -269,7 +303,7 @@ fn a_server_that_is_killed_in_the_middle_of_an_ingest_loses_nothing() {
         rounds += 1;
         assert!(rounds < 4 * kills, "runs end before the server can be killed");
         fraction = (fraction + 0.618_033_988_75) % 1.0;
-        let arguments = ["ingest", client.0.docs().to_str().unwrap(), "--force"].map(str::to_owned);
+        let arguments = ["ingest", client.quire.docs().to_str().unwrap(), "--force"].map(str::to_owned);
         let mut run = client
             .command(&arguments.each_ref().map(String::as_str))
             .stdout(Stdio::null())
@@ -295,7 +329,7 @@ fn a_server_that_is_away_is_waited_for() {
     let client = Client::of(&server);
     client.ingest();
     let mut run = client
-        .command(&["ingest", client.0.docs().to_str().unwrap(), "--force"])
+        .command(&["ingest", client.quire.docs().to_str().unwrap(), "--force"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -311,6 +345,62 @@ fn a_server_that_is_away_is_waited_for() {
 }
 
 #[test]
+fn a_server_that_starts_after_an_ingest_is_waited_for() {
+    let Some(mut server) = Server::start() else { return };
+    let client = Client::of(&server);
+    server.kill();
+    let stderr = server.folder.path().join("ingest");
+    let mut run = client
+        .command(&["ingest", client.quire.docs().to_str().unwrap()])
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while !std::fs::read_to_string(&stderr).unwrap().contains("waits for what is away") {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended: {}", std::fs::read_to_string(&stderr).unwrap());
+        assert!(started.elapsed() < NOTICE, "nothing was said of the server");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.restart();
+    let status = run.wait().unwrap();
+    assert!(status.success(), "{status}: {}", std::fs::read_to_string(&stderr).unwrap());
+    client.check();
+}
+
+/// Every page in two of three nodes: one may go, and come back.
+#[test]
+fn a_cluster_takes_and_answers_everything_while_one_of_its_nodes_is_stopped() {
+    let Some(program) = std::env::var_os(PROGRAM) else {
+        eprintln!("skipped: {PROGRAM} names no Qdrant server program");
+        return;
+    };
+    for shard_by_tenant in ["false", "true"] {
+        let (first, port) = Server::join(program.clone().into(), None);
+        let mut others = [(); 2].map(|()| Server::join(program.clone().into(), Some(port)).0);
+        let client = Client::of(&first);
+        let settings = [
+            ("QUIRE__STORE__SHARDS", "3"),
+            ("QUIRE__STORE__REPLICATION_FACTOR", "2"),
+            ("QUIRE__STORE__SHARD_BY_TENANT", shard_by_tenant),
+        ];
+        let client = Client { settings: settings.to_vec(), ..client };
+        client.ingest();
+        let question = ["search", "invoice 2025-0417", "--plan", "exact", "--limit", "3"];
+        let before = client.json(&question)["hits"].clone();
+        others[1].kill();
+        // The same pages come, and new generations of all of them are taken.
+        assert_eq!(client.json(&question)["hits"], before);
+        let summary = client.json(&["ingest", client.quire.docs().to_str().unwrap(), "--force"]);
+        assert_eq!(summary["documents"]["indexed"], DOCUMENTS.len(), "{summary:#}");
+        client.check();
+        others[1].restart();
+        client.json(&["ingest", client.quire.docs().to_str().unwrap(), "--force"]);
+        client.check();
+    }
+}
+
+#[test]
 fn a_server_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     let Some(disk) = Disk::mount() else { return };
     let Some(server) = Server::start_on(&disk) else { return };
@@ -318,7 +408,7 @@ fn a_server_whose_disk_is_full_is_waited_for_and_nothing_is_lost() {
     client.ingest();
     let stderr = server.folder.path().join("ingest");
     let mut run = client
-        .command(&["ingest", client.0.docs().to_str().unwrap(), "--force"])
+        .command(&["ingest", client.quire.docs().to_str().unwrap(), "--force"])
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&stderr).unwrap())
         .spawn()

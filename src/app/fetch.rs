@@ -29,15 +29,19 @@ impl Scope<'_> {
             return Ok(comparison);
         }
         self.app.check_disk()?;
+        let patience = self.app.patience(stop).telling(&submitter.events, &submitter.collection);
         let mut fetched = stream::iter(on_web)
             .map(|file| async move {
-                let fetched = self.fetch_unless_kept(submitter, &file).await;
+                let fetched = patience.with(|| self.fetch_unless_kept(submitter, &file)).await;
                 (file, fetched)
             })
             .buffered(FETCHES_AT_ONCE);
         while let Some(Some((file, fetched))) = stop.run_until_cancelled(fetched.next()).await {
             match fetched? {
-                Ok(fetched) => comparison.extend(self.submit_kept(submitter, file, fetched, stop).await?),
+                Ok(fetched) => {
+                    let submit = || self.submit_kept(submitter, file.clone(), fetched.as_ref(), stop);
+                    comparison.extend(patience.with(submit).await?);
+                }
                 Err(error) => comparison.failed.push((file, error.to_string())),
             }
         }
@@ -67,12 +71,12 @@ impl Scope<'_> {
         &self,
         submitter: &Submitter,
         mut file: SourceFile,
-        fetched: Option<Fetched>,
+        fetched: Option<&Fetched>,
         stop: &CancellationToken,
     ) -> Result<Comparison> {
         let app = self.app;
         let document = submitter.document_id(&file);
-        if let Some(Fetched { copy, .. }) = &fetched {
+        if let Some(Fetched { copy, .. }) = fetched {
             (file.version, file.size_bytes) = (Some(copy.content_hash.clone()), copy.size_bytes);
             // A server that tells no versions sends the same again and again.
             if self.kept_bytes(document, &file).await?.is_none() {
@@ -80,7 +84,7 @@ impl Scope<'_> {
             }
         }
         let _kept = app.collector.keep_uploads(document).await?;
-        match &fetched {
+        match fetched {
             Some(Fetched { copy, .. }) => {
                 // The collector may just have removed them, with the document or those of an earlier version.
                 let key = upload_key(&self.tenant, document, &copy.content_hash);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::status::folder_bytes;
 use crate::error::{Error, Result};
+use crate::ingest::Patience;
 use crate::ledger::Queue;
 use crate::types::{DocumentId, Tenant};
 
@@ -43,17 +45,30 @@ impl HealthCheck {
 impl App {
     /// Ledger, store, page images and disk. Each is asked something that only itself can answer.
     pub async fn health(&self) -> Vec<HealthCheck> {
-        let ledger = async { self.ledger.queue().await.map(drop) };
-        let store = async { self.store.collections().await.map(drop) };
-        let blobs = async { self.blobs.list(NO_FOLDER).await.map(drop) };
         let disk = async { self.check_disk() };
         let (ledger, store, blobs, disk) = tokio::join!(
-            HealthCheck::of("ledger", ledger),
-            HealthCheck::of("store", store),
-            HealthCheck::of("blobs", blobs),
+            HealthCheck::of("ledger", self.ask_ledger()),
+            HealthCheck::of("store", self.ask_store()),
+            HealthCheck::of("blobs", self.ask_blobs()),
             HealthCheck::of("disk", disk)
         );
         vec![ledger, store, blobs, disk]
+    }
+
+    /// Asks ledger, store and page images, as who is about to work with them does first.
+    ///
+    /// # Errors
+    /// What one of them says; what people must mend before what is away.
+    pub async fn contact(&self) -> Result<()> {
+        let (ledger, store, blobs) = tokio::join!(self.ask_ledger(), self.ask_store(), self.ask_blobs());
+        let (away, to_be_mended): (Vec<_>, Vec<_>) =
+            [ledger, store, blobs].into_iter().filter_map(Result::err).partition(Error::is_transient);
+        to_be_mended.into_iter().chain(away).next().map_or(Ok(()), Err)
+    }
+
+    /// How long a one-shot run waits for what is away, unless it is told to stop.
+    pub fn patience<'a>(&self, stop: &'a CancellationToken) -> Patience<'a> {
+        Patience::new(self.config.ingest.patience, stop)
     }
 
     /// Whether there is room for more.
@@ -62,6 +77,18 @@ impl App {
     /// Transient: less than the reserve is left.
     pub(super) fn check_disk(&self) -> Result<()> {
         self.data.disk_guard(self.config.ingest.disk_reserve_bytes).check()
+    }
+
+    async fn ask_ledger(&self) -> Result<()> {
+        self.ledger.queue().await.map(drop)
+    }
+
+    async fn ask_store(&self) -> Result<()> {
+        self.store.collections().await.map(drop)
+    }
+
+    async fn ask_blobs(&self) -> Result<()> {
+        self.blobs.list(NO_FOLDER).await.map(drop)
     }
 
     /// What waits and what is in work, of all tenants.

@@ -139,15 +139,30 @@ impl Scope<'_> {
         request: IngestRequest,
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<IngestSummary>> {
-        self.ingest_once(request, stop).boxed()
+        let collection = request.collection.clone();
+        let ingest = async move {
+            match self.ingest_once(request, stop).await {
+                // What it waited for then is said, and nothing more of it is known.
+                Err(error) if stop.is_cancelled() && error.is_transient() => Ok(IngestSummary {
+                    collection,
+                    notes: vec![error.to_string()],
+                    stopped: true,
+                    ..IngestSummary::default()
+                }),
+                outcome => outcome,
+            }
+        };
+        ingest.boxed()
     }
 
     async fn ingest_once(&self, request: IngestRequest, stop: &CancellationToken) -> Result<IngestSummary> {
         let started = Instant::now();
+        let patience = self.app.patience(stop).telling(&self.app.events, &request.collection);
         // First of all: a misspelt path must not leave an empty collection behind.
-        let mut discovery = self.discover(&request.paths, &request.discover).await?;
+        let mut discovery = patience.with(|| self.discover(&request.paths, &request.discover)).await?;
+        patience.with(|| self.app.contact()).await?;
         let found = discovery.files.len();
-        let (known, missing) = self.missing(&request.collection, &discovery).await?;
+        let (known, missing) = patience.with(|| self.missing(&request.collection, &discovery)).await?;
         // Nobody misses what was never there.
         let strangers = std::mem::take(&mut discovery.gone).into_iter().filter(|(uri, _)| !missing.contains(uri));
         discovery.problems.extend(strangers.map(|(uri, reason)| (PathBuf::from(uri), Error::permanent(reason))));
@@ -158,7 +173,8 @@ impl Scope<'_> {
             false => Worker::Own(self.app.engine(&self.app.config.limits)?),
         };
         let default = self.app.default_pipeline();
-        let defined = self.app.collections.define(&request.collection, request.pipeline.as_ref(), &default).await?;
+        let (collections, pipeline) = (&self.app.collections, request.pipeline.as_ref());
+        let defined = patience.with(|| collections.define(&request.collection, pipeline, &default)).await?;
         let limits = defined.build.definition.limits.over(&self.app.config.limits);
         let submitter = Submitter {
             force: request.force,
@@ -170,14 +186,14 @@ impl Scope<'_> {
         let report = match worker {
             Worker::Own(engine) => {
                 let report = drain(&engine, &request.collection, stop).await?;
-                self.app.store.optimize(&defined.build.physical).await?;
+                patience.with(|| self.app.store.optimize(&defined.build.physical)).await?;
                 report
             }
             Worker::Service(waiting) => waiting.wait(queued, stop).await?,
         };
 
         let notes = notes(&defined, &report);
-        let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone).await? };
+        let pruned = if stop.is_cancelled() { 0 } else { self.delete_all(gone, &patience).await? };
         let gone = if request.prune { Vec::new() } else { missing.into_iter().collect() };
         let summary = summary(request.collection, discovery, found, comparison, report);
         Ok(IngestSummary {
@@ -271,7 +287,106 @@ fn summary(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::App;
+    use super::super::testing::{COLLECTION, close, opened, pipeline, tenant};
     use super::*;
+    use crate::app::Collections;
+    use crate::faults::{Fault, Faults};
+    use crate::ledger::FaultyLedger;
+    use crate::store::faulty::FaultyStore;
+
+    fn away() -> Error {
+        Error::transient("it is away")
+    }
+
+    /// An installation whose dependencies fail as planned, and whose workers are elsewhere.
+    async fn faulty(folder: &tempfile::TempDir) -> (App, Faults) {
+        let (mut app, faults) = (opened(folder, None).await, Faults::none());
+        app.ledger = Arc::new(FaultyLedger { inner: app.ledger.clone(), faults: faults.clone() });
+        app.store = Arc::new(FaultyStore { inner: app.store.clone(), faults: faults.clone() });
+        app.blobs = Arc::new(crate::blobs::FaultyBlobs { inner: app.blobs.clone(), faults: faults.clone() });
+        app.collections = Arc::new(Collections::new(app.store.clone(), app.ledger.clone(), app.models.clone()));
+        app.enter_service();
+        std::fs::create_dir_all(folder.path().join("docs")).unwrap();
+        (app, faults)
+    }
+
+    async fn ingest(app: &App, folder: &tempfile::TempDir, stop: &CancellationToken) -> Result<IngestSummary> {
+        let request = IngestRequest {
+            paths: vec![folder.path().join("docs")],
+            discover: Discover::default(),
+            pipeline: Some(pipeline(&["patches"])),
+            collection: COLLECTION.into(),
+            tags: BTreeMap::new(),
+            prune: false,
+            prune_anyway: false,
+            force: false,
+        };
+        app.scope(tenant("acme")).ingest(request, stop).await
+    }
+
+    /// Whatever an ingest begins with.
+    const FIRST_CALLS: [&str; 8] = [
+        "ledger.queue",
+        "store.collections",
+        "blobs.list",
+        "ledger.documents",
+        "ledger.turn",
+        "store.ensure_collection",
+        "store.set_incarnation",
+        "store.publish",
+    ];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_away_at_the_start_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, faults) = faulty(&folder).await;
+        for call in FIRST_CALLS {
+            faults.on(call, 1, Fault::Fail(away));
+        }
+        let summary = ingest(&app, &folder, &CancellationToken::new()).await.unwrap();
+        assert!(summary.is_complete(), "{summary:?}");
+        for call in FIRST_CALLS {
+            assert!(faults.calls(call) > 1, "{call}");
+        }
+        close(app).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn patience_ends_and_what_people_must_mend_takes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut app, faults) = faulty(&folder).await;
+        let stop = CancellationToken::new();
+        faults.always("store.collections", Fault::Fail(|| Error::configuration("the key is refused")));
+        faults.always("ledger.queue", Fault::Fail(away));
+        let error = ingest(&app, &folder, &stop).await.unwrap_err();
+        assert_eq!(error.to_string(), "the key is refused");
+        assert_eq!(faults.calls("ledger.queue"), 1, "nobody waited");
+        faults.clear("store.collections");
+        app.config.ingest.patience = Duration::ZERO;
+        let error = ingest(&app, &folder, &stop).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("it is away"), "{error:?}");
+        close(app).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_run_that_is_stopped_while_it_waits_says_what_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (app, faults) = faulty(&folder).await;
+        let (stop, mut events) = (CancellationToken::new(), app.events().subscribe());
+        faults.always("store.collections", Fault::Fail(away));
+        let told = async {
+            while !matches!(events.recv().await.unwrap(), crate::ingest::Event::Paused { .. }) {}
+            stop.cancel();
+        };
+        let (summary, ()) = tokio::join!(ingest(&app, &folder, &stop), told);
+        let summary = summary.unwrap();
+        assert!(summary.stopped && summary.notes[0].contains("it is away"), "{summary:?}");
+        close(app).await;
+    }
 
     #[test]
     fn a_run_that_leaves_something_out_is_not_complete() {

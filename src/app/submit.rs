@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::scope::Scope;
 use crate::config::Pipeline;
 use crate::error::{Error, Result};
-use crate::ingest::{Comparison, Submitter};
+use crate::ingest::{Comparison, Patience, Submitter};
 use crate::ledger::{DocumentFilter, State};
 use crate::source::prune::{self, KnownDocument, Roots};
 use crate::source::{self, Buckets, Discover, Discovery, SourceFile, Web, discover};
@@ -54,7 +54,7 @@ impl Scope<'_> {
         let (known, mut missing) = self.missing(collection, discovery).await?;
         missing.retain(|uri| !not_yet.contains(source::outermost(uri)));
         let gone = self.gone(collection, discovery, known, missing, false).await?;
-        self.delete_all(gone).await
+        self.delete_all(gone, &Patience::none()).await
     }
 
     /// Walks folders, lists buckets and asks for what is listed on the web. What Quire itself keeps is no document.
@@ -80,6 +80,7 @@ impl Scope<'_> {
             max_document_bytes: limits.max_document_bytes,
             limits: self.app.limit_values(limits),
             events: self.app.events.clone(),
+            patience: self.app.config.ingest.patience,
         }
     }
 
@@ -164,13 +165,13 @@ impl Scope<'_> {
         self.app.web.forget(collection, without).await
     }
 
-    pub(super) async fn delete_all(&self, documents: Vec<DocumentId>) -> Result<u64> {
+    pub(super) async fn delete_all(&self, documents: Vec<DocumentId>, patience: &Patience<'_>) -> Result<u64> {
         let mut deleted = 0;
         for document in documents {
-            deleted += u64::from(self.app.ledger.delete(&self.tenant, document).await?);
+            deleted += u64::from(patience.with(|| self.app.ledger.delete(&self.tenant, document)).await?);
         }
         if deleted > 0 {
-            self.app.collector.collect().await?;
+            patience.with(|| self.app.collector.collect()).await?;
         }
         Ok(deleted)
     }

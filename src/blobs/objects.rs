@@ -10,6 +10,7 @@ use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMulti
 use tokio::io::AsyncReadExt;
 
 use super::Pieces;
+use crate::buckets;
 use crate::error::{Error, Result};
 
 /// Read of a file at a time.
@@ -88,15 +89,7 @@ pub fn none_such(key: &str) -> Error {
 }
 
 pub fn failed(action: &str, key: &str, error: object_store::Error) -> Error {
-    use object_store::Error as E;
-    let message = format!("cannot {action} blob {key}");
-    match &error {
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => Error::configuration(message).with_source(error),
-        E::InvalidPath { .. } | E::NotImplemented { .. } | E::NotSupported { .. } => {
-            Error::bug(message).with_source(error)
-        }
-        _ => Error::transient(message).with_source(error),
-    }
+    buckets::failed(format!("cannot {action} blob {key}"), error)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use indicatif::{ProgressDrawTarget, TermLike};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ const DRAWINGS_A_SECOND: u8 = 20;
 pub struct Console {
     /// None: this process.
     far: Option<Far>,
+    /// This process's word to stop, once somebody listens for it.
+    own_stop: OnceLock<CancellationToken>,
 }
 
 /// A client of the service.
@@ -46,6 +48,7 @@ impl Console {
                 folder: call.folder.clone(),
                 stop: call.stop.clone(),
             }),
+            own_stop: OnceLock::new(),
         }
     }
 
@@ -123,12 +126,13 @@ impl Console {
         paths.iter().map(|path| self.path(path)).collect()
     }
 
-    /// Cancelled by the first signal to stop.
+    /// Cancelled by the first signal to stop; the same for all who ask.
     pub fn stop(&self) -> Result<CancellationToken> {
-        match &self.far {
-            Some(far) => Ok(far.stop.clone()),
-            None => stop_on_signal(),
+        if let Some(stop) = self.far.as_ref().map(|far| &far.stop).or(self.own_stop.get()) {
+            return Ok(stop.clone());
         }
+        let stop = stop_on_signal()?;
+        Ok(self.own_stop.get_or_init(|| stop).clone())
     }
 }
 

@@ -221,7 +221,13 @@ fn dispatch(cli: Cli, arguments: &[OsString], output: &Output) -> Result<ExitCod
         Command::Serve(args) => serve::serve(args, config, flags, installation, &output),
         Command::Top => runtime()?.block_on(top::top(&config, &output)),
         command => runtime()?.block_on(async move {
-            let app = App::open(config, installation).await?;
+            let app = match command.has_patience() {
+                true => match open_patiently(config, installation, &output).await? {
+                    Some(app) => app,
+                    None => return Ok(ExitCode::from(1)),
+                },
+                false => App::open(config, installation).await?,
+            };
             let code = with_app(&app, command, output, quiet).await;
             app.close().await;
             code
@@ -248,9 +254,26 @@ impl Command {
         }
     }
 
+    /// Whether what is away is waited for; who asks a question wants to know at once.
+    fn has_patience(&self) -> bool {
+        matches!(self, Self::Ingest(_) | Self::Run(_) | Self::Eval(_))
+    }
+
     /// Whether a first signal lets it finish what ends soon; others end at once.
     fn hears_signals(&self) -> bool {
         matches!(self, Self::Ingest(_) | Self::Run(_) | Self::Eval(_) | Self::Derive(_))
+    }
+}
+
+/// The installation, once its ledger is there; None, said aloud, where the word to stop came first.
+async fn open_patiently(config: Config, installation: Installation, output: &Output) -> Result<Option<App>> {
+    let stop = output.console.stop()?;
+    match App::open_patiently(config, installation, stop.clone()).await {
+        Err(error) if stop.is_cancelled() && error.is_transient() => {
+            output.failure(&error);
+            Ok(None)
+        }
+        opened => opened.map(Some),
     }
 }
 

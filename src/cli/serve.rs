@@ -105,14 +105,23 @@ async fn serve_until_stopped(
     let pipelines = configured(&config, &installation)?;
     let at = args.listen.unwrap_or(config.server.listen);
     let listener = if roles.contains(&Role::Api) { Some(listen(at).await?) } else { None };
-    let app = Arc::new(App::open_for_service(config, installation).await?);
+    let app = match App::open_for_service(config, installation, stop.clone()).await {
+        Err(error) if stop.is_cancelled() && error.is_transient() => return Ok(()),
+        opened => Arc::new(opened?),
+    };
     if listener.is_some() {
         check_listen(&app, at).await?;
     }
-    let Some(report) = stop.run_until_cancelled(examine(&app, Depth::Quick)).await else {
+    let looked = async { tokio::join!(examine(&app, Depth::Quick), app.contact()) };
+    let Some((report, contact)) = stop.run_until_cancelled(looked).await else {
         app.close().await;
         return Ok(());
     };
+    match contact {
+        // It is waited for as long as it takes: whoever asks whether the service is ready hears that it is not.
+        Err(error) if error.is_transient() => tracing::warn!(%error, "questions fail and work waits until it is back"),
+        outcome => outcome?,
+    }
     if roles.contains(&Role::Worker) {
         // What it lacks is said before anybody is told where to go.
         app.resident_engine()?;

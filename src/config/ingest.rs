@@ -18,7 +18,8 @@ pub struct Ingest {
     pub first_retry: Duration,
     /// Longest wait between two attempts.
     pub longest_retry: Duration,
-    /// How long a one-shot run waits for something that every document needs and that is away.
+    /// How long a one-shot run waits for something that every document needs and that is away; and a service, when it starts, for
+    /// its ledger.
     pub patience: Duration,
     /// After the word to stop, documents that are under way get so long to end by themselves.
     pub stop_grace: Duration,
@@ -55,7 +56,8 @@ pub(super) struct IngestWire {
     /// Longest wait between two attempts, in seconds.
     #[schemars(range(min = 0, max = 86_400))]
     longest_retry_s: u64,
-    /// Seconds that a one-shot run waits for something that every document needs and that is away, such as room on the disk.
+    /// Seconds that a one-shot run waits for something that every document needs and that is away, such as room on the disk; and a
+    /// service, when it starts, for its ledger.
     #[schemars(range(min = 0, max = 604_800))]
     patience_s: u64,
     /// Seconds that documents under way get to end by themselves after the word to stop; then they are given back.

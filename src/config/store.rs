@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::report::Mistakes;
 use super::tree::Node;
+use super::values::{tier, tier_of_raw};
 use super::vlm::ApiKey;
+use crate::types::MemoryTier;
 
 /// What the in-process engine takes where nothing is said: 1,100 pages of the built-in model, 455 patches in half precision.
 const INDEXING_THRESHOLD_KB: usize = 128_000;
@@ -50,6 +52,10 @@ pub struct Server {
     pub write_consistency_factor: Option<u32>,
     /// Each tenant's pages in shards of their own, in new collections of a server with cluster mode.
     pub shard_by_tenant: bool,
+    /// Where payloads of new collections are kept; None: on disk, as every server understands it.
+    pub payload_memory: Option<MemoryTier>,
+    /// The same of the indexes of payload fields.
+    pub payload_index_memory: Option<MemoryTier>,
 }
 
 impl Server {
@@ -64,6 +70,8 @@ impl Server {
             replication_factor: None,
             write_consistency_factor: None,
             shard_by_tenant: false,
+            payload_memory: None,
+            payload_index_memory: None,
         }
     }
 }
@@ -101,6 +109,12 @@ pub(super) struct StoreWire {
     /// Keep each tenant's pages in shards of their own, `shards` of them, in new collections (no). Needs a server with cluster
     /// mode.
     shard_by_tenant: Option<bool>,
+    /// Tier of memory of the payloads of new collections, `cold` or `cached`. Needs a server from 1.19 on.
+    #[schemars(schema_with = "tier_of_raw")]
+    payload_memory: Option<MemoryTier>,
+    /// Tier of memory of their indexes: `cold`, `cached` or `pinned`. Needs a server from 1.19 on.
+    #[schemars(schema_with = "tier")]
+    payload_index_memory: Option<MemoryTier>,
 }
 
 impl StoreWire {
@@ -137,7 +151,7 @@ impl StoreWire {
     }
 
     /// The keys that mean nothing without an address, and whether they are given.
-    fn of_server(&self) -> [(&'static str, bool); 7] {
+    fn of_server(&self) -> [(&'static str, bool); 9] {
         [
             ("api_key", self.api_key.is_some()),
             ("prefix", self.prefix.is_some()),
@@ -146,6 +160,8 @@ impl StoreWire {
             ("replication_factor", self.replication_factor.is_some()),
             ("write_consistency_factor", self.write_consistency_factor.is_some()),
             ("shard_by_tenant", self.shard_by_tenant.is_some()),
+            ("payload_memory", self.payload_memory.is_some()),
+            ("payload_index_memory", self.payload_index_memory.is_some()),
         ]
     }
 
@@ -159,6 +175,8 @@ impl StoreWire {
             replication_factor: self.replication_factor,
             write_consistency_factor: self.write_consistency_factor,
             shard_by_tenant: self.shard_by_tenant.unwrap_or_default(),
+            payload_memory: self.payload_memory,
+            payload_index_memory: self.payload_index_memory,
             ..Server::at(url.trim_end_matches('/'))
         });
         Store { indexing_threshold_kb: self.indexing_threshold_kb, server }
@@ -211,6 +229,22 @@ mod tests {
         assert_eq!((server.shards, server.replication_factor), (Some(6), Some(2)));
         assert_eq!((server.timeout.as_secs(), server.prefix.as_str()), (30, "test_"));
         assert!(!format!("{config:?}").contains("secret-key"));
+    }
+
+    #[test]
+    fn tiers_are_of_new_collections_and_no_payload_is_pinned() {
+        let text = "store:\n  url: http://localhost:6334\n  payload_memory: cached\n  payload_index_memory: pinned";
+        let server = load(text, &[]).unwrap().store.server.unwrap();
+        assert_eq!(server.payload_memory, Some(MemoryTier::Cached));
+        assert_eq!(server.payload_index_memory, Some(MemoryTier::Pinned));
+        let error =
+            load("store:\n  url: http://localhost:6334\n  payload_memory: pinned", &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("quire.yaml:3") && error.contains("payload_memory") && error.contains("cached"),
+            "{error}"
+        );
+        let error = load("store:\n  payload_index_memory: cold", &[]).unwrap_err().to_string();
+        assert!(error.contains("store.url"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 use super::env::{self, Environment};
 use super::report::Mistakes;
 use super::tree::Node;
@@ -9,6 +11,16 @@ use crate::error::Error;
 
 /// Longest name of a collection or a plan.
 const MAX_NAME: usize = 64;
+
+/// How a tier of memory may be written.
+pub(super) fn tier(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["cold", "cached", "pinned"] })
+}
+
+/// The same of what a server never pins: vectors and payloads as they were written.
+pub(super) fn tier_of_raw(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["cold", "cached"] })
+}
 
 /// A path as it is written: `~/` is the user's folder; a relative path starts at `folder` (of the file it stands in),
 /// or in the current folder where there is none.

@@ -154,7 +154,10 @@ async fn next_look(flow: &Flow, until: Until<'_>) -> Result<Option<Instant>> {
     match flow.parts.ledger.next_due_ms(collection).await {
         Ok(Some(due)) => Ok(Some(now + Duration::from_millis(due).clamp(Duration::from_millis(1), IDLE))),
         Ok(None) => {
-            let Switching { switched, would_lose, .. } = switch_complete(&flow.parts, collection).await?;
+            let Switching { switched, would_lose, .. } = match switch_complete(&flow.parts, collection).await {
+                Err(error) if error.is_transient() => return Ok(Some(now + flow.pause(None, &error))),
+                outcome => outcome?,
+            };
             if !would_lose.is_empty() {
                 flow.tally.add(|report| report.not_switched = would_lose);
             }

@@ -21,6 +21,7 @@ mod inside;
 mod jpeg;
 mod known;
 mod page;
+mod patience;
 mod pause;
 mod plan;
 mod progress;
@@ -43,6 +44,7 @@ pub use collector::Collector;
 pub use disk::{DiskGuard, SpoolBudget, SpoolPermit};
 pub use events::{DocumentEvent, Event, Events, Happening};
 pub use guard::Questions;
+pub use patience::Patience;
 pub use plan::{CollectionPlan, CollectionPlans};
 pub use report::{DocumentRef, Report};
 pub use submit::{Comparison, Submitter};
@@ -147,8 +149,22 @@ impl Engine {
     /// `ingest.patience_s`. Documents fail on their own; nothing that was done is lost.
     pub async fn drain(&self, collection: Option<&str>, stop: &CancellationToken) -> Result<Report> {
         let report = self.work(Until::Drained(collection), stop).await?;
-        self.parts.collector.collect().await?;
+        let patience = match collection {
+            _ if report.stopped => Patience::none(),
+            Some(name) => self.patience(stop).telling(&self.parts.events, name),
+            None => self.patience(stop),
+        };
+        match patience.with(|| self.parts.collector.collect()).await {
+            Err(error) if stop.is_cancelled() && error.is_transient() => {
+                tracing::warn!(%error, "garbage stays for the next run");
+            }
+            outcome => drop(outcome?),
+        }
         Ok(report)
+    }
+
+    fn patience<'a>(&self, stop: &'a CancellationToken) -> Patience<'a> {
+        Patience::new(self.parts.settings.patience, stop)
     }
 
     /// Ends the renderer's processes.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
+use super::Patience;
 use super::events::{DocumentEvent, Event, Events, Happening};
 use crate::error::Result;
 use crate::ledger::{Ledger, PageFailure, Submission, Submitted};
@@ -29,6 +31,8 @@ pub struct Submitter {
     /// Values of the limits in force, by name.
     pub limits: BTreeMap<String, u64>,
     pub events: Events,
+    /// How long a ledger that is away is waited for: folders are large, and submitting takes hours.
+    pub patience: Duration,
 }
 
 /// What became of the files.
@@ -62,6 +66,7 @@ impl Submitter {
     /// # Errors
     /// What the ledger says. A file that can't be read is named in the comparison.
     pub async fn submit_all(&self, files: Vec<SourceFile>, stop: &CancellationToken) -> Result<Comparison> {
+        let patience = Patience::new(self.patience, stop).telling(&self.events, &self.collection);
         let mut comparison = Comparison::default();
         let mut hashed = stream::iter(files)
             .map(|file| async move {
@@ -92,7 +97,7 @@ impl Submitter {
                 force: self.force,
                 limits: self.limits.clone(),
             };
-            let submitted = self.ledger.submit(&submission).await?;
+            let submitted = patience.with(|| self.ledger.submit(&submission)).await?;
             self.events.send(Event::Document(DocumentEvent {
                 document: submission.document,
                 tenant: submission.tenant,
@@ -104,7 +109,7 @@ impl Submitter {
                 Submitted::Queued => comparison.queued.push(submission.document),
                 Submitted::Unchanged(missing) => {
                     comparison.unchanged += 1;
-                    let known = self.ledger.document(&self.tenant, submission.document).await?;
+                    let known = patience.with(|| self.ledger.document(&self.tenant, submission.document)).await?;
                     let notes = known.map(|known| known.notes).unwrap_or_default();
                     comparison.notes.extend(notes.into_iter().map(|note| (file.clone(), note)));
                     comparison.missing_pages.extend(missing.into_iter().map(|page| (file.clone(), page)));

@@ -18,7 +18,7 @@ use super::glob::Glob;
 use super::prune::WalkedRoot;
 use super::snapshot::{SPOOL_SUFFIX, Snapshot};
 use super::uri::is_in_bucket;
-use crate::buckets::Client;
+use crate::buckets::{self, Client};
 use crate::config::{Bucket, Environment};
 use crate::error::{Blame, Error, Result, ResultExt};
 use crate::types::{ContentHash, SourceRef};
@@ -205,18 +205,7 @@ fn written_at(object: &ObjectMeta) -> ContentHash {
 }
 
 fn failed(action: &str, what: &str, error: object_store::Error) -> Error {
-    use object_store::Error as E;
-    let message = format!("cannot {action} {what}");
-    // The client tells a refused listing from a failed one in words alone.
-    let told = error.to_string();
-    let is_refused = ["403 Forbidden", "401 Unauthorized"].iter().any(|status| told.contains(status));
-    match &error {
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } | E::NotFound { .. } => {
-            Error::configuration(message).with_source(error)
-        }
-        _ if is_refused => Error::configuration(message).with_source(error),
-        _ => Error::transient(message).with_source(error),
-    }
+    buckets::failed(format!("cannot {action} {what}"), error)
 }
 
 #[cfg(test)]

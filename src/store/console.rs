@@ -68,12 +68,17 @@ pub fn collection_requests(name: &str, schema: &Schema, store: &config::Store) -
         if server.shard_by_tenant {
             body["sharding_method"] = "custom".into();
         }
+        if let Some(tier) = server.payload_memory {
+            body["payload"] = json!({ "memory": tier });
+            body.as_object_mut().into_iter().for_each(|body| drop(body.remove("on_disk_payload")));
+        }
     }
+    let tier = store.server.as_ref().and_then(|server| server.payload_index_memory);
     let collection = ConsoleRequest { method: "PUT", path: path.clone(), body };
     let indexes = PAYLOAD_INDEXES.into_iter().map(|(field, index)| ConsoleRequest {
         method: "PUT",
         path: format!("{path}/index"),
-        body: json!({ "field_name": field, "field_schema": field_schema(index) }),
+        body: json!({ "field_name": field, "field_schema": field_schema(index, tier) }),
     });
     std::iter::once(collection).chain(indexes).collect()
 }
@@ -160,14 +165,16 @@ fn quantization(quantization: Quantization) -> Value {
     }
 }
 
-fn field_schema(index: FieldIndex) -> Value {
-    match index {
-        FieldIndex::Keyword => json!({ "type": "keyword", "on_disk": true }),
-        FieldIndex::Tenant => json!({ "type": "keyword", "is_tenant": true, "on_disk": true }),
-        FieldIndex::Uuid => json!({ "type": "uuid", "on_disk": true }),
-        FieldIndex::Integer => json!({ "type": "integer", "lookup": true, "range": true, "on_disk": true }),
-        FieldIndex::Datetime => json!({ "type": "datetime", "on_disk": true }),
-    }
+fn field_schema(index: FieldIndex, tier: Option<MemoryTier>) -> Value {
+    let mut schema = match index {
+        FieldIndex::Keyword => json!({ "type": "keyword" }),
+        FieldIndex::Tenant => json!({ "type": "keyword", "is_tenant": true }),
+        FieldIndex::Uuid => json!({ "type": "uuid" }),
+        FieldIndex::Integer => json!({ "type": "integer", "lookup": true, "range": true }),
+        FieldIndex::Datetime => json!({ "type": "datetime" }),
+    };
+    place(&mut schema, "on_disk", true, tier);
+    schema
 }
 
 /// What asks `name`, a collection or an alias, this query.
@@ -333,6 +340,27 @@ mod tests {
         assert_eq!(body["sparse_vectors"]["text"]["modifier"], "idf");
         assert_eq!(requests[1].body["field_schema"]["is_tenant"], true);
         assert!(requests[1].to_string().starts_with("PUT collections/documents/index\n{"));
+    }
+
+    #[test]
+    fn tiers_of_payloads_take_the_place_of_the_older_words() {
+        let (memory, pinned) = (Some(MemoryTier::Cached), Some(MemoryTier::Pinned));
+        let plain = config::Server::at("http://localhost:6334");
+        let tiers = config::Server { payload_memory: memory, payload_index_memory: pinned, ..plain.clone() };
+        let of = |server| {
+            let store = config::Store { server: Some(server), ..config::Store::default() };
+            collection_requests("documents", &fixtures::schema(), &store)
+        };
+        let requests = of(plain);
+        assert!(requests[0].body["on_disk_payload"] == true && requests[0].body.get("payload").is_none());
+        assert!(requests[1..].iter().all(|request| request.body["field_schema"]["on_disk"] == true));
+        let requests = of(tiers);
+        assert_eq!(requests[0].body["payload"], json!({ "memory": "cached" }));
+        assert!(requests[0].body.get("on_disk_payload").is_none());
+        for request in &requests[1..] {
+            let schema = &request.body["field_schema"];
+            assert!(schema["memory"] == "pinned" && schema.get("on_disk").is_none(), "{request}");
+        }
     }
 
     #[test]

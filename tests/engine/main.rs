@@ -212,6 +212,7 @@ impl Bench {
             max_document_bytes: self.limits.max_document_bytes,
             limits: self.limits.values(),
             events: self.events.clone(),
+            patience: Duration::ZERO,
         };
         submitter.submit_all(files, &CancellationToken::new()).await.unwrap()
     }

@@ -1,15 +1,19 @@
 //! Who pays for what goes wrong: documents for their own faults, nobody for what is away.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use quire::error::{Blame, Error};
 use quire::faults::Fault;
-use quire::ingest::Event;
-use quire::ledger::State;
+use quire::ingest::{Event, Submitter};
+use quire::ledger::{FaultyLedger, State};
+use quire::source::{Discover, discover};
 use quire::types::RenderLimits;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Bench, Setup, away};
+use crate::{Bench, COLLECTION, Setup, away, tenant};
 
 /// A dependency that is away for a while: everything is indexed in the end, and no attempt was used up.
 async fn comes_back(call: &'static str) {
@@ -62,6 +66,53 @@ async fn a_model_that_is_away_uses_up_no_attempt() {
 async fn a_ledger_that_is_away_uses_up_no_attempt() {
     comes_back("ledger.claim").await;
     comes_back("ledger.complete").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_away_when_everything_is_indexed_is_waited_for() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.ingest().await;
+    // A build beside the old one is complete, and there is garbage.
+    bench.submit_with("newer", &[], false).await;
+    let mut events = bench.events.subscribe();
+    bench.faults.on("ledger.switch", 1, Fault::Fail(away));
+    bench.faults.always("ledger.retired", Fault::Fail(away));
+    let back = async {
+        for _ in 0..2 {
+            while !matches!(events.recv().await.unwrap(), Event::Paused { .. }) {}
+        }
+        bench.faults.clear("ledger.retired");
+    };
+    let (report, ()) = tokio::join!(bench.drain(), back);
+    assert_eq!(report.unwrap().indexed, 1);
+    assert_eq!(bench.store.collections().await.unwrap().len(), 1, "the old build is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_goes_away_while_files_are_submitted_is_waited_for() {
+    let bench = Bench::new().await;
+    bench.add("a.pdf", 1);
+    bench.add("b.pdf", 1);
+    bench.submit().await;
+    let files = discover(&[bench.docs()], &Discover::default()).unwrap().files;
+    bench.faults.on("ledger.submit", 2, Fault::Fail(away));
+    let submitter = Submitter {
+        ledger: Arc::new(FaultyLedger { inner: bench.ledger.clone(), faults: bench.faults.clone() }),
+        tenant: tenant(),
+        collection: COLLECTION.into(),
+        tags: BTreeMap::new(),
+        force: true,
+        max_document_bytes: u64::MAX,
+        limits: BTreeMap::new(),
+        events: bench.events.clone(),
+        patience: Duration::from_secs(60),
+    };
+    let comparison = submitter.submit_all(files.clone(), &CancellationToken::new()).await.unwrap();
+    assert_eq!((comparison.queued.len(), bench.faults.calls("ledger.submit")), (2, 3));
+    bench.faults.always("ledger.submit", Fault::Fail(away));
+    let hasty = Submitter { patience: Duration::ZERO, ..submitter };
+    assert!(hasty.submit_all(files, &CancellationToken::new()).await.unwrap_err().is_transient());
 }
 
 #[tokio::test(flavor = "multi_thread")]

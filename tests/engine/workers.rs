@@ -88,6 +88,7 @@ impl Shared {
             max_document_bytes: self.bench.limits.max_document_bytes,
             limits: self.bench.limits.values(),
             events: Events::default(),
+            patience: Duration::ZERO,
         };
         let files = discover(&[self.bench.docs()], &Discover::default()).unwrap().files;
         submitter.submit_all(files, &CancellationToken::new()).await.unwrap()

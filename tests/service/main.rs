@@ -13,6 +13,7 @@ mod s3;
 #[allow(dead_code, reason = "the tests of fetching script more")]
 mod web;
 
+mod away;
 mod buckets;
 mod commands;
 mod daemon;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use crate::config::render::RenderWire;
+use crate::config::values::{tier, tier_of_raw};
 use crate::types::{Datatype, MemoryTier, Priority, VectorName};
 
 /// A Quire pipeline: which documents, how pages are drawn, which vectors are kept, how pages are found.
@@ -255,7 +256,7 @@ pub(super) struct StorageWire {
 #[schemars(rename = "Memory")]
 pub(super) struct MemoryWire {
     /// The vectors as they were written: a server pins none.
-    #[schemars(schema_with = "tier_of_vectors")]
+    #[schemars(schema_with = "tier_of_raw")]
     pub vectors: Option<MemoryTier>,
     /// The graph.
     #[schemars(schema_with = "tier")]
@@ -487,14 +488,6 @@ pub(super) struct ParamsWire {
 
 fn datatype(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["float32", "float16", "turbo4", "turbo8", "turbo16"] })
-}
-
-fn tier(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "enum": ["cold", "cached", "pinned"] })
-}
-
-fn tier_of_vectors(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "enum": ["cold", "cached"] })
 }
 
 fn vector_name(_: &mut SchemaGenerator) -> Schema {

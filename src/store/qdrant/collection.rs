@@ -7,16 +7,17 @@ use std::collections::HashMap;
 
 use qdrant_client::qdrant::{
     AliasDescription, CollectionConfig, CollectionInfo, CreateAlias, CreateCollection, CreateFieldIndexCollection,
-    DeleteCollection, OptimizersConfigDiff, ShardingMethod, UpdateCollection,
+    DeleteCollection, OptimizersConfigDiff, PayloadStorageParams, ShardingMethod, UpdateCollection,
 };
 use serde_json::Value as Json;
 
 use super::connection::Connection;
 use super::errors::{exists_already, is_missing, store_error};
+use super::quantization::to_tier;
 use super::{json, schema};
 use crate::config;
 use crate::error::{Error, Result};
-use crate::types::Schema;
+use crate::types::{MemoryTier, Schema};
 
 /// Metadata: which form of points and metadata this is.
 const FORMAT_KEY: &str = "quire_format";
@@ -113,14 +114,21 @@ fn request(
         replication_factor: settings.replication_factor,
         write_consistency_factor: settings.write_consistency_factor,
         timeout: Some(settings.timeout.as_secs()),
+        // Where it is given, it stands over the older word.
+        payload: settings.payload_memory.map(|tier| PayloadStorageParams { memory: Some(to_tier(tier)) }),
         metadata: HashMap::from([(FORMAT_KEY.to_owned(), json::to_value(FORMAT.into()))]),
         ..CreateCollection::default()
     }
 }
 
 /// Makes the payload indexes that the collection lacks: all of a new one, the rest of one whose making was interrupted.
-pub(super) async fn index_payload(connection: &Connection, name: &str, info: &CollectionInfo) -> Result<()> {
-    for (field, field_type, params) in schema::payload_indexes() {
+pub(super) async fn index_payload(
+    connection: &Connection,
+    name: &str,
+    info: &CollectionInfo,
+    tier: Option<MemoryTier>,
+) -> Result<()> {
+    for (field, field_type, params) in schema::payload_indexes(tier) {
         if info.payload_schema.contains_key(field) {
             continue;
         }
@@ -214,7 +222,10 @@ mod tests {
         let plain = config::Server::at("http://localhost:6334");
         let request = self::request("documents--1", &fixtures::schema(), &plain, None);
         assert!(request.shard_number.is_none() && request.optimizers_config.is_none(), "the server's own");
-        assert!(request.sharding_method.is_none());
+        assert!(request.sharding_method.is_none() && request.payload.is_none());
+        let cold = config::Server { payload_memory: Some(MemoryTier::Cold), ..plain.clone() };
+        let request = self::request("documents--1", &fixtures::schema(), &cold, None);
+        assert_eq!(request.payload.unwrap().memory, Some(to_tier(MemoryTier::Cold)));
         let by_tenant = config::Server { shard_by_tenant: true, ..plain };
         let request = self::request("documents--1", &fixtures::schema(), &by_tenant, None);
         assert_eq!(request.sharding_method, Some(ShardingMethod::Custom.into()));

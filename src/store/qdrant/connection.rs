@@ -11,7 +11,7 @@ use qdrant_client::config::QdrantConfig;
 use qdrant_client::{Qdrant, QdrantError};
 use tokio::sync::OnceCell;
 
-use super::errors::store_error;
+use super::errors::{not_reached, store_error};
 use crate::config;
 use crate::error::{Error, Result};
 
@@ -173,7 +173,7 @@ impl Connection {
         self.server
             .get_or_try_init(|| async {
                 let reply = self.client.health_check().await;
-                let reply = reply.map_err(|error| store_error(&self.url, "be reached", error))?;
+                let reply = reply.map_err(|error| not_reached(&self.url, error))?;
                 let server = Server::new(reply.version)?;
                 tracing::info!(url = self.url, version = server.release, "the store is a Qdrant server");
                 Ok(server)
@@ -225,6 +225,75 @@ mod tests {
         let error = connection.server().await.err().unwrap();
         assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
         assert!(error.to_string().contains(&port.to_string()), "{error}");
+    }
+
+    /// What comes of a server that does this with whoever connects.
+    async fn met(scheme: &str, serve: impl AsyncFn(tokio::net::TcpStream) + Send + 'static) -> Error {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connection = Connection::new(&settings(&format!("{scheme}://127.0.0.1:{port}"))).unwrap();
+        let serving = async {
+            loop {
+                serve(listener.accept().await.unwrap().0).await;
+            }
+        };
+        tokio::select! {
+            () = serving => unreachable!(),
+            reached = connection.server() => reached.err().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_waiting_mends_is_told_from_a_server_that_is_away() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        async fn answer(mut stream: tokio::net::TcpStream, bytes: &[u8]) {
+            let mut heard = [0; 64];
+            let _ = stream.read(&mut heard).await;
+            let _ = stream.write_all(bytes).await;
+            let _ = stream.shutdown().await;
+            while stream.read(&mut heard).await.is_ok_and(|length| length > 0) {}
+        }
+        const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        /// A fatal alert of TLS: a message that was not expected.
+        const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 10];
+        let to_be_mended = [
+            ("gRPC", met("http", async |stream| answer(stream, HTTP).await).await),
+            ("gRPC", met("http", async |stream| answer(stream, ALERT).await).await),
+            ("secured", met("https", async |stream| answer(stream, HTTP).await).await),
+            ("secured", met("https", async |stream| answer(stream, ALERT).await).await),
+        ];
+        for (says, error) in to_be_mended {
+            assert_eq!((error.kind(), error.blame()), (Kind::Configuration, Blame::Dependency), "{error:?}");
+            assert!(error.to_string().contains(says) && error.to_string().contains("store.url"), "{error}");
+        }
+        // As a server does that starts, or is killed: who comes is not heard, or the connection is reset.
+        let away = [
+            met("http", async |stream| drop(stream)).await,
+            met("https", async |stream| drop(stream)).await,
+            met("http", async |stream| stream.readable().await.unwrap()).await,
+        ];
+        for error in away {
+            assert!(error.is_transient() && error.blame() == Blame::Dependency, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_host_is_told_from_a_name_that_is_not_known_yet() {
+        let of = |said: &str| {
+            let said = format!(
+                "Failed to connect to http://qdrant:6334/: tonic::transport::Error(Transport, ConnectError(ConnectError(\"dns error\", \
+                 Custom {{ kind: Uncategorized, error: \"failed to lookup address information: {said}\" }})))"
+            );
+            not_reached("http://qdrant:6334", tonic::Status::internal(said).into())
+        };
+        let unknown = of("Name or service not known");
+        assert_eq!(unknown.kind(), Kind::Configuration);
+        assert!(
+            unknown
+                .to_string()
+                .contains("(failed to lookup address information: Name or service not known): there is no such host")
+        );
+        assert!(of("Temporary failure in name resolution").is_transient());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use qdrant_client::QdrantError;
 use tonic::{Code, Status};
 
-use crate::error::{Blame, Error};
+use crate::error::{Blame, Error, says_unknown_host};
 
 /// Beside `RESOURCE_EXHAUSTED`: the server's disk or memory quota is used up, which no waiting of ours mends.
 const NO_STORAGE: &str = "qdrant-insufficient-storage";
@@ -14,6 +14,12 @@ const NO_STORAGE: &str = "qdrant-insufficient-storage";
 const NO_SPACE: &str = "No space left on device";
 /// In what strict mode refuses, behind what was asked and what is allowed.
 const STRICT_MODE: &str = ". Help: ";
+
+/// What a connection ends with that can't be secured.
+const OF_TLS: &[&str] =
+    &["InvalidCertificate", "invalid peer certificate", "InvalidMessage", "InvalidContentType", "AlertReceived"];
+/// What a connection ends with at whose other end somebody else listens.
+const OF_ANOTHER_PROTOCOL: &[&str] = &["connection error detected"];
 
 /// An error of the client or the server at `server`, while it did `action`.
 pub(super) fn store_error(server: &str, action: &str, error: QdrantError) -> Error {
@@ -30,6 +36,28 @@ pub(super) fn store_error(server: &str, action: &str, error: QdrantError) -> Err
         .with_source(error),
         error => Error::bug(could_not).blaming(Blame::Dependency).with_source(error),
     }
+}
+
+/// Why a server could not be reached the first time: what no waiting mends is told from a server that is away.
+pub(super) fn not_reached(server: &str, error: QdrantError) -> Error {
+    let QdrantError::ResponseError { status } = &error else { return store_error(server, "be reached", error) };
+    // The message alone tells a broken connection and another protocol alike.
+    let causes = std::iter::successors(std::error::Error::source(status), |&cause| cause.source());
+    let said = std::iter::once(status.message().to_owned()).chain(causes.map(ToString::to_string));
+    let said = said.collect::<Vec<_>>().join(": ");
+    let is_one_of = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
+    let why = if says_unknown_host(&said) {
+        "there is no such host: check store.url"
+    } else if is_one_of(OF_TLS) {
+        "the connection can't be secured: check that store.url begins as the server listens, http or https, and that its certificate is \
+         trusted (SSL_CERT_FILE names a file of more authorities)"
+    } else if is_one_of(OF_ANOTHER_PROTOCOL) {
+        "what answers there does not speak gRPC: store.url must name Qdrant's gRPC port (6334), with https if it takes nothing else"
+    } else {
+        return store_error(server, "be reached", error);
+    };
+    let said = in_short(status.message());
+    Error::configuration(format!("the Qdrant server at {server} could not be reached ({said}): {why}"))
 }
 
 fn of_status(server: &str, could_not: &str, status: &Status) -> Error {
@@ -66,11 +94,12 @@ fn of_status(server: &str, could_not: &str, status: &Status) -> Error {
 
 /// Why no connection stands, out of what the client says of it, which names every layer that passed it on.
 fn in_short(said: &str) -> &str {
-    let system = said.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"'));
-    match system {
-        Some((reason, _)) if said.starts_with("Failed to connect") => reason,
-        _ => said,
+    if !said.starts_with("Failed to connect") {
+        return said;
     }
+    let of_system = said.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"')).map(|(reason, _)| reason);
+    let innermost = || said.rsplit_once("error: ").map(|(_, rest)| rest.trim_end_matches([' ', '}', ')', '"']));
+    of_system.or_else(innermost).unwrap_or(said).trim_start_matches('"')
 }
 
 /// Whether the server says that there is no such collection.
@@ -177,6 +206,13 @@ mod tests {
                     connect error\", Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" })))";
         let error = of(Code::Internal, said, &[]).to_string();
         assert!(error.ends_with("could not write points: Connection refused"), "{error}");
+        let said = "Failed to connect to http://qdrant:6334/: tonic::transport::Error(Transport, ConnectError(ConnectError(\"dns error\", \
+                    Custom { kind: Uncategorized, error: \"failed to lookup address information: Temporary failure in name resolution\" })))";
+        let error = of(Code::Internal, said, &[]).to_string();
+        assert!(
+            error.ends_with("write points: failed to lookup address information: Temporary failure in name resolution"),
+            "{error}"
+        );
         assert_eq!(in_short("Service internal error: 1 of 2 shards"), "Service internal error: 1 of 2 shards");
     }
 

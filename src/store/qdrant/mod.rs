@@ -172,13 +172,15 @@ impl VectorStore for QdrantStore {
                     shards::check_cluster(&self.connection, &self.settings, &name).await?;
                 }
                 let threshold_kb = self.indexing_threshold_kb;
+                newer::check_settings(&self.settings, self.connection.server().await?)?;
                 collection::create(&self.connection, &name, schema, &self.settings, threshold_kb).await?;
                 let made = collection::find(&self.connection, &name).await?;
                 made.ok_or_else(|| Error::transient(format!("collection '{collection}' was dropped just now")))?
             }
         };
         check_same(collection, &collection::schema_of(&name, &found)?, &schema::as_kept(collection, schema)?)?;
-        collection::index_payload(&self.connection, &name, &found).await?;
+        let tier = self.settings.payload_index_memory;
+        collection::index_payload(&self.connection, &name, &found, tier).await?;
         self.forget(&name);
         Ok(())
     }

@@ -1,8 +1,26 @@
 //! What a schema asks for that older servers do not know, and would pass over without a word.
 
 use super::connection::{MEMORY_TIERS, Server, TURBO_4, TURBO_8, TURBO_QUANTIZATION, Version};
+use crate::config;
 use crate::error::{Error, Result};
 use crate::types::{Datatype, Quantization, Schema, TurboBits, VectorSpec};
+
+/// # Errors
+/// Configuration, naming the setting and since when it is known, if the server is too old for it.
+pub(super) fn check_settings(settings: &config::Server, server: &Server) -> Result<()> {
+    let given = [
+        ("store.payload_memory", settings.payload_memory.is_some()),
+        ("store.payload_index_memory", settings.payload_index_memory.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((key, _)) if server.version < MEMORY_TIERS => Err(Error::configuration(format!(
+            "{key} asks for tiers of memory, which Qdrant knows from {MEMORY_TIERS} on, and the server has version {}: leave it out (payloads \
+             and their indexes are on disk then), or use a newer server",
+            server.release
+        ))),
+        _ => Ok(()),
+    }
+}
 
 /// # Errors
 /// Configuration, naming the vector, what it asks for and since when it is known, if the server is too old for it.
@@ -63,6 +81,23 @@ mod tests {
     #[test]
     fn what_every_server_knows_needs_no_version() {
         against("1.16.0", |_| {}).unwrap();
+    }
+
+    #[test]
+    fn settings_that_an_older_server_would_pass_over_are_refused_by_name() {
+        let at =
+            |release: &str, settings: &config::Server| check_settings(settings, &Server::new(release.into()).unwrap());
+        let plain = config::Server::at("http://localhost:6334");
+        at("1.16.0", &plain).unwrap();
+        let tier = Some(MemoryTier::Cold);
+        let of_payload = config::Server { payload_memory: tier, ..plain.clone() };
+        let of_indexes = config::Server { payload_index_memory: tier, ..plain };
+        for (settings, key) in [(of_payload, "store.payload_memory"), (of_indexes, "store.payload_index_memory")] {
+            let error = at("1.18.3", &settings).unwrap_err();
+            assert_eq!(error.kind(), Kind::Configuration);
+            assert!(error.to_string().contains(key) && error.to_string().contains("1.19"), "{error}");
+            at("1.19.0", &settings).unwrap();
+        }
     }
 
     #[test]

@@ -91,16 +91,19 @@ fn datatype(datatype: Datatype) -> ServerDatatype {
 }
 
 /// The indexes of [`PAYLOAD_INDEXES`] in the server's terms.
-pub(super) fn payload_indexes() -> impl Iterator<Item = (&'static str, FieldType, PayloadIndexParams)> {
-    PAYLOAD_INDEXES.into_iter().map(|(name, index)| {
-        let (field_type, params) = index_params(index);
+pub(super) fn payload_indexes(
+    tier: Option<MemoryTier>,
+) -> impl Iterator<Item = (&'static str, FieldType, PayloadIndexParams)> {
+    PAYLOAD_INDEXES.into_iter().map(move |(name, index)| {
+        let (field_type, params) = index_params(index, tier);
         (name, field_type, PayloadIndexParams { index_params: Some(params) })
     })
 }
 
-fn index_params(index: FieldIndex) -> (FieldType, IndexParams) {
-    let on_disk = Some(true);
-    let keyword = KeywordIndexParams { on_disk, ..Default::default() };
+/// A tier of memory stands over the older word, which is sent beside it.
+fn index_params(index: FieldIndex, tier: Option<MemoryTier>) -> (FieldType, IndexParams) {
+    let (on_disk, memory) = (Some(true), tier.map(to_tier));
+    let keyword = KeywordIndexParams { on_disk, memory, ..Default::default() };
     match index {
         FieldIndex::Keyword => (FieldType::Keyword, IndexParams::KeywordIndexParams(keyword)),
         FieldIndex::Tenant => {
@@ -108,14 +111,15 @@ fn index_params(index: FieldIndex) -> (FieldType, IndexParams) {
             (FieldType::Keyword, IndexParams::KeywordIndexParams(tenant))
         }
         FieldIndex::Uuid => {
-            (FieldType::Uuid, IndexParams::UuidIndexParams(UuidIndexParams { on_disk, ..Default::default() }))
+            (FieldType::Uuid, IndexParams::UuidIndexParams(UuidIndexParams { on_disk, memory, ..Default::default() }))
         }
         FieldIndex::Integer => {
-            let both = IntegerIndexParams { lookup: Some(true), range: Some(true), on_disk, ..Default::default() };
+            let both =
+                IntegerIndexParams { lookup: Some(true), range: Some(true), on_disk, memory, ..Default::default() };
             (FieldType::Integer, IndexParams::IntegerIndexParams(both))
         }
         FieldIndex::Datetime => {
-            let params = DatetimeIndexParams { on_disk, ..Default::default() };
+            let params = DatetimeIndexParams { on_disk, memory, ..Default::default() };
             (FieldType::Datetime, IndexParams::DatetimeIndexParams(params))
         }
     }
@@ -328,8 +332,18 @@ mod tests {
 
     #[test]
     fn tenants_are_kept_together() {
-        let (_, _, params) = payload_indexes().find(|(name, ..)| *name == "tenant").unwrap();
+        let (_, _, params) = payload_indexes(None).find(|(name, ..)| *name == "tenant").unwrap();
         let Some(IndexParams::KeywordIndexParams(keyword)) = params.index_params else { panic!("a keyword") };
-        assert_eq!(keyword.is_tenant, Some(true));
+        assert_eq!((keyword.is_tenant, keyword.memory), (Some(true), None));
+        for (field, _, params) in payload_indexes(Some(MemoryTier::Pinned)) {
+            let memory = match params.index_params.unwrap() {
+                IndexParams::KeywordIndexParams(params) => params.memory,
+                IndexParams::UuidIndexParams(params) => params.memory,
+                IndexParams::IntegerIndexParams(params) => params.memory,
+                IndexParams::DatetimeIndexParams(params) => params.memory,
+                other => panic!("{field}: {other:?}"),
+            };
+            assert_eq!(memory, Some(to_tier(MemoryTier::Pinned)), "{field}");
+        }
     }
 }

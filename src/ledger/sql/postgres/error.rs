@@ -1,6 +1,19 @@
 //! What an error of PostgreSQL means for the caller.
 
-use crate::error::{Blame, Error};
+use crate::error::{Blame, Error, is_of_unknown_host};
+
+/// Why there is no connection at the start: what no waiting mends is told from a server that is away.
+pub fn not_connected(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::Io(_) if is_of_unknown_host(&error) => {
+            Error::configuration("cannot connect: there is no such host").with_source(error)
+        }
+        sqlx::Error::Protocol(_) => {
+            Error::configuration("cannot connect: what answers there is no PostgreSQL").with_source(error)
+        }
+        _ => failed("connect", error),
+    }
+}
 
 /// An error met while doing `action`: a server that is away, full, busy or restarting is transient, one that refuses us is
 /// configuration, damaged data is permanent, a statement that it doesn't understand is a bug. Whichever it is, no document pays

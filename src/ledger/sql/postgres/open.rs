@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection};
 
-use super::error::failed;
+use super::error::{failed, not_connected};
 use super::key;
 use crate::error::{Error, Result, ResultExt};
 
@@ -66,7 +66,7 @@ async fn connect(settings: &PostgresSettings) -> Result<PgPool> {
     let mut connection = connecting
         .await
         .map_err(|_| Error::transient(format!("it has not answered for {} s", CONNECT_TIMEOUT.as_secs())))?
-        .map_err(|error| failed("connect", error))?;
+        .map_err(not_connected)?;
     migrate(&mut connection).await?;
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
