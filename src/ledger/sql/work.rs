@@ -26,7 +26,7 @@ impl<T: Transaction> Writing<T> {
         }
         let standing = known.map(|known| known.standing);
         let (task, generation) = match on_submit(standing.as_ref(), submission, &collection) {
-            OnSubmit::Answer(answer) => return Ok(answer),
+            OnSubmit::Answer(answer) => return self.answer(answer).await,
             OnSubmit::Index { garbage } => {
                 if let (Some(abandoned), Some(standing)) = (garbage, &standing) {
                     let statement = Statement::new(sql::ADD_GARBAGE)
@@ -164,10 +164,12 @@ impl<T: Transaction> Writing<T> {
         let id = document.to_string();
         let theirs = |known: &Known| known.tenant == *tenant;
         // The collection of a document never changes.
-        let Some(Known { collection, .. }) = self.known(document).await?.filter(theirs) else { return Ok(false) };
+        let Some(Known { collection, .. }) = self.known(document).await?.filter(theirs) else {
+            return self.answer(false).await;
+        };
         self.lock_document(&collection, document).await?;
         if self.known(document).await?.is_none() {
-            return Ok(false);
+            return self.answer(false).await;
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;
         for begin in KEPT {

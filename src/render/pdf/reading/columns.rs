@@ -1,4 +1,5 @@
-//! Columns of prose whose lines take turns in the file: put one below the other. Tables stay row by row.
+//! Columns of prose whose lines take turns in the file, or that are stored in the wrong order: put one below the other. Tables stay
+//! row by row.
 
 use super::direction::is_right_to_left;
 use super::piece::{Piece, by_rows};
@@ -15,10 +16,10 @@ const MIN_FILLED: f32 = 0.55;
 const MIN_WIDTH: f32 = 0.2;
 /// So many of a hundred words begin with a letter.
 const LETTERS_PERCENT: usize = 70;
-/// Columns beside each other that are looked for.
+/// How often a page is cut, and the columns on one side of a cut.
 const MAX_DEPTH: usize = 3;
 
-/// The pieces, in the order that they have unless columns take turns in it.
+/// The pieces, in the order that they have unless columns make no sense in it.
 pub(super) fn put_in_order(pieces: Vec<Piece>) -> Vec<Piece> {
     divide(pieces, 0)
 }
@@ -31,14 +32,12 @@ fn divide(pieces: Vec<Piece>, depth: usize) -> Vec<Piece> {
     let mut ordered = Vec::with_capacity(pieces.len());
     for band in bands(&pieces, cut) {
         let band_pieces = band.iter().map(|&at| pieces[at].clone());
-        if !takes_turns(&pieces, &band, cut) {
+        if !is_out_of_order(&pieces, &band, cut) {
             ordered.extend(band_pieces);
             continue;
         }
         let (left, right): (Vec<Piece>, Vec<Piece>) = band_pieces.partition(|piece| piece.rect.right <= cut + OVERLAP);
-        let backwards =
-            band.iter().filter(|&&at| pieces[at].parts.iter().any(|part| is_right_to_left(&part.text))).count();
-        let (first, second) = if backwards * 2 > band.len() { (right, left) } else { (left, right) };
+        let (first, second) = if reads_leftwards(&pieces, &band) { (right, left) } else { (left, right) };
         ordered.extend(divide(by_rows(first), depth + 1));
         ordered.extend(divide(by_rows(second), depth + 1));
     }
@@ -50,8 +49,8 @@ fn best_cut(pieces: &[Piece]) -> Option<f32> {
     let scores: Vec<(u32, usize)> = CUTS
         .map(|cut| {
             let x = cut as f32 / 100.0;
-            let turns = bands(pieces, x).into_iter().filter(|band| takes_turns(pieces, band, x));
-            (cut, turns.map(|band| band.len()).sum())
+            let wrong = bands(pieces, x).into_iter().filter(|band| is_out_of_order(pieces, band, x));
+            (cut, wrong.map(|band| band.len()).sum())
         })
         .collect();
     let best = scores.iter().map(|(_, score)| *score).max().filter(|best| *best > 0)?;
@@ -81,12 +80,38 @@ fn bands(pieces: &[Piece], cut: f32) -> Vec<Vec<usize>> {
     bands
 }
 
-/// Whether a band is two columns of prose, and the file has their lines in turns.
-fn takes_turns(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
+/// Whether a band is columns of prose, and the file has their lines in turns, or all of the second one first.
+fn is_out_of_order(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
     let is_left = |at: usize| pieces[at].rect.right <= cut + OVERLAP;
     let side = |left: bool| band.iter().filter(|&&at| is_left(at) == left).map(|&at| &pieces[at]).collect::<Vec<_>>();
     let turns = band.windows(2).filter(|pair| is_left(pair[0]) != is_left(pair[1])).count();
-    turns > 1 && is_prose(&side(true)) && is_prose(&side(false))
+    let wrong = match turns {
+        0 => false,
+        1 => is_left(band[0]) == reads_leftwards(pieces, band),
+        _ => true,
+    };
+    wrong && is_columns(&side(true), MAX_DEPTH - 1) && is_columns(&side(false), MAX_DEPTH - 1)
+}
+
+fn reads_leftwards(pieces: &[Piece], band: &[usize]) -> bool {
+    let backwards = |at: &&usize| pieces[**at].parts.iter().any(|part| is_right_to_left(&part.text));
+    band.iter().filter(backwards).count() * 2 > band.len()
+}
+
+/// Whether this is a column of prose, or several beside each other.
+fn is_columns(pieces: &[&Piece], depth: usize) -> bool {
+    if is_prose(pieces) {
+        return true;
+    }
+    depth > 0
+        && pieces.len() >= 2 * MIN_LINES
+        && CUTS.map(|cut| cut as f32 / 100.0).any(|cut| {
+            let (left, right): (Vec<&Piece>, Vec<&Piece>) =
+                pieces.iter().partition(|piece| piece.rect.right <= cut + OVERLAP);
+            right.iter().all(|piece| piece.rect.left >= cut - OVERLAP)
+                && is_prose(&left)
+                && is_columns(&right, depth - 1)
+        })
 }
 
 fn is_prose(column: &[&Piece]) -> bool {
@@ -132,6 +157,28 @@ mod tests {
         assert_eq!(starts[..6], ["A title", "left li", "left li", "left li", "left li", "right l"]);
         assert_eq!(starts[9], "A foot ");
         assert!(read[1].contains('0') && read[4].contains('3'));
+    }
+
+    #[test]
+    fn three_columns_that_take_turns_are_read_one_after_the_other() {
+        let mut stored = Vec::new();
+        for row in 0..5 {
+            for (column, left) in [0.05, 0.37, 0.69].into_iter().enumerate() {
+                stored.extend(line(&format!("column {column} line {row} goes on"), left, 0.1 + row as f32 * 0.02));
+            }
+        }
+        let expected: Vec<String> =
+            (0..3).flat_map(|column| (0..5).map(move |row| format!("column {column} line {row} goes on"))).collect();
+        assert_eq!(read(stored), expected);
+    }
+
+    #[test]
+    fn a_second_column_that_is_stored_first_is_read_second() {
+        let column = |name: &'static str, left: f32| {
+            (0..5).flat_map(move |row| line(&format!("{name} line {row} goes on here"), left, 0.1 + row as f32 * 0.02))
+        };
+        let read = read(column("right", 0.6).chain(column("left", 0.1)).collect());
+        assert!(read[..5].iter().all(|line| line.starts_with("left")), "{read:?}");
     }
 
     #[test]
