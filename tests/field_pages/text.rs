@@ -120,7 +120,8 @@ async fn text_under_an_opaque_box_is_not_read() {
         assert!(!text.contains("secret"), "{what}: {text}");
     }
     // Letters that lie below the image of their page, as some readers put them, are seen in it.
-    let below = format!("{TEXT} q 200 0 0 200 0 0 cm BI /W 2 /H 2 /CS /G /BPC 8 /F /AHx ID 00ff00ff> EI Q");
+    let below =
+        format!("{TEXT} q 200 0 0 200 0 0 cm BI /W 80 /H 1 /CS /G /BPC 1 /F /AHx ID aaaaaaaaaaaaaaaaaaaa> EI Q");
     let striped = Opened::bytes("below.pdf", &page(&below, "")).await.unwrap().text().await;
     assert!(striped.contains("words"), "{striped}");
 }

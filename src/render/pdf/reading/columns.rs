@@ -163,12 +163,14 @@ mod tests {
     fn three_columns_that_take_turns_are_read_one_after_the_other() {
         let mut stored = Vec::new();
         for row in 0..5 {
-            for (column, left) in [0.05, 0.37, 0.69].into_iter().enumerate() {
+            for (column, left) in [("a", 0.05), ("b", 0.37), ("c", 0.69)] {
                 stored.extend(line(&format!("column {column} line {row} goes on"), left, 0.1 + row as f32 * 0.02));
             }
         }
-        let expected: Vec<String> =
-            (0..3).flat_map(|column| (0..5).map(move |row| format!("column {column} line {row} goes on"))).collect();
+        let expected: Vec<String> = ["a", "b", "c"]
+            .into_iter()
+            .flat_map(|column| (0..5).map(move |row| format!("column {column} line {row} goes on")))
+            .collect();
         assert_eq!(read(stored), expected);
     }
 
