@@ -14,6 +14,8 @@ const MIN_LINES: usize = 3;
 const MIN_WORDS: f32 = 3.0;
 const MIN_FILLED: f32 = 0.55;
 const MIN_WIDTH: f32 = 0.2;
+/// Columns of one text differ in width by this share at most.
+const SAME_WIDTH: f32 = 0.15;
 /// So many of a hundred words begin with a letter.
 const LETTERS_PERCENT: usize = 70;
 /// How often a page is cut, and the columns on one side of a cut.
@@ -38,8 +40,11 @@ fn divide(pieces: Vec<Piece>, depth: usize) -> Vec<Piece> {
         }
         let (left, right): (Vec<Piece>, Vec<Piece>) = band_pieces.partition(|piece| piece.rect.right <= cut + OVERLAP);
         let (first, second) = if reads_leftwards(&pieces, &band) { (right, left) } else { (left, right) };
-        ordered.extend(divide(by_rows(first), depth + 1));
-        ordered.extend(divide(by_rows(second), depth + 1));
+        for side in [first, second] {
+            // The lines of several columns are left as they are, for the next cut.
+            let is_one = is_prose(&side.iter().collect::<Vec<_>>());
+            ordered.extend(divide(if is_one { by_rows(side) } else { side }, depth + 1));
+        }
     }
     ordered
 }
@@ -85,12 +90,15 @@ fn is_out_of_order(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
     let is_left = |at: usize| pieces[at].rect.right <= cut + OVERLAP;
     let side = |left: bool| band.iter().filter(|&&at| is_left(at) == left).map(|&at| &pieces[at]).collect::<Vec<_>>();
     let turns = band.windows(2).filter(|pair| is_left(pair[0]) != is_left(pair[1])).count();
-    let wrong = match turns {
-        0 => false,
-        1 => is_left(band[0]) == reads_leftwards(pieces, band),
-        _ => true,
-    };
-    wrong && is_columns(&side(true), MAX_DEPTH - 1) && is_columns(&side(false), MAX_DEPTH - 1)
+    let (left, right) = (side(true), side(false));
+    if is_prose(&left) && is_prose(&right) {
+        return turns > 1 || turns == 1 && is_left(band[0]) == reads_leftwards(pieces, band);
+    }
+    // Three columns and more: every line changes sides. Columns of a table differ in width.
+    turns >= left.len().min(right.len())
+        && column_width(&left, MAX_DEPTH - 1)
+            .zip(column_width(&right, MAX_DEPTH - 1))
+            .is_some_and(|(left, right)| is_alike(left, right))
 }
 
 fn reads_leftwards(pieces: &[Piece], band: &[usize]) -> bool {
@@ -98,20 +106,33 @@ fn reads_leftwards(pieces: &[Piece], band: &[usize]) -> bool {
     band.iter().filter(backwards).count() * 2 > band.len()
 }
 
-/// Whether this is a column of prose, or several beside each other.
-fn is_columns(pieces: &[&Piece], depth: usize) -> bool {
+/// The width of a column of prose, or of each of several beside each other; None where this is something else.
+fn column_width(pieces: &[&Piece], depth: usize) -> Option<f32> {
     if is_prose(pieces) {
-        return true;
+        return Some(width(pieces));
     }
-    depth > 0
-        && pieces.len() >= 2 * MIN_LINES
-        && CUTS.map(|cut| cut as f32 / 100.0).any(|cut| {
-            let (left, right): (Vec<&Piece>, Vec<&Piece>) =
-                pieces.iter().partition(|piece| piece.rect.right <= cut + OVERLAP);
-            right.iter().all(|piece| piece.rect.left >= cut - OVERLAP)
-                && is_prose(&left)
-                && is_columns(&right, depth - 1)
-        })
+    if depth == 0 || pieces.len() < 2 * MIN_LINES {
+        return None;
+    }
+    CUTS.map(|cut| cut as f32 / 100.0).find_map(|cut| {
+        let (left, right): (Vec<&Piece>, Vec<&Piece>) =
+            pieces.iter().partition(|piece| piece.rect.right <= cut + OVERLAP);
+        let apart = right.iter().all(|piece| piece.rect.left >= cut - OVERLAP);
+        (apart && is_prose(&left))
+            .then(|| column_width(&right, depth - 1))
+            .flatten()
+            .filter(|others| is_alike(width(&left), *others))
+    })
+}
+
+fn width(pieces: &[&Piece]) -> f32 {
+    let left = pieces.iter().map(|piece| piece.rect.left).fold(1.0, f32::min);
+    let right = pieces.iter().map(|piece| piece.rect.right).fold(0.0, f32::max);
+    right - left
+}
+
+fn is_alike(width: f32, other: f32) -> bool {
+    (width - other).abs() <= SAME_WIDTH * width.max(other)
 }
 
 fn is_prose(column: &[&Piece]) -> bool {
@@ -119,14 +140,13 @@ fn is_prose(column: &[&Piece]) -> bool {
         return false;
     }
     let lines = column.len() as f32;
-    let left = column.iter().map(|piece| piece.rect.left).fold(1.0, f32::min);
-    let right = column.iter().map(|piece| piece.rect.right).fold(0.0, f32::max);
+    let width = width(column);
     let filled: f32 = column.iter().map(|piece| piece.rect.right - piece.rect.left).sum();
     let words: Vec<&str> = column.iter().flat_map(|piece| &piece.parts).map(|part| part.text.as_str()).collect();
     let letters =
         words.iter().filter(|word| word.starts_with(|c: char| c.is_alphabetic() || "\"'(“‘".contains(c))).count();
-    right - left >= MIN_WIDTH
-        && filled / lines >= MIN_FILLED * (right - left)
+    width >= MIN_WIDTH
+        && filled / lines >= MIN_FILLED * width
         && words.len() as f32 >= MIN_WORDS * lines
         && letters * 100 >= LETTERS_PERCENT * words.len()
 }

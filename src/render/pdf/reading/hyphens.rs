@@ -11,6 +11,8 @@ const TAILS: &str = "aware based bearing born bound built capable coloured compa
     oriented owned paced performance priced profit proof quality ready related resistant resolution saving seeking \
     sensitive shaped sided sighted sized speaking specific speed strength temperature term time voltage wide winning \
     year";
+/// Beginnings that make one word with any of them.
+const NEGATIONS: &str = "dis in ir mis non re un";
 /// Small words inside of a compound ("mother-|in-law"); and its end where nothing but they can be ("log-|in"): typesetters carry no
 /// other two letters over.
 const SMALL: &str = "a and at by for in it of off on out the to up";
@@ -62,7 +64,7 @@ pub(super) fn joint(head: &str, tail: &str, whole: &HashSet<String>) -> Joint {
         // "e-|mail"
         || bare_head.chars().count() == 1
         || among(HEADS, &lower)
-        || among(TAILS, first_of_tail)
+        || among(TAILS, first_of_tail) && !among(NEGATIONS, &lower)
         || among(SMALL, first_of_tail) && (goes_on || first_of_tail.len() == 2)
         || among(TENS, &lower) && among(ONES, first_of_tail);
     if belongs { Joint::Hyphen } else { Joint::Plain }
@@ -112,7 +114,15 @@ mod tests {
 
     #[test]
     fn hyphens_that_break_a_word_go() {
-        for broken in ["config-|ure", "CONFIG-|URE", "under-|standing,", "Wasser-|pumpe", "ma-|chine"] {
+        for broken in [
+            "in-|effective",
+            "un-|known",
+            "config-|ure",
+            "CONFIG-|URE",
+            "under-|standing,",
+            "Wasser-|pumpe",
+            "ma-|chine",
+        ] {
             assert_eq!(joined(broken, &[]), broken.replace("-|", ""), "{broken}");
         }
     }

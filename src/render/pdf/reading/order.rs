@@ -29,11 +29,12 @@ pub(super) fn pieces(mut parts: Vec<Part>) -> Vec<Piece> {
     columns::put_in_order(pieces)
 }
 
-/// Whether nothing stands beside anything else: such a page is read from the top, however it is stored.
+/// Whether nothing stands beside anything else, for one line from top to bottom crosses all pieces: such a page is read from the top,
+/// however it is stored.
 fn is_single_column(pieces: &[Piece]) -> bool {
-    let mut down: Vec<&Piece> = pieces.iter().collect();
-    down.sort_by(|a, b| a.rect.top.total_cmp(&b.rect.top));
-    down.windows(2).all(|pair| !on_one_line(pair[0].rect, pair[1].rect))
+    let left = pieces.iter().map(|piece| piece.rect.left).fold(0.0, f32::max);
+    let right = pieces.iter().map(|piece| piece.rect.right).fold(1.0, f32::min);
+    left < right
 }
 
 fn split(parts: Vec<Part>) -> Vec<Piece> {
