@@ -324,6 +324,7 @@ mod tests {
             prune: false,
             prune_anyway: false,
             force: false,
+            priority: Priority::default(),
         };
         app.scope(tenant("acme")).ingest(request, stop).await
     }

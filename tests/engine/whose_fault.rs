@@ -10,7 +10,7 @@ use quire::faults::Fault;
 use quire::ingest::{Event, Submitter};
 use quire::ledger::{FaultyLedger, State};
 use quire::source::{Discover, discover};
-use quire::types::RenderLimits;
+use quire::types::{Priority, RenderLimits};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Bench, COLLECTION, Setup, away, tenant};
@@ -103,6 +103,7 @@ async fn a_ledger_that_goes_away_while_files_are_submitted_is_waited_for() {
         collection: COLLECTION.into(),
         tags: BTreeMap::new(),
         force: true,
+        priority: Priority::default(),
         max_document_bytes: u64::MAX,
         limits: BTreeMap::new(),
         events: bench.events.clone(),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use quire::faults::Fault;
 use quire::ledger::{Clock, PostgresLedger, PostgresSettings, State};
 use quire::retrieve::PageFilter;
+use quire::types::Priority;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -85,6 +86,7 @@ impl Shared {
             collection: COLLECTION.into(),
             tags: tags.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
             force,
+            priority: Priority::default(),
             max_document_bytes: self.bench.limits.max_document_bytes,
             limits: self.bench.limits.values(),
             events: Events::default(),

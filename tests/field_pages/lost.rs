@@ -33,6 +33,23 @@ async fn converted_line_ends_are_named() {
 }
 
 #[tokio::test]
+async fn damage_is_named_in_every_coding_and_what_is_whole_is_not() {
+    let whole = Opened::fixture("../damaged/whole.pdf").await;
+    for page in 1..=4 {
+        assert_eq!(whole.page(page).await.notes, [], "page {page}");
+    }
+    // Holes and noise in JPEGs, in compressed images and in faxes.
+    let images = Opened::fixture("../damaged/images.pdf").await;
+    for page in 1..=6 {
+        one_lost(&images.page(page).await.notes, page, "image is damaged");
+    }
+    one_lost(&notes("../damaged/hole.jpg", 1).await, 1, "damaged");
+    let content = Opened::fixture("../damaged/content.pdf").await;
+    assert_eq!(content.page(1).await.notes, []);
+    one_lost(&content.page(2).await.notes, 2, "content stream is damaged");
+}
+
+#[tokio::test]
 async fn letters_of_a_font_that_is_not_there_are_named() {
     let page = Opened::fixture("P21-chinese-font-not-embedded.pdf").await.page(1).await;
     let reason = one_lost(&page.notes, 1, "STSong-Light");

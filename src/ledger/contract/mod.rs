@@ -108,7 +108,8 @@ macro_rules! contract_tests {
 
             a_document_is_indexed, a_submission_needs_its_collection, a_document_has_one_owner,
             a_change_replaces_what_people_see_at_the_end, every_submission_has_a_generation_of_its_own,
-            tags_alone_are_written_anew, tags_alone_are_indexed_again_beside_a_rebuild,
+            what_changes_nothing_leaves_nothing_locked, tags_alone_are_written_anew,
+            tags_alone_are_indexed_again_beside_a_rebuild,
             tenants_take_turns, collections_of_a_tenant_take_turns, what_is_wanted_sooner_goes_first_within_a_tenant,
             a_new_tenant_does_not_wait, work_is_news,
             turns_are_taken_and_given_back,

@@ -105,6 +105,20 @@ pub(crate) async fn every_submission_has_a_generation_of_its_own(backend: &dyn B
     assert_eq!(garbage(&*ledger).await[4..], [job.generation]);
 }
 
+pub(crate) async fn what_changes_nothing_leaves_nothing_locked(backend: &dyn Backend) {
+    let Some((ledger, _)) = open(backend).await else { return };
+    let v1 = submission("a", 1);
+    ledger.submit(&v1).await.unwrap();
+    // Who looks for work passes over what is locked; often, for it may be locked for a moment only.
+    for _ in 0..30 {
+        assert_eq!(ledger.submit(&v1).await.unwrap(), Submitted::Queued);
+        let job = claim_one(&*ledger).await;
+        assert_eq!(ledger.retry(&v1.tenant, v1.document).await.unwrap(), Some(Retried::InWork));
+        ledger.release(&job, Duration::ZERO, None).await.unwrap();
+        assert!(!ledger.abandon("documents").await.unwrap());
+    }
+}
+
 pub(crate) async fn tags_alone_are_written_anew(backend: &dyn Backend) {
     let Some((ledger, _)) = open(backend).await else { return };
     let v1 = submission("a", 1);

@@ -32,7 +32,7 @@ impl<T: Transaction> Writing<T> {
 
     pub async fn drop_collection(mut self, collection: &str) -> Result<Option<u64>> {
         self.lock(Lock::Collection(collection)).await?;
-        let Some(existing) = self.find_collection(collection).await? else { return Ok(None) };
+        let Some(existing) = self.find_collection(collection).await? else { return self.answer(None).await };
         self.run(Statement::new(sql::DISCARD_TARGETS).with(collection)).await?;
         for build in existing.builds() {
             self.clear_build(&build.physical).await?;

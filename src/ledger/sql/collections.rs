@@ -48,10 +48,7 @@ impl<T: Transaction> Writing<T> {
     pub async fn switch(mut self, collection: &str, force: bool) -> Result<Switch> {
         self.lock(Lock::Collection(collection)).await?;
         let outcome = self.switch_locked(collection, force).await?;
-        // Where nothing was changed too: a transaction that is only dropped keeps its locks until the server hears of it, and
-        // whoever looks for work meanwhile passes over the collection.
-        self.commit().await?;
-        Ok(outcome)
+        self.answer(outcome).await
     }
 
     async fn switch_locked(&mut self, collection: &str, force: bool) -> Result<Switch> {
@@ -77,7 +74,7 @@ impl<T: Transaction> Writing<T> {
     pub async fn abandon(mut self, collection: &str) -> Result<bool> {
         self.lock(Lock::Collection(collection)).await?;
         let existing = self.defined(collection).await?;
-        let (active, Some(next)) = (existing.active, existing.next) else { return Ok(false) };
+        let (active, Some(next)) = (existing.active, existing.next) else { return self.answer(false).await };
         self.clear_build(&next.physical).await?;
         let aimed = Statement::new(sql::AIMED_AT).with(next.physical.as_str()).with(active.physical.as_str());
         for aimed in self.rows(aimed, rows::aimed).await? {
@@ -124,7 +121,7 @@ impl<T: Transaction> Writing<T> {
         let existing = self.defined(collection).await?;
         let in_use = [Some(&existing.active), existing.next.as_ref()];
         if !in_use.into_iter().flatten().any(|build| build.physical == physical) {
-            return Ok(0);
+            return self.answer(0).await;
         }
         let lost = Statement::new(sql::LOST).with(collection).with(physical);
         let documents = self.rows(lost, rows::document_id).await?;

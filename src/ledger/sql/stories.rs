@@ -88,10 +88,10 @@ impl<T: Transaction> Writing<T> {
     }
 
     async fn retry(mut self, tenant: &Tenant, document: DocumentId) -> Result<Option<Retried>> {
-        let Some(known) = self.theirs(tenant, document).await? else { return Ok(None) };
+        let Some(known) = self.theirs(tenant, document).await? else { return self.answer(None).await };
         let held = Statement::new(sql::HELD_NOW).with(document.to_string()).with(self.now_ms);
         if self.row(held, rows::attempts).await?.is_some() {
-            return Ok(Some(Retried::InWork));
+            return self.answer(Some(Retried::InWork)).await;
         }
         self.note(document, Chapter::Retried, None).await?;
         if known.standing.state.is_unfinished() {
@@ -106,9 +106,9 @@ impl<T: Transaction> Writing<T> {
     }
 
     async fn cancel(mut self, tenant: &Tenant, document: DocumentId) -> Result<Option<bool>> {
-        let Some(known) = self.theirs(tenant, document).await? else { return Ok(None) };
+        let Some(known) = self.theirs(tenant, document).await? else { return self.answer(None).await };
         if !known.standing.state.is_unfinished() {
-            return Ok(Some(false));
+            return self.answer(Some(false)).await;
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(document.to_string())).await?;
         self.delete_job(document).await?;

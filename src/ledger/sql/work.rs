@@ -31,7 +31,7 @@ impl<T: Transaction> Writing<T> {
                 self.hurry(submission).await?;
                 return Ok(Submitted::Queued);
             }
-            OnSubmit::Answer(answer) => return Ok(answer),
+            OnSubmit::Answer(answer) => return self.answer(answer).await,
             OnSubmit::Index { garbage } => {
                 if let (Some(abandoned), Some(standing)) = (garbage, &standing) {
                     let statement = Statement::new(sql::ADD_GARBAGE)
@@ -60,9 +60,8 @@ impl<T: Transaction> Writing<T> {
         let (id, rank) = (submission.document.to_string(), i64::from(submission.priority.rank()));
         if self.run(Statement::new(sql::HURRY).with(id.as_str()).with(rank)).await? > 0 {
             self.run(Statement::new(sql::HURRY_JOB).with(id).with(rank)).await?;
-            self.commit().await?;
         }
-        Ok(())
+        self.commit().await
     }
 
     async fn put_target(&mut self, submission: &Submission, build: &Build, generation: &Generation) -> Result<()> {
@@ -179,10 +178,12 @@ impl<T: Transaction> Writing<T> {
         let id = document.to_string();
         let theirs = |known: &Known| known.tenant == *tenant;
         // The collection of a document never changes.
-        let Some(Known { collection, .. }) = self.known(document).await?.filter(theirs) else { return Ok(false) };
+        let Some(Known { collection, .. }) = self.known(document).await?.filter(theirs) else {
+            return self.answer(false).await;
+        };
         self.lock_document(&collection, document).await?;
         if self.known(document).await?.is_none() {
-            return Ok(false);
+            return self.answer(false).await;
         }
         self.run(Statement::new(sql::DISCARD_TARGET).with(id.as_str())).await?;
         for begin in KEPT {

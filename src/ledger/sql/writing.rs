@@ -45,6 +45,13 @@ impl<T: Transaction> Writing<T> {
         Ok(())
     }
 
+    /// Ends the transaction, and answers. Where nothing was changed too: one that is only dropped keeps its locks until the server
+    /// hears of it, and whoever looks for work meanwhile passes over what is locked.
+    pub async fn answer<R>(self, answer: R) -> Result<R> {
+        self.commit().await?;
+        Ok(answer)
+    }
+
     pub async fn lock(&mut self, lock: Lock<'_>) -> Result<()> {
         self.transaction.lock(lock).await
     }

@@ -20,6 +20,8 @@ const TEXT: c_int = 1;
 const FREE_TEXT: c_int = 3;
 const COMMENTS: [c_int; 10] = [TEXT, FREE_TEXT, 4, 5, 6, 7, 8, 9, 10, 13];
 const WIDGET: c_int = 20;
+/// Squares, circles, polygons, stamps, ink and redactions: what people blacken text with.
+const MARKS: [c_int; 6] = [5, 6, 7, 13, 15, 28];
 /// `FPDF_ANNOT_FLAG_HIDDEN` and `NOVIEW`.
 const UNSEEN: c_int = 2 | 32;
 /// Form fields: check boxes, radio buttons and push buttons have no text; passwords are nobody's.
@@ -27,6 +29,7 @@ const FIELD_TEXT: c_int = 6;
 const FIELD_COMBO: c_int = 4;
 const FIELD_LIST: c_int = 5;
 const PASSWORD: c_int = 1 << 13;
+
 /// Words of the page's annotations, each with its place.
 ///
 /// # Safety
@@ -54,6 +57,29 @@ pub(super) unsafe fn words(
         }
     }
     parts
+}
+
+/// Where marks are seen that may lie over text, in page space.
+///
+/// # Safety
+/// `page` must be loaded.
+pub(super) unsafe fn marks(library: &dyn PdfiumLibraryBindings, page: FPDF_PAGE) -> Vec<FS_RECTF> {
+    let mut marks = Vec::new();
+    // SAFETY: the caller's promise; each annotation is closed when it has been read.
+    unsafe {
+        for index in 0..library.FPDFPage_GetAnnotCount(page).clamp(0, MAX_ANNOTATIONS) {
+            let annotation = library.FPDFPage_GetAnnot(page, index);
+            if annotation.is_null() {
+                continue;
+            }
+            let is_mark = MARKS.contains(&(library.FPDFAnnot_GetSubtype(annotation) as c_int));
+            if is_mark && library.FPDFAnnot_GetFlags(annotation) & UNSEEN == 0 {
+                marks.extend(area(library, annotation));
+            }
+            library.FPDFPage_CloseAnnot(annotation);
+        }
+    }
+    marks
 }
 
 /// # Safety

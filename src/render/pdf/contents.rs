@@ -3,12 +3,8 @@
 //! PDFium draws what it can read of a damaged stream and says nothing. What is found here explains a blank page; it never
 //! draws.
 
-use flate2::{Decompress, FlushDecompress, Status};
-
+use super::filters::{MAX_DECODED_BYTES, decoded};
 use super::syntax::{Dict, Object, Parser, Token};
-
-/// No page needs more content than this; the rest is not looked at.
-const MAX_DECODED_BYTES: usize = 64 << 20;
 
 /// What is in the content streams of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,13 +22,6 @@ pub(super) enum Contents {
     Unknown,
 }
 
-/// A stream's bytes, as far as they can be had.
-pub(super) struct Decoded {
-    pub bytes: Vec<u8>,
-    /// What is wrong with the rest.
-    pub damage: Option<String>,
-}
-
 /// Looks at the streams of a page, each its dictionary and its stored bytes; None: the object is missing.
 pub(super) fn read<'a>(streams: impl Iterator<Item = Option<(Dict, &'a [u8])>>) -> Contents {
     let mut content = Vec::new();
@@ -46,7 +35,7 @@ pub(super) fn read<'a>(streams: impl Iterator<Item = Option<(Dict, &'a [u8])>>) 
         found = true;
         let Some(decoded) = decoded(&dict, stored) else { return Contents::Unknown };
         if let Some(damage) = decoded.damage {
-            return Contents::Damaged(damage);
+            return Contents::Damaged(format!("its content stream is damaged: {damage}"));
         }
         content.extend_from_slice(&decoded.bytes);
         content.push(b'\n');
@@ -58,75 +47,6 @@ pub(super) fn read<'a>(streams: impl Iterator<Item = Option<(Dict, &'a [u8])>>) 
         return Contents::Damaged("its content stream is missing".into());
     }
     asked_for(&content)
-}
-
-/// A stream without its filters; None if it has others than the usual one.
-pub(super) fn decoded(dict: &Dict, stored: &[u8]) -> Option<Decoded> {
-    let filter = dict.get(b"Filter".as_slice()).or_else(|| dict.get(b"F".as_slice()));
-    let flate = |filter: &Object| filter.is_name(b"FlateDecode") || filter.is_name(b"Fl");
-    match filter {
-        None => Some(Decoded { bytes: stored.to_vec(), damage: None }),
-        Some(Object::List(filters)) if filters.is_empty() => Some(Decoded { bytes: stored.to_vec(), damage: None }),
-        Some(Object::List(filters)) if filters.len() == 1 && flate(&filters[0]) => Some(inflated(stored)),
-        Some(filter) if flate(filter) => Some(inflated(stored)),
-        Some(_) => None,
-    }
-}
-
-/// Decompresses a zlib stream as far as it goes. A check sum that is missing behind data that are whole is no damage: some
-/// programs write none. One that is wrong is: what was changed may still be decompressed, to something else.
-fn inflated(stored: &[u8]) -> Decoded {
-    let mut decompress = Decompress::new(false);
-    let mut bytes = Vec::new();
-    let broken_off = |read: u64| {
-        let bytes = stored.len();
-        Some(format!("its content stream is damaged: only {read} of its {bytes} bytes can be decompressed"))
-    };
-    // Two bytes of header: method and flags.
-    let Some(deflate) = stored.get(2..).filter(|_| stored[0] & 0x0f == 8) else {
-        let damage = if stored.is_empty() { None } else { broken_off(0) };
-        return Decoded { bytes, damage };
-    };
-    loop {
-        let (read, written) = (decompress.total_in() as usize, bytes.len());
-        if written > MAX_DECODED_BYTES {
-            return Decoded { bytes, damage: None };
-        }
-        bytes.reserve(deflate.len().clamp(1 << 12, 1 << 20));
-        let status = decompress.decompress_vec(&deflate[read..], &mut bytes, FlushDecompress::None);
-        let stuck = decompress.total_in() as usize == read && bytes.len() == written;
-        match status {
-            Ok(Status::StreamEnd) => {
-                let told = deflate[decompress.total_in() as usize..].first_chunk::<4>();
-                let wrong = told.is_some_and(|told| u32::from_be_bytes(*told) != adler_32(&bytes));
-                let damage = wrong.then(|| "its content stream is damaged: its check sum is wrong".to_owned());
-                return Decoded { bytes, damage };
-            }
-            Ok(_) if !stuck => {}
-            // corrupt, or cut short
-            Ok(_) | Err(_) => {
-                let damage = broken_off(decompress.total_in());
-                return Decoded { bytes, damage };
-            }
-        }
-    }
-}
-
-/// The check sum of zlib (RFC 1950).
-fn adler_32(bytes: &[u8]) -> u32 {
-    const PRIME: u32 = 65_521;
-    /// So many sums fit into 32 bits.
-    const AT_ONCE: usize = 5_552;
-    let (mut a, mut b) = (1, 0);
-    for chunk in bytes.chunks(AT_ONCE) {
-        for byte in chunk {
-            a += u32::from(*byte);
-            b += a;
-        }
-        a %= PRIME;
-        b %= PRIME;
-    }
-    b << 16 | a
 }
 
 /// What a whole content stream asks for.

@@ -1,7 +1,9 @@
-//! Text that lies under an opaque box is not what stands on the page: somebody blacked it out, or put other text over it.
+//! Text that lies under an opaque box, an image or a mark is not what stands on the page: somebody blacked it out, or put other text
+//! over it. What is seen decides: text below the image of its own page, as some readers of letters put it, stays.
 
 use pdfium_render::prelude::{FPDF_PAGE, FPDF_PAGEOBJECT, PdfiumLibraryBindings};
 
+use super::annotations;
 use super::objects::{Kind, Painted};
 use super::pixels::Pixels;
 use super::shown::Shown;
@@ -26,18 +28,25 @@ pub(super) struct Covers<'a> {
 }
 
 impl<'a> Covers<'a> {
-    pub(super) fn of(
+    /// # Safety
+    /// `page` must be loaded, and `objects` its own.
+    pub(super) unsafe fn of(
         library: &dyn PdfiumLibraryBindings,
         page: FPDF_PAGE,
         objects: &'a [Painted],
         pixels: &'a Pixels<'a>,
     ) -> Self {
         let shown = Shown::of(library, page);
+        // SAFETY: the caller's promise.
+        let marks = unsafe { annotations::marks(library, page) };
         let first_text = objects.iter().position(|painted| matches!(painted.kind, Kind::Text { .. }));
         let after_text = objects.iter().enumerate().skip(first_text.unwrap_or(objects.len()));
         let boxes = after_text
-            .filter(|(_, painted)| painted.kind == Kind::Path { opaque: true })
-            .filter_map(|(number, painted)| Some((number, shown.rect(painted.bounds?)?)))
+            .filter(|(_, painted)| matches!(painted.kind, Kind::Path { opaque: true } | Kind::Image))
+            .filter_map(|(number, painted)| Some((number, painted.bounds?)))
+            // Marks are painted last.
+            .chain(marks.into_iter().map(|mark| (objects.len(), mark)))
+            .filter_map(|(number, bounds)| Some((number, shown.rect(bounds)?)))
             .take(MAX_COVERS)
             .collect();
         Self { objects, pixels, boxes }

@@ -11,6 +11,7 @@ use pdfium_render::prelude::{
 };
 
 use super::contents::Contents;
+use super::images::Stored;
 use super::objects::{Kind, Painted};
 use super::pixels::Pixels;
 use super::shown::Shown;
@@ -71,7 +72,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// What is wrong with the page's images, in one sentence for all of a kind.
     unsafe fn damaged_images(&self, objects: &[Painted]) -> impl Iterator<Item = String> + use<> {
-        let (mut undrawn, mut short) = (0, 0);
+        let (mut undrawn, mut senseless, mut short) = (0, 0, 0);
         let images = objects.iter().filter(|painted| painted.kind == Kind::Image).take(MAX_IMAGES);
         for image in images {
             let Some(area) = image.bounds.and_then(|bounds| self.shown.rect(bounds)) else { continue };
@@ -83,6 +84,8 @@ impl Look<'_> {
             unsafe {
                 if region.is_one_colour() && !self.has_pixels(image.object) {
                     undrawn += 1;
+                } else if self.is_damaged(image.object) {
+                    senseless += 1;
                 } else if region.blank_end() && self.ends_early(image.object) {
                     short += 1;
                 }
@@ -95,6 +98,7 @@ impl Look<'_> {
         };
         sentence(undrawn, "it cannot be decoded")
             .into_iter()
+            .chain(sentence(senseless, "parts of its data cannot be decoded"))
             .chain(sentence(short, "the data ends early, and so does what is shown"))
     }
 
@@ -110,26 +114,47 @@ impl Look<'_> {
         }
     }
 
+    /// The names of an image's filters, in the order in which they are undone.
+    unsafe fn filters(&self, image: FPDF_PAGEOBJECT) -> Vec<Vec<u8>> {
+        // SAFETY: the object is an image of the loaded page; the buffer has the size that it is passed with.
+        let name = |at: c_int| unsafe {
+            let mut name = [0u8; 32];
+            let (buffer, size) = (name.as_mut_ptr().cast::<c_void>(), name.len() as c_ulong);
+            let length = self.library.FPDFImageObj_GetImageFilter(image, at, buffer, size);
+            name.get(..(length as usize).saturating_sub(1)).unwrap_or_default().to_vec()
+        };
+        // SAFETY: as above.
+        let count = unsafe { self.library.FPDFImageObj_GetImageFilterCount(image) };
+        (0..count).map(name).collect()
+    }
+
+    /// The data of an image as they are stored.
+    unsafe fn data(&self, image: FPDF_PAGEOBJECT) -> Vec<u8> {
+        // SAFETY: the object is an image of the loaded page; the buffer has the size that it is passed with.
+        unsafe {
+            let length = self.library.FPDFImageObj_GetImageDataRaw(image, std::ptr::null_mut(), 0);
+            let mut data = vec![0u8; length as usize];
+            self.library.FPDFImageObj_GetImageDataRaw(image, data.as_mut_ptr().cast(), length);
+            data
+        }
+    }
+
+    unsafe fn is_damaged(&self, image: FPDF_PAGEOBJECT) -> bool {
+        // SAFETY: the object is an image of the loaded page; its numbers are written into ours.
+        unsafe {
+            let (mut width, mut height) = (0, 0);
+            self.library.FPDFImageObj_GetImagePixelSize(image, &mut width, &mut height);
+            let (filters, data) = (self.filters(image), self.data(image));
+            Stored { filters: &filters, data: &data, width, height }.is_damaged()
+        }
+    }
+
     /// Whether the stored data of an image are too few for it.
     unsafe fn ends_early(&self, image: FPDF_PAGEOBJECT) -> bool {
         // SAFETY: the object is an image of the loaded page; buffers have the sizes that they are passed with.
         unsafe {
-            let filters = self.library.FPDFImageObj_GetImageFilterCount(image);
-            let mut name = [0u8; 32];
-            let length = self.library.FPDFImageObj_GetImageFilter(
-                image,
-                filters - 1,
-                name.as_mut_ptr().cast::<c_void>(),
-                name.len() as c_ulong,
-            );
-            let name = name.get(..(length as usize).saturating_sub(1)).unwrap_or_default();
-            match name {
-                b"DCTDecode" | b"DCT" => {
-                    let length = self.library.FPDFImageObj_GetImageDataRaw(image, std::ptr::null_mut(), 0);
-                    let mut data = vec![0u8; length as usize];
-                    self.library.FPDFImageObj_GetImageDataRaw(image, data.as_mut_ptr().cast(), length);
-                    !ends_as_jpeg(&data)
-                }
+            match self.filters(image).last().map(Vec::as_slice).unwrap_or_default() {
+                b"DCTDecode" | b"DCT" => !ends_as_jpeg(&self.data(image)),
                 b"FlateDecode" | b"Fl" | b"LZWDecode" | b"LZW" | b"" => {
                     let mut metadata: FPDF_IMAGEOBJ_METADATA = std::mem::zeroed();
                     if self.library.FPDFImageObj_GetImageMetadata(image, self.page, &mut metadata) == 0 {

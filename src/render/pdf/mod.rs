@@ -8,7 +8,9 @@ mod attachments;
 mod contents;
 mod covers;
 mod dates;
+mod filters;
 mod garbled;
+mod images;
 mod info;
 mod look;
 mod objects;
@@ -177,7 +179,8 @@ impl PdfDocument {
         // SAFETY: the page is loaded as long as the objects are used.
         let objects = unsafe { objects::of_page(self.library, page.handle) };
         let notes = page.look(index, &objects, &pixels);
-        let covers = Covers::of(self.library, page.handle, &objects, &pixels);
+        // SAFETY: likewise; the objects are the page's.
+        let covers = unsafe { Covers::of(self.library, page.handle, &objects, &pixels) };
         let form = self.form.as_ref().map(|form| form.handle);
         // SAFETY: the page is loaded, and the form is its document's.
         let more = unsafe { annotations::words(self.library, page.handle, form) };

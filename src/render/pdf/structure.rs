@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contents::{self, Contents};
+use super::filters;
 use super::syntax::{Dict, Object, Parser, is_space};
 use crate::render::document_file::DocumentFile;
 
@@ -121,7 +122,7 @@ impl Structure {
         let Some((dict, data)) = self.stream(stream) else { return };
         let number = |name: &[u8]| self.resolve(dict.get(name)?)?.number().map(|number| number as usize);
         let (Some(count), Some(first)) = (number(b"N"), number(b"First")) else { return };
-        let Some(data) = contents::decoded(&dict, data).map(|decoded| decoded.bytes) else { return };
+        let Some(data) = filters::decoded(&dict, data).map(|decoded| decoded.bytes) else { return };
         let mut parser = Parser::new(&data, 0);
         let mut found = Vec::new();
         for _ in 0..count.min(MAX_OBJECTS) {

@@ -39,8 +39,11 @@ impl Object {
         }
     }
 
-    pub(super) fn is_name(&self, name: &[u8]) -> bool {
-        matches!(self, Self::Name(found) if found == name)
+    pub(super) fn name(&self) -> Option<&[u8]> {
+        match self {
+            Self::Name(name) => Some(name),
+            _ => None,
+        }
     }
 }
 
@@ -295,7 +298,7 @@ mod tests {
             "<< /Type /Page /Kids [3 0 R 12 0 R 7] % x\n /A#20B (a(b)\\)c) /C <414> /D << /E -1.5 >> /F 5 0 R >>",
         );
         let dict = dict.unwrap().dict().unwrap().clone();
-        assert!(dict[b"Type".as_slice()].is_name(b"Page"));
+        assert_eq!(dict[b"Type".as_slice()].name(), Some(b"Page".as_slice()));
         let kids = vec![Object::Reference(3), Object::Reference(12), Object::Number(7.0)];
         assert_eq!(dict[b"Kids".as_slice()], Object::List(kids));
         assert_eq!(dict[b"A B".as_slice()], Object::Text(b"a(b))c".to_vec()));

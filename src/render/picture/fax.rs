@@ -10,10 +10,10 @@ use image::{GrayImage, Luma};
 use tiff::decoder::Decoder;
 use tiff::tags::Tag;
 
-use super::fax_lines::{self, Coding};
 use super::{open, unreadable};
 use crate::error::{Error, Result};
 use crate::render::document_file::{DocumentFile, DocumentReader};
+use crate::render::fax_lines::{self, Coding};
 
 const HUFFMAN: u16 = 2;
 const GROUP_3: u16 = 3;

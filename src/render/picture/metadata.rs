@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use image::metadata::Orientation;
 
+use crate::render::jpeg_scan;
 use crate::render::sniff::Format;
 
 /// What some programs put before the EXIF data of a WebP, as it stands in a JPEG.
@@ -92,13 +93,17 @@ fn jfif_resolution(mut file: impl Read + Seek) -> Option<(f64, f64)> {
     is_jfif.then(|| (number(14), number(16)))
 }
 
-/// Whether a JPEG goes on to its end mark. Decoders fill up what is missing with grey and say nothing.
-pub(super) fn jpeg_is_whole(mut file: impl Read + Seek) -> bool {
+/// Why a JPEG's pixels are not all there; no text: it does not go on to its end mark. Decoders fill up what is missing with grey
+/// and say nothing.
+pub(super) fn jpeg_fault(mut file: impl Read + Seek) -> Option<String> {
     let mut bytes = Vec::new();
     if file.seek(SeekFrom::Start(0)).is_err() || file.read_to_end(&mut bytes).is_err() {
-        return true;
+        return None;
     }
-    jpeg_ends(&bytes)
+    match jpeg_ends(&bytes) {
+        false => Some(String::new()),
+        true => jpeg_scan::is_damaged(&bytes).then(|| "parts of them make no sense".to_owned()),
+    }
 }
 
 /// Follows the marks of a JPEG: segments have a length, pixels go on until the next mark.

@@ -7,7 +7,6 @@
 
 mod compressions;
 mod fax;
-mod fax_lines;
 mod lzw;
 mod metadata;
 mod overlay;
@@ -80,7 +79,7 @@ fn single(file: &DocumentFile, format: Format, limits: &RenderLimits) -> Result<
     };
     let (image, broken) = pixels(decoder, limits)?;
     let mut image = paper::flatten(image);
-    let broken = broken.or_else(|| (format == Format::Jpeg && !metadata::jpeg_is_whole(open(file))).then(String::new));
+    let broken = broken.or_else(|| (format == Format::Jpeg).then(|| metadata::jpeg_fault(open(file))).flatten());
     let mut notes = Vec::new();
     if let Some(reason) = broken {
         notes.push(Note::lost(Some(1), broken_off(&reason)));

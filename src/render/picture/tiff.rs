@@ -143,7 +143,7 @@ fn old_jpeg(
     reader.limits(budget);
     let decoder = reader.into_decoder().map_err(|_| refused())?;
     let (image, broken) = pixels(decoder, limits)?;
-    let broken = broken.or_else(|| (!metadata::jpeg_is_whole(std::io::Cursor::new(&jpeg))).then(String::new));
+    let broken = broken.or_else(|| metadata::jpeg_fault(std::io::Cursor::new(&jpeg)));
     Ok(Some((paper::flatten(image), broken)))
 }
 

@@ -1,4 +1,5 @@
-//! Columns of prose whose lines take turns in the file: put one below the other. Tables stay row by row.
+//! Columns of prose whose lines take turns in the file, or that are stored in the wrong order: put one below the other. Tables stay
+//! row by row.
 
 use super::direction::is_right_to_left;
 use super::piece::{Piece, by_rows};
@@ -13,12 +14,14 @@ const MIN_LINES: usize = 3;
 const MIN_WORDS: f32 = 3.0;
 const MIN_FILLED: f32 = 0.55;
 const MIN_WIDTH: f32 = 0.2;
+/// Columns of one text differ in width by this share at most.
+const SAME_WIDTH: f32 = 0.15;
 /// So many of a hundred words begin with a letter.
 const LETTERS_PERCENT: usize = 70;
-/// Columns beside each other that are looked for.
+/// How often a page is cut, and the columns on one side of a cut.
 const MAX_DEPTH: usize = 3;
 
-/// The pieces, in the order that they have unless columns take turns in it.
+/// The pieces, in the order that they have unless columns make no sense in it.
 pub(super) fn put_in_order(pieces: Vec<Piece>) -> Vec<Piece> {
     divide(pieces, 0)
 }
@@ -31,16 +34,17 @@ fn divide(pieces: Vec<Piece>, depth: usize) -> Vec<Piece> {
     let mut ordered = Vec::with_capacity(pieces.len());
     for band in bands(&pieces, cut) {
         let band_pieces = band.iter().map(|&at| pieces[at].clone());
-        if !takes_turns(&pieces, &band, cut) {
+        if !is_out_of_order(&pieces, &band, cut) {
             ordered.extend(band_pieces);
             continue;
         }
         let (left, right): (Vec<Piece>, Vec<Piece>) = band_pieces.partition(|piece| piece.rect.right <= cut + OVERLAP);
-        let backwards =
-            band.iter().filter(|&&at| pieces[at].parts.iter().any(|part| is_right_to_left(&part.text))).count();
-        let (first, second) = if backwards * 2 > band.len() { (right, left) } else { (left, right) };
-        ordered.extend(divide(by_rows(first), depth + 1));
-        ordered.extend(divide(by_rows(second), depth + 1));
+        let (first, second) = if reads_leftwards(&pieces, &band) { (right, left) } else { (left, right) };
+        for side in [first, second] {
+            // The lines of several columns are left as they are, for the next cut.
+            let is_one = is_prose(&side.iter().collect::<Vec<_>>());
+            ordered.extend(divide(if is_one { by_rows(side) } else { side }, depth + 1));
+        }
     }
     ordered
 }
@@ -50,8 +54,8 @@ fn best_cut(pieces: &[Piece]) -> Option<f32> {
     let scores: Vec<(u32, usize)> = CUTS
         .map(|cut| {
             let x = cut as f32 / 100.0;
-            let turns = bands(pieces, x).into_iter().filter(|band| takes_turns(pieces, band, x));
-            (cut, turns.map(|band| band.len()).sum())
+            let wrong = bands(pieces, x).into_iter().filter(|band| is_out_of_order(pieces, band, x));
+            (cut, wrong.map(|band| band.len()).sum())
         })
         .collect();
     let best = scores.iter().map(|(_, score)| *score).max().filter(|best| *best > 0)?;
@@ -81,12 +85,54 @@ fn bands(pieces: &[Piece], cut: f32) -> Vec<Vec<usize>> {
     bands
 }
 
-/// Whether a band is two columns of prose, and the file has their lines in turns.
-fn takes_turns(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
+/// Whether a band is columns of prose, and the file has their lines in turns, or all of the second one first.
+fn is_out_of_order(pieces: &[Piece], band: &[usize], cut: f32) -> bool {
     let is_left = |at: usize| pieces[at].rect.right <= cut + OVERLAP;
     let side = |left: bool| band.iter().filter(|&&at| is_left(at) == left).map(|&at| &pieces[at]).collect::<Vec<_>>();
     let turns = band.windows(2).filter(|pair| is_left(pair[0]) != is_left(pair[1])).count();
-    turns > 1 && is_prose(&side(true)) && is_prose(&side(false))
+    let (left, right) = (side(true), side(false));
+    if is_prose(&left) && is_prose(&right) {
+        return turns > 1 || turns == 1 && is_left(band[0]) == reads_leftwards(pieces, band);
+    }
+    // Three columns and more: every line changes sides. Columns of a table differ in width.
+    turns >= left.len().min(right.len())
+        && column_width(&left, MAX_DEPTH - 1)
+            .zip(column_width(&right, MAX_DEPTH - 1))
+            .is_some_and(|(left, right)| is_alike(left, right))
+}
+
+fn reads_leftwards(pieces: &[Piece], band: &[usize]) -> bool {
+    let backwards = |at: &&usize| pieces[**at].parts.iter().any(|part| is_right_to_left(&part.text));
+    band.iter().filter(backwards).count() * 2 > band.len()
+}
+
+/// The width of a column of prose, or of each of several beside each other; None where this is something else.
+fn column_width(pieces: &[&Piece], depth: usize) -> Option<f32> {
+    if is_prose(pieces) {
+        return Some(width(pieces));
+    }
+    if depth == 0 || pieces.len() < 2 * MIN_LINES {
+        return None;
+    }
+    CUTS.map(|cut| cut as f32 / 100.0).find_map(|cut| {
+        let (left, right): (Vec<&Piece>, Vec<&Piece>) =
+            pieces.iter().partition(|piece| piece.rect.right <= cut + OVERLAP);
+        let apart = right.iter().all(|piece| piece.rect.left >= cut - OVERLAP);
+        (apart && is_prose(&left))
+            .then(|| column_width(&right, depth - 1))
+            .flatten()
+            .filter(|others| is_alike(width(&left), *others))
+    })
+}
+
+fn width(pieces: &[&Piece]) -> f32 {
+    let left = pieces.iter().map(|piece| piece.rect.left).fold(1.0, f32::min);
+    let right = pieces.iter().map(|piece| piece.rect.right).fold(0.0, f32::max);
+    right - left
+}
+
+fn is_alike(width: f32, other: f32) -> bool {
+    (width - other).abs() <= SAME_WIDTH * width.max(other)
 }
 
 fn is_prose(column: &[&Piece]) -> bool {
@@ -94,14 +140,13 @@ fn is_prose(column: &[&Piece]) -> bool {
         return false;
     }
     let lines = column.len() as f32;
-    let left = column.iter().map(|piece| piece.rect.left).fold(1.0, f32::min);
-    let right = column.iter().map(|piece| piece.rect.right).fold(0.0, f32::max);
+    let width = width(column);
     let filled: f32 = column.iter().map(|piece| piece.rect.right - piece.rect.left).sum();
     let words: Vec<&str> = column.iter().flat_map(|piece| &piece.parts).map(|part| part.text.as_str()).collect();
     let letters =
         words.iter().filter(|word| word.starts_with(|c: char| c.is_alphabetic() || "\"'(“‘".contains(c))).count();
-    right - left >= MIN_WIDTH
-        && filled / lines >= MIN_FILLED * (right - left)
+    width >= MIN_WIDTH
+        && filled / lines >= MIN_FILLED * width
         && words.len() as f32 >= MIN_WORDS * lines
         && letters * 100 >= LETTERS_PERCENT * words.len()
 }
@@ -132,6 +177,30 @@ mod tests {
         assert_eq!(starts[..6], ["A title", "left li", "left li", "left li", "left li", "right l"]);
         assert_eq!(starts[9], "A foot ");
         assert!(read[1].contains('0') && read[4].contains('3'));
+    }
+
+    #[test]
+    fn three_columns_that_take_turns_are_read_one_after_the_other() {
+        let mut stored = Vec::new();
+        for row in 0..5 {
+            for (column, left) in [("a", 0.05), ("b", 0.37), ("c", 0.69)] {
+                stored.extend(line(&format!("column {column} line {row} goes on"), left, 0.1 + row as f32 * 0.02));
+            }
+        }
+        let expected: Vec<String> = ["a", "b", "c"]
+            .into_iter()
+            .flat_map(|column| (0..5).map(move |row| format!("column {column} line {row} goes on")))
+            .collect();
+        assert_eq!(read(stored), expected);
+    }
+
+    #[test]
+    fn a_second_column_that_is_stored_first_is_read_second() {
+        let column = |name: &'static str, left: f32| {
+            (0..5).flat_map(move |row| line(&format!("{name} line {row} goes on here"), left, 0.1 + row as f32 * 0.02))
+        };
+        let read = read(column("right", 0.6).chain(column("left", 0.1)).collect());
+        assert!(read[..5].iter().all(|line| line.starts_with("left")), "{read:?}");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! From the words of a page as PDFium finds them to its text as a person reads it: pieces of lines in reading order, words that
 //! a line's end broke made whole, the scripts that run from right to left in the order in which they are spoken.
 //!
-//! PDFium's order, which is the file's, stays unless it is plainly none: where lines are stored from the bottom up, and where the
-//! lines of two columns take turns.
+//! PDFium's order, which is the file's, stays unless it is plainly none: where lines are stored from the bottom up, where nothing
+//! stands beside anything else, where the lines of columns take turns, and where the second column is stored before the first.
 
 mod columns;
 mod compose;

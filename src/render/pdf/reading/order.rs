@@ -23,10 +23,18 @@ pub(super) fn pieces(mut parts: Vec<Part>) -> Vec<Piece> {
     for piece in &mut pieces {
         direction::put_in_order(&mut piece.parts);
     }
-    if is_upside_down(&pieces) {
-        return by_rows(pieces);
+    if is_upside_down(&pieces) || is_single_column(&pieces) {
+        pieces = by_rows(pieces);
     }
     columns::put_in_order(pieces)
+}
+
+/// Whether nothing stands beside anything else, for one line from top to bottom crosses all pieces: such a page is read from the top,
+/// however it is stored.
+fn is_single_column(pieces: &[Piece]) -> bool {
+    let left = pieces.iter().map(|piece| piece.rect.left).fold(0.0, f32::max);
+    let right = pieces.iter().map(|piece| piece.rect.right).fold(1.0, f32::min);
+    left < right
 }
 
 fn split(parts: Vec<Part>) -> Vec<Piece> {
@@ -64,7 +72,7 @@ fn hyphenated(piece: &Piece) -> bool {
     piece.parts.last().is_some_and(|part| part.hyphen)
 }
 
-/// Whether most steps from piece to piece lead upwards.
+/// Whether all steps from piece to piece lead upwards, or most of more than a few.
 fn is_upside_down(pieces: &[Piece]) -> bool {
     let (mut up, mut down) = (0, 0);
     for pair in pieces.windows(2) {
@@ -73,7 +81,7 @@ fn is_upside_down(pieces: &[Piece]) -> bool {
         up += usize::from(step < -line);
         down += usize::from(step > line);
     }
-    up >= FEW_STEPS && up > down
+    up > 0 && down == 0 || up >= FEW_STEPS && up > down
 }
 
 #[cfg(test)]
@@ -92,6 +100,38 @@ mod tests {
         let lines = ["first of all", "second to none", "third time lucky", "fourth and last", "fifth"];
         let stored = lines.iter().enumerate().rev().flat_map(|(row, text)| line(text, 0.1, 0.1 + row as f32 * 0.02));
         assert_eq!(read(stored.collect()), lines);
+    }
+
+    #[test]
+    fn few_lines_from_the_bottom_up_are_read_from_the_top_too() {
+        let rows = ["one", "two", "three"];
+        for count in 2..=3 {
+            let stored = (0..count).rev().flat_map(|row| line(rows[row], 0.1, 0.1 + row as f32 * 0.02));
+            assert_eq!(read(stored.collect()), rows[..count]);
+        }
+    }
+
+    #[test]
+    fn paragraphs_of_one_column_are_read_from_the_top_however_they_are_stored() {
+        let paragraph = |number: usize| {
+            (0..4).flat_map(move |row| line(&format!("{number} {row}"), 0.1, 0.1 * number as f32 + row as f32 * 0.02))
+        };
+        let stored: Vec<Part> = [3, 1, 2].into_iter().flat_map(paragraph).collect();
+        let expected: Vec<String> =
+            (1..=3).flat_map(|number| (0..4).map(move |row| format!("{number} {row}"))).collect();
+        assert_eq!(read(stored), expected);
+    }
+
+    #[test]
+    fn columns_that_are_stored_from_the_bottom_up_are_read_one_after_the_other() {
+        let stored = (0..6).rev().flat_map(|row| {
+            let top = 0.1 + row as f32 * 0.02;
+            let side = |name: &str, left| line(&format!("{name} line {row} goes on here"), left, top);
+            [side("left", 0.1), side("right", 0.6)].concat()
+        });
+        let read = read(stored.collect());
+        assert!(read[0].starts_with("left line 0") && read[5].starts_with("left line 5"), "{read:?}");
+        assert!(read[6].starts_with("right line 0") && read[11].starts_with("right line 5"), "{read:?}");
     }
 
     #[test]

@@ -11,6 +11,9 @@ use fax::{BitReader, Color};
 /// The end-of-line code: eleven zeros, perhaps with more before them, and a one.
 const END_OF_LINE_ZEROS: u8 = 11;
 
+/// Bytes behind the end of a page of Group 4.
+const MOST_PADDING: usize = 64;
+
 /// How a fax's lines are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
@@ -66,8 +69,9 @@ pub(super) fn read(coded: &[u8], coding: Coding, width: u16, rows: u32, mut each
         above = line;
         row += 1;
     }
-    // Fax machines leave out the last lines of a page where nothing stands on them, with a mark that the page ends.
-    unharmed && (row == rows || !bits.is_at_end())
+    // Fax machines leave out the last lines of a page where nothing stands on them, with a mark that the page ends. A hole in the
+    // data looks like one, but for what follows.
+    unharmed && (row == rows || !bits.is_at_end() && (coding != Coding::Group4 || bits.rest() <= MOST_PADDING))
 }
 
 enum Start {
@@ -170,6 +174,11 @@ struct Bits<'a> {
 impl Bits<'_> {
     fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len() * 8
+    }
+
+    /// Bytes that were not looked at.
+    fn rest(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at / 8)
     }
 
     fn bit(&self, at: usize) -> u16 {
