@@ -16,7 +16,7 @@ use super::scope::Scope;
 use super::waiting::Waiting;
 use crate::config::{Pipeline, Source};
 use crate::error::{Error, Result};
-use crate::ingest::{Comparison, Engine, Report, Submitter};
+use crate::ingest::{Comparison, Engine, Patience, Report, Submitter};
 use crate::ledger::PageFailure;
 use crate::source::{Discover, Discovery};
 use crate::types::{Note, Priority};
@@ -186,7 +186,14 @@ impl Scope<'_> {
         let report = match worker {
             Worker::Own(engine) => {
                 let report = drain(&engine, &request.collection, stop).await?;
-                patience.with(|| self.app.store.optimize(&defined.build.physical)).await?;
+                // What was done is reported, whenever the word to stop came.
+                let patience = if report.stopped { Patience::none() } else { patience };
+                match patience.with(|| self.app.store.optimize(&defined.build.physical)).await {
+                    Err(error) if stop.is_cancelled() && error.is_transient() => {
+                        tracing::warn!(%error, "the next run optimises the store");
+                    }
+                    outcome => outcome?,
+                }
                 report
             }
             Worker::Service(waiting) => waiting.wait(queued, stop).await?,
