@@ -192,7 +192,7 @@ impl Scope<'_> {
                     Err(error) if stop.is_cancelled() && error.is_transient() => {
                         tracing::warn!(%error, "the next run optimises the store");
                     }
-                    outcome => outcome?,
+                    outcome => drop(outcome?),
                 }
                 report
             }
